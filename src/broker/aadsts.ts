@@ -6,7 +6,7 @@ import {
   ERROR_KINDS,
   type ErrorCode,
 } from '../lib/errors.ts'
-import { scrubAndTruncate } from '../lib/scrub.ts'
+import { scrubAndTruncate } from '../lib/secret.ts'
 import { DOCS_URL } from '../lib/version.ts'
 
 /** One AADSTS code, with all that wimds knows about it. Code that acts on an AADSTS code reads its entry. */

@@ -1,5 +1,5 @@
 /** The log line of an error that nothing caught. */
-import { scrub } from '../lib/scrub.ts'
+import { scrub } from '../lib/secret.ts'
 
 /**
  * Returns the log line, in JSON, for an error that nothing caught. It contains names, messages and stacks

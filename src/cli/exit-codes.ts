@@ -1,7 +1,7 @@
 /** The exit codes: which one the command line ends with after a failure or a signal, and what each means. */
 import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
 import { formatProblem } from '../lib/errors.ts'
-import { printError, printLine } from '../lib/print-error.ts'
+import { printError, printLine } from '../lib/describe-error.ts'
 import type { CommandEntry } from './commands.ts'
 
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */

@@ -11,7 +11,7 @@ import {
 } from './connect-error.ts'
 import { isTimeoutError, untilAborted } from './deadline.ts'
 import { errorCode } from './describe-error.ts'
-import { createSingleFlight } from './single-flight.ts'
+import { createSingleFlight } from './semaphore.ts'
 
 /**
  * Resolves with a connected socket. The signal is the only time limit: a `ConnectError` is thrown if it aborts with a

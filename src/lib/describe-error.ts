@@ -1,6 +1,8 @@
-/** Describes errors for people and for the log, scrubbed of anything that may be a credential. */
+/** Describes errors for people and for the log, and prints them, scrubbed of anything that may be a credential. */
 import type { Problem } from './errors.ts'
-import { scrub } from './scrub.ts'
+import { scrub } from './secret.ts'
+import { toLine } from './printable.ts'
+import type { CommandIo } from './command.ts'
 
 /**
  * Returns the message of an error; without one, the messages of its errors, its code or its name. Node's error for
@@ -39,4 +41,18 @@ export function removeTraceIds(message: string): string {
     /(\.?)\s+Trace ID:.*?Timestamp: [\d:\- ]+Z(?=([^.;])?)/s,
     (_, before: string, next: string | undefined) => (next === undefined ? '' : before),
   )
+}
+
+/** Prints each line, a newline in which becomes a space, after the name of the program, such as `wimds token`. */
+export function printError(
+  { stderr }: Pick<CommandIo, 'stderr'>,
+  program: string,
+  ...lines: readonly string[]
+): void {
+  for (const line of lines) printLine(stderr, `${program}: ${line}`)
+}
+
+/** Prints a line. */
+export function printLine(stderr: CommandIo['stderr'], line: string): void {
+  stderr.write(`${toLine(scrub(line))}\n`)
 }

@@ -1,6 +1,8 @@
-/** Reads files that others write, which may be large or not regular files. */
+/** Reads files that others write or name, which may be large or not regular files. */
 import { close, constants, fstat, open, read } from 'node:fs'
 import { promisify } from 'node:util'
+import { ConfigError } from './errors.ts'
+import { describeFileError } from './describe-error.ts'
 
 // Not node:fs/promises, which loads readline: 2 ms of a sidecar's start.
 const openFile = promisify(open)
@@ -16,7 +18,7 @@ const MAX_BYTES = 4 * 1024 * 1024
  * Reads a regular file as UTF-8, at most its first `maxBytes`. Does not wait for a pipe or a device.
  * Throws the system's error, or one with the code `EFTYPE` for anything but a regular file. On a file system that hangs
  * it blocks a thread, and with four blocked threads Node reads no other file and resolves no name: callers that read
- * repeatedly must share one read (`single-flight.ts`).
+ * repeatedly must share one read (single flight).
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<string> {
   const file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -53,4 +55,13 @@ async function readUpTo(file: number, maxBytes: number): Promise<string> {
 /** Creates an error with the code and message format of Node's system errors. */
 export function createSystemError(code: string, reason: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${reason}, open '${path}'`), { code })
+}
+
+/** Reads a whole regular file that a flag or setting names. Throws a `ConfigError` with path, reason and fix. */
+export async function readNamedFile(path: string): Promise<string> {
+  try {
+    return await readWholeFile(path)
+  } catch (error) {
+    throw new ConfigError(describeFileError(path, error), { cause: error })
+  }
 }

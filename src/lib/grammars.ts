@@ -1,4 +1,4 @@
-/** Checks texts against the grammars of numbers and ids. */
+/** Checks texts against the grammars of numbers, ids and names of Kubernetes. */
 
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -16,4 +16,19 @@ export interface NumberRange {
 export function parseWholeNumber(text: string, { min, max }: NumberRange): number | undefined {
   const value = Number(text)
   return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined
+}
+
+/** A label of a name in DNS (RFC 1123). */
+const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?'
+const DNS_LABEL = new RegExp(`^${LABEL}$`)
+const DNS_SUBDOMAIN = new RegExp(String.raw`^${LABEL}(?:\.${LABEL})*$`)
+
+/** Returns true if the text is valid as the name of a namespace. */
+export function isDnsLabel(text: string): boolean {
+  return text.length <= 63 && DNS_LABEL.test(text)
+}
+
+/** Returns true if the text is valid as the name of most objects, such as pods, ServiceAccounts and ConfigMaps. */
+export function isDnsSubdomain(text: string): boolean {
+  return text.length <= 253 && DNS_SUBDOMAIN.test(text)
 }

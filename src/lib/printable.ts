@@ -1,5 +1,5 @@
 /** Makes texts of others and lists fit for error messages and terminals. */
-import { scrubAndTruncate } from './scrub.ts'
+import { scrubAndTruncate } from './secret.ts'
 
 /**
  * Returns at most `maxLength` characters of the text: printable ASCII without quotes and angle brackets, and

@@ -1,4 +1,4 @@
-/** Keeps credentials out of logs, error messages and JSON. `scrub.ts` does it for foreign text. */
+/** Keeps credentials out of logs, error messages and JSON: as a `Secret`, and by `scrub` out of the text of others. */
 import { inspect } from 'node:util'
 
 /** Printed instead of a credential. */
@@ -61,4 +61,68 @@ export class Secret {
   [inspect.custom](): string {
     return REDACTED
   }
+}
+
+/** Matches a JWT, with the rest of a truncated part before it. The prefix is bounded, for linear time. */
+const JWT = /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}/g
+
+/**
+ * Matches a run as long as an opaque token, or two shorter runs around a dot: the middle of a truncated JWT. Only from its
+ * begin, for linear time.
+ */
+const LONG_RUN = /(?<![\w+=-])(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
+
+/**
+ * Matches a word of a name: all in lower case, a short one in capitals, or `CamelCase` with three letters or more for
+ * each capital. Base64 of 48 random characters consists of such words once in 100 000 times.
+ */
+const WORD = /^(?:[a-z\d]*|[A-Z\d]{1,20}|[a-z]*(?:[A-Z]+[a-z]{2,}\d*)+(?:[A-Z]+\d*)?)$/
+
+/** Returns true unless all words of the run are words of names: a random token mixes cases and digits. */
+function isOpaque(run: string): boolean {
+  return !run.split(/[-_.=]+/).every((word) => WORD.test(word))
+}
+
+/** Characters that control a terminal or the order of others, such as U+202E. Lines and tabs stay. */
+const CONTROLS = /(?![\t\n\r])[\p{Cc}\p{Cf}]/gu
+
+/** `//user:password@` */
+const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
+
+/**
+ * Redacts everything in a foreign text with the shape of a token, and the passwords of URLs. A name of any length, a
+ * GUID, a resource id and a digest in lower case have another shape. A server may echo
+ * the assertion, and its text is put into logs and errors. Replaces control characters. The result is well-formed UTF-16,
+ * because strict JSON parsers reject half of a surrogate pair.
+ */
+export function scrub(text: string): string {
+  let scrubbed = text.replace(LONG_RUN, (run) => (isOpaque(run) ? REDACTED : run))
+  // The optional part before `eyJ` takes most of the time.
+  if (scrubbed.includes('eyJ')) scrubbed = scrubbed.replace(JWT, REDACTED)
+  return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).replace(CONTROLS, '?').toWellFormed()
+}
+
+/** More than is ever printed; bounds the time of `scrub`. */
+const MAX_SCRUBBED = 16_384
+
+/** The first half of a surrogate pair that was cut in two. */
+const HALF_PAIR = /[\ud800-\udbff]$/
+
+/**
+ * Returns the first `length` characters of the scrubbed text. Scrubs before it truncates, because a
+ * truncated credential may no longer look like one.
+ */
+export function scrubAndTruncate(text: string, length: number): string {
+  let end = Math.min(text.length, MAX_SCRUBBED)
+  // The cut drops a word of which it would leave a part.
+  if (end < text.length) while (end > 0 && /[\w.+/=-]/.test(text.charAt(end - 1))) end -= 1
+  return scrub(text.slice(0, end)).slice(0, length).replace(HALF_PAIR, '')
+}
+
+/** Matches `user:password@` of a URL with or without scheme; the password may contain any character. */
+const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)?.*@/is
+
+/** Returns the value of a setting without user, password, or anything that may be a token. */
+export function scrubSetting(value: string): string {
+  return scrub(value.replace(USER_INFO, `$1${REDACTED}@`))
 }

@@ -1,4 +1,4 @@
-/** A semaphore: bounds how many calls run at the same time, and how many others wait for how long. */
+/** Bounds how many calls run at the same time: a semaphore, and single flight for calls with the same result. */
 
 interface SemaphoreOptions {
   /** Calls that may run at the same time. */
@@ -89,5 +89,20 @@ export function createSemaphore({
         return
       }
     }
+  }
+}
+
+/** Calls `work` unless a call for the key is inflight, whose result is returned instead. Caches nothing. */
+export type SingleFlight<T> = (key: string, work: () => Promise<T>) => Promise<T>
+
+export function createSingleFlight<T>(): SingleFlight<T> {
+  const inflight = new Map<string, Promise<T>>()
+  return (key, work) => {
+    let result = inflight.get(key)
+    if (result === undefined) {
+      result = work().finally(() => inflight.delete(key))
+      inflight.set(key, result)
+    }
+    return result
   }
 }

@@ -8,7 +8,6 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
-import { findFirst } from '../lib/find-first.ts'
 
 /** Timeouts of connections in milliseconds, which the webhook's server shares. */
 export const CONNECTION_TIMEOUTS = {
@@ -186,4 +185,13 @@ function isNew({ replies, pending }: Connection): boolean {
 export function hasInflightRequest({ pending }: Connection): boolean {
   const last = pending.at(-1)
   return last?.req.complete === true && !last.writableEnded
+}
+
+export function findFirst<T>(
+  values: readonly T[],
+  compare: (one: T, other: T) => number,
+): T | undefined {
+  let first = values[0]
+  for (const value of values) if (first === undefined || compare(value, first) < 0) first = value
+  return first
 }

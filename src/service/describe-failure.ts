@@ -1,7 +1,7 @@
 /** Describes errors for the log and the status. Texts from callers and other servers are scrubbed. */
 import { errorMessage } from '../lib/describe-error.ts'
 import { type BrokerError, toBrokerError } from '../lib/errors.ts'
-import { scrub } from '../lib/scrub.ts'
+import { scrub } from '../lib/secret.ts'
 
 /** Returns code, problem, fix and Entra ID's ids. */
 export function describeFailure({ code, problem, fix, entra = {} }: BrokerError) {

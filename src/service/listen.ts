@@ -1,16 +1,21 @@
-/** Lets HTTP servers listen and closes them: one for each address, and one cap on connections for all. */
+/** Lets HTTP servers listen, or says why not, and closes them: one for each address, and one cap on connections for all. */
 import { once } from 'node:events'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { RequestListener, Server } from 'node:http'
 import type { Server as TcpServer } from 'node:net'
 import type { Address } from './parsers.ts'
 import {
-  type ChooseVictim,
   chooseIdle,
+  type ChooseVictim,
   CONNECTION_TIMEOUTS,
   ConnectionLimiter,
   createLimitedServer,
 } from './connections.ts'
+import { BrokerError } from '../lib/errors.ts'
+import { errorMessage, printError } from '../lib/describe-error.ts'
+import { errorFields } from './describe-failure.ts'
+import type { ProcessLog } from './logger.ts'
+import type { CommandIo } from '../lib/command.ts'
 
 export interface ListenOptions {
   readonly maxConnections: number
@@ -117,4 +122,35 @@ export function closeServer(server: Closable, timeoutMs: number): Promise<void> 
       resolve()
     })
   })
+}
+
+interface FailureOutput {
+  readonly io: Pick<CommandIo, 'stderr'>
+  readonly log: ProcessLog
+  /** The name of the program, such as `wimds serve`. */
+  readonly program: string
+  /** Completes "choose another port by …". */
+  readonly setBy: string
+}
+
+/**
+ * Awaits `bind` or `listen`. Returns undefined after logging `listen_failed` if they fail; a silent log makes it
+ * standard error instead. The command then returns 1.
+ */
+export async function openPorts<T>(
+  opened: Promise<T>,
+  { io, log, program, setBy }: FailureOutput,
+): Promise<T | undefined> {
+  try {
+    return await opened
+  } catch (error) {
+    const failure = new BrokerError(
+      'listen_failed',
+      `cannot listen: ${errorMessage(error)}`,
+      `choose another port by ${setBy}`,
+    )
+    log.error('listen_failed', errorFields(failure))
+    if (log.level === 'silent') printError(io, program, failure.message)
+    return undefined
+  }
 }

@@ -4,8 +4,7 @@ import * as z from 'zod/mini'
 import { isGuid, type NumberRange, parseWholeNumber } from '../lib/grammars.ts'
 import { isCertificates } from '../lib/pem.ts'
 import { isResource } from '../lib/resource.ts'
-import { scrub, scrubSetting } from '../lib/scrub.ts'
-import { Secret } from '../lib/secret.ts'
+import { scrub, scrubSetting, Secret } from '../lib/secret.ts'
 
 /** An address to listen on. */
 export interface Address {

@@ -2,7 +2,7 @@
 import { get } from 'node:http'
 import { UsageError } from '../lib/errors.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
-import { printError } from '../lib/print-error.ts'
+import { printError } from '../lib/describe-error.ts'
 import { waitForPort, waitUntil } from '../lib/wait-for-port.ts'
 import {
   type CommandDeclaration,

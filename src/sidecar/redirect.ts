@@ -7,9 +7,8 @@ import {
   parseNumberOption,
   PORTS,
 } from '../lib/args.ts'
-import { errorMessage } from '../lib/describe-error.ts'
+import { errorMessage, printError } from '../lib/describe-error.ts'
 import { METADATA_IP, METADATA_PORT } from '../lib/hosts.ts'
-import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
 import { changeRedirect, formatScript } from '../redirect/apply.ts'
 import { REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'

@@ -12,7 +12,7 @@ import { systemClock, toWallTimes } from '../broker/tokens/lifetime.ts'
 import type { AccessToken } from '../broker/tokens/token.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
-import { printError } from '../lib/print-error.ts'
+import { printError } from '../lib/describe-error.ts'
 import { formatDocument } from '../lib/version.ts'
 import {
   type CommandDeclaration,

@@ -1,7 +1,6 @@
 import { truncate } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { readRegularFile, readWholeFile } from '../../src/lib/files.ts'
-import { readNamedFile } from '../../src/lib/named-file.ts'
+import { readNamedFile, readRegularFile, readWholeFile } from '../../src/lib/files.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 

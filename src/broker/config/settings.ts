@@ -4,8 +4,7 @@ import { ConfigError, type Problem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { scrub, scrubSetting } from '../../lib/scrub.ts'
-import { REDACTED } from '../../lib/secret.ts'
+import { REDACTED, scrub, scrubSetting } from '../../lib/secret.ts'
 import {
   addresses,
   addressesOrOff,

@@ -8,11 +8,11 @@ import {
   formatDescription,
   formatOwnMember,
   type Reply,
+  requireMetadataHeader,
   type TokenQuery,
   type WireRequest,
 } from './dialect.ts'
 import { imds } from './imds.ts'
-import { requireMetadataHeader } from './metadata-header.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 
 export const cloudShell = {

@@ -1,6 +1,9 @@
-/** What all dialects share, their errors included. A dialect is the code that speaks one managed identity protocol. */
+/**
+ * What all dialects share: their types and errors, and the header `Metadata`. A dialect is the code that speaks one managed
+ * identity protocol.
+ */
 import type { IncomingHttpHeaders } from 'node:http'
-import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors.ts'
+import { BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors.ts'
 import type { Identity, Selector } from '../identities.ts'
 import type { AccessToken } from '../tokens/token.ts'
 
@@ -125,3 +128,18 @@ const TEXTS_OF_IMDS: ReadonlySet<ErrorCode> = new Set([
   'api_version_invalid',
   'resource_missing',
 ])
+
+/**
+ * Throws `metadata_header_missing` unless the request has `Metadata: true`, in any case (R6). By it IMDS and Cloud Shell refuse
+ * requests that a browser or a proxy was led to send.
+ */
+export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
+  const value = headers['metadata']
+  if (typeof value !== 'string' || value.toLowerCase() !== 'true') {
+    throw new BrokerError(
+      'metadata_header_missing',
+      'Required metadata header not specified',
+      'send the header Metadata: true, unless this is the probe of an SDK',
+    )
+  }
+}

@@ -8,10 +8,10 @@ import {
   formatDescription,
   formatOwnMember,
   type Reply,
+  requireMetadataHeader,
   type TokenAnswer,
   type TokenQuery,
 } from './dialect.ts'
-import { requireMetadataHeader } from './metadata-header.ts'
 import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 /** The first api-version of the token endpoint; every later date is accepted (R9). */

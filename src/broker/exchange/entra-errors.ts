@@ -8,7 +8,7 @@ import {
   type ErrorCode,
 } from '../../lib/errors.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import {
   describeInternalIssuer,
   isInternalIssuer,

@@ -3,9 +3,8 @@
  * `tokens/attempts.ts`, by WIMDS_EXCHANGE_TIMEOUT.
  */
 import type { Dispatcher } from 'undici'
-import { parseJsonObject } from '../../lib/json.ts'
+import { parseJsonObject, readBody } from '../../lib/json.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { readBody } from '../../lib/read-body.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { Route } from './dispatcher.ts'

@@ -3,9 +3,9 @@ import {
   createJsonReply,
   formatDescription,
   type Reply,
+  requireMetadataHeader,
   type WireRequest,
 } from '../dialects/dialect.ts'
-import { requireMetadataHeader } from '../dialects/metadata-header.ts'
 import { isApiVersion, type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import {

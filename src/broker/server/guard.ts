@@ -1,6 +1,6 @@
 /**
  * The checks of every request, whatever its dialect, before anything is parsed. Pure. The header `Metadata` is required by
- * the dialect, `metadata-header.ts`.
+ * the dialect.
  */
 import type { IncomingMessage } from 'node:http'
 import { BrokerError } from '../../lib/errors.ts'

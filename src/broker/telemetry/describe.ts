@@ -1,6 +1,6 @@
 /** Describes resources, claims and times for the log and the status. Texts from callers and other servers are scrubbed. */
 import { toLine } from '../../lib/printable.ts'
-import { scrub } from '../../lib/scrub.ts'
+import { scrub } from '../../lib/secret.ts'
 import type { Asked } from '../server/reply.ts'
 import { type Assertion, truncateClaims } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/lifetime.ts'

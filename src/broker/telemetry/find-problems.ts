@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { scrub } from '../../lib/scrub.ts'
+import { scrub } from '../../lib/secret.ts'
 import { explainAadsts } from '../aadsts.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'

@@ -4,7 +4,7 @@
  */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import { scrub } from '../../lib/scrub.ts'
+import { scrub } from '../../lib/secret.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>

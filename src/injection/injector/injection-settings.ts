@@ -10,7 +10,7 @@ import {
   parseSettingFlag,
 } from '../../lib/args.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import { isDnsSubdomain } from '../../lib/object-names.ts'
+import { isDnsSubdomain } from '../../lib/grammars.ts'
 import { DEFAULT_UID, ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL, IS_RELEASED, VERSION } from '../../lib/version.ts'
 import { choice, createSchema, integer, matching, reject } from '../../service/parsers.ts'

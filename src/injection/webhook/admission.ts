@@ -1,9 +1,9 @@
 /** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import { firstItems, toLine } from '../../lib/printable.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import { type AccountResult, TENANT_ID } from '../../kubernetes/service-account.ts'
 import { inject, type Injection } from '../injector/inject.ts'
 import { findText, getServiceAccountName } from '../../kubernetes/pod.ts'

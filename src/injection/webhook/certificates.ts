@@ -2,8 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { ConfigError } from '../../lib/errors.ts'
-import { readWholeFile } from '../../lib/files.ts'
-import { readNamedFile } from '../../lib/named-file.ts'
+import { readNamedFile, readWholeFile } from '../../lib/files.ts'
 import { isCertificates, splitCertificates } from '../../lib/pem.ts'
 import { createCertificateAuthority } from '../../lib/x509.ts'
 

@@ -3,15 +3,15 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { findFirst } from '../../lib/find-first.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
 import {
   type ChooseVictim,
   type Connection,
   CONNECTION_TIMEOUTS,
   ConnectionLimiter,
+  findFirst,
   hasInflightRequest,
 } from '../../service/connections.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import { sendJson } from '../../service/send.ts'
 import type { Logger } from '../../service/logger.ts'
 import type { Decision, Review } from './admission.ts'

@@ -1,8 +1,7 @@
 /** Looks up the ServiceAccounts of reviewed pods: coalesced and bounded. */
 import type { ApiServer } from '../../kubernetes/api-client.ts'
 import { type AccountResult, readServiceAccount } from '../../kubernetes/service-account.ts'
-import { createSemaphore } from '../../lib/semaphore.ts'
-import { createSingleFlight } from '../../lib/single-flight.ts'
+import { createSemaphore, createSingleFlight } from '../../lib/semaphore.ts'
 import { Overloaded } from './review-queue.ts'
 
 /** Throws `Overloaded`, and what the API server's client throws. */

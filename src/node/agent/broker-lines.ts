@@ -1,7 +1,7 @@
 /** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import { MAX_LINE_BYTES } from '../broker/messages.ts'
 import { createBucket } from './bucket.ts'
 

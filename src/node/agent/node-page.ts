@@ -1,6 +1,6 @@
 /** The status page of a node: all its pods, the worst first, each with a link to the page of its workload. */
-import { html } from '../../broker/status-page/html.ts'
 import { renderSection, renderTable, renderText } from '../../broker/status-page/components.ts'
+import { html } from '../../broker/status-page/html.ts'
 import { type Page, renderShell } from '../../broker/status-page/shell.ts'
 import { formatPod } from '../broker/messages.ts'
 import type { NodeStatus, PodStatus } from './node-status.ts'

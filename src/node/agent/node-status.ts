@@ -1,7 +1,7 @@
 /** The status of all pods of the node, the worst first, with what their brokers say of them. */
 import { errorMessage } from '../../lib/describe-error.ts'
 import { toLine } from '../../lib/printable.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import { VERSION } from '../../lib/version.ts'
 import { formatPod, POD_STATES, PodsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'

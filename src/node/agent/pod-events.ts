@@ -1,7 +1,7 @@
 /** Writes Kubernetes events of pods, so that `kubectl describe pod` says why one is not routed. */
 import { LRUCache } from 'lru-cache'
 import * as z from 'zod/mini'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import type { ApiServer } from '../../kubernetes/api-client.ts'
 import type { PodName } from './routed-pod.ts'
 

@@ -1,6 +1,6 @@
 /** Finds the pods that an uninstall of the agent would leave without tokens. */
 import type { CommandIo } from '../../lib/command.ts'
-import { printError } from '../../lib/print-error.ts'
+import { printError } from '../../lib/describe-error.ts'
 import { connectToApiServer } from '../../kubernetes/api-client.ts'
 import { listPods } from './pod-watch.ts'
 import { parseRoutedPod } from './routed-pod.ts'

@@ -1,6 +1,6 @@
 /** Creates the findings of checks, and links each failure to its section of docs/troubleshooting.md. */
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
-import { scrub, scrubAndTruncate } from '../../lib/scrub.ts'
+import { scrub, scrubAndTruncate } from '../../lib/secret.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { explainAadsts, findAadstsUrl } from '../../broker/aadsts.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'

@@ -2,7 +2,7 @@
 import { text } from 'node:stream/consumers'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import { CheckEnd, endAsFailed, type Fault, notChecked, notNeeded } from './findings.ts'
 import { type End, type KubectlIo, startKubectl, TIMED_OUT } from './run-kubectl.ts'
 

@@ -2,7 +2,7 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import type { Flags } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
-import { printError } from '../../lib/print-error.ts'
+import { printError } from '../../lib/describe-error.ts'
 import { formatDocument } from '../../lib/version.ts'
 import { type ManifestArguments, readManifests } from '../manifest-files.ts'
 import { type EditedManifests, editManifests, formatPlace } from './manifests/edit-manifests.ts'

@@ -1,7 +1,7 @@
 /** `wimds report`: lists the workloads that still call the metadata service, with advice on migration. */
 import { UsageError } from '../../lib/errors.ts'
-import { scrubSetting } from '../../lib/scrub.ts'
-import { printError } from '../../lib/print-error.ts'
+import { scrubSetting, Secret } from '../../lib/secret.ts'
+import { errorMessage, printError } from '../../lib/describe-error.ts'
 import {
   type CommandDeclaration,
   type Flags,
@@ -10,8 +10,6 @@ import {
   parseFlags,
 } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
-import { Secret } from '../../lib/secret.ts'
 import { toLine } from '../../lib/printable.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { formatDocument } from '../../lib/version.ts'

@@ -2,11 +2,10 @@
 import { get } from 'node:https'
 import * as z from 'zod/mini'
 import { errorCode, errorMessage } from '../../lib/describe-error.ts'
-import type { Secret } from '../../lib/secret.ts'
+import { scrubAndTruncate, type Secret } from '../../lib/secret.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { sendGet } from '../../lib/send-get.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { formatWorkload, list, StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 

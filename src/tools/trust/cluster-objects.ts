@@ -5,7 +5,7 @@ import { parseDocuments } from '../inject/manifests/documents.ts'
 import type { ManifestFile } from '../manifest-files.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import {
   findObjects,
   formatPathFlags,

@@ -10,8 +10,7 @@ import {
   getServiceAccountName,
   type Pod,
 } from '../../kubernetes/pod.ts'
-import { isGuid } from '../../lib/grammars.ts'
-import { isDnsSubdomain } from '../../lib/object-names.ts'
+import { isDnsSubdomain, isGuid } from '../../lib/grammars.ts'
 import { type Account, CLIENT_ID_FIX, readAccounts } from './accounts.ts'
 import { type ClusterObjects, formatObject, type WorkloadObject } from './cluster-objects.ts'
 import { formatSubject, type Report } from './finding.ts'

@@ -8,9 +8,8 @@ import {
   parseFlags,
   parseSettingFlag,
 } from '../../lib/args.ts'
-import { isGuid } from '../../lib/grammars.ts'
-import { isDnsLabel } from '../../lib/object-names.ts'
-import { printError } from '../../lib/print-error.ts'
+import { isDnsLabel, isGuid } from '../../lib/grammars.ts'
+import { printError } from '../../lib/describe-error.ts'
 import { readClusterObjects } from './cluster-objects.ts'
 import { Report } from './finding.ts'
 import { parseExistingList, parseIdentityList } from './inventory.ts'

@@ -1,5 +1,5 @@
 /** The pod that the user names, as kubectl takes names. */
-import { isDnsLabel, isDnsSubdomain } from '../../../lib/object-names.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../../lib/grammars.ts'
 
 /** A pod as the user names it. */
 export interface PodTarget {

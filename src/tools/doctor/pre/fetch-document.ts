@@ -3,8 +3,7 @@ import type { Dispatcher } from 'undici'
 import type * as z from 'zod/mini'
 import type { Config } from '../../../broker/config/config.ts'
 import { createEntraDispatcher } from '../../../broker/exchange/dispatcher.ts'
-import { parseJson } from '../../../lib/json.ts'
-import { readBody } from '../../../lib/read-body.ts'
+import { parseJson, readBody } from '../../../lib/json.ts'
 
 /** How this machine reaches the internet. */
 export type Network = Pick<Config['exchange'], 'proxy' | 'extraCa'>

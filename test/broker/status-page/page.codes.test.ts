@@ -17,7 +17,7 @@ import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-
 import { requireSubject } from '../../../src/node/broker/workload.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
-import { renderProblems } from '../../../src/broker/status-page/problems.ts'
+import { renderProblems } from '../../../src/broker/status-page/page.ts'
 import { createOverloadedError } from '../../../src/broker/tokens/failure.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 import { NOW } from '../../fixtures/parts.ts'

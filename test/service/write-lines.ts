@@ -3,8 +3,7 @@
  * lines the log has dropped since the start. A path is deleted instead.
  */
 import { rmSync } from 'node:fs'
-import { createLogger } from '../../src/service/logger.ts'
-import { createLogOutput } from '../../src/lib/log-output.ts'
+import { createLogger, createLogOutput } from '../../src/service/logger.ts'
 
 const log = createLogger({ level: 'info', out: createLogOutput(process) })
 let number = 0

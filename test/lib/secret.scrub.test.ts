@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { scrub, scrubAndTruncate, scrubSetting } from '../../src/lib/scrub.ts'
-import { Secret } from '../../src/lib/secret.ts'
+import { scrub, scrubAndTruncate, scrubSetting, Secret } from '../../src/lib/secret.ts'
 
 const VALUE = 'eyJhbGciOiJSUzI1NiJ9.payload.signature'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { renderProblems } from '../../../src/broker/status-page/problems.ts'
+import { renderProblems } from '../../../src/broker/status-page/page.ts'
 import type { StatusDocument } from '../../../src/broker/telemetry/status-schema.ts'
 import { aStatus, textOf } from '../../fixtures/status.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isDnsLabel, isDnsSubdomain } from '../../src/lib/object-names.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../src/lib/grammars.ts'
 
 test.each(['a', 'shop', 'kube-system', '1', 'a'.repeat(63)])('accepts the label %s', (text) => {
   expect(isDnsLabel(text)).toBe(true)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createSingleFlight } from '../../src/lib/single-flight.ts'
+import { createSingleFlight } from '../../src/lib/semaphore.ts'
 
 const fail = () => Promise.reject(new Error('refused'))
 
