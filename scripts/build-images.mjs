@@ -17,8 +17,8 @@ const TOOLS = [
 /** docker push compresses by gzip and has no option for it. */
 const ZSTD = ['--compression-format', 'zstd', '--compression-level', '19']
 
-/** Parses `--registry REG [--push] [--gzip] [--tag TAG] [-- OPTION...]`. Throws an error whose message is the usage problem. */
-export function parseImageArgs(args, { isRegistryRequired }) {
+/** Parses `[--registry REG] [--push] [--gzip] [--tag TAG] [-- OPTION...]`. Throws an error whose message is the usage problem. */
+export function parseImageArgs(args) {
   const end = args.includes('--') ? args.indexOf('--') : args.length
   const { values } = parseArgs({
     args: args.slice(0, end),
@@ -30,8 +30,8 @@ export function parseImageArgs(args, { isRegistryRequired }) {
     },
   })
   const { registry, push } = values
-  const needed = isRegistryRequired || push || values.tag !== VERSION
-  if (registry === undefined && needed) throw new Error('--registry is missing')
+  if (registry === undefined && (push || values.tag !== VERSION))
+    throw new Error('--registry is missing')
   if (
     registry !== undefined &&
     !/^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9._-]+)*$/.test(registry)
@@ -72,14 +72,14 @@ export function buildImages({ registry, tag, push, gzip, buildOptions }) {
   return images
 }
 
-/** Formats the commands that use these images, with a path of the chart. */
+/** Formats the commands that use these images and the chart. */
 export function formatImageSteps({ registry, tag, push }, images, chart) {
   const pushing = push
     ? ''
     : `
 Push them:
 
-  npm run images -- --registry ${registry} --push${tag === VERSION ? '' : ` --tag ${tag}`}
+  npm run package -- --registry ${registry} --push${tag === VERSION ? '' : ` --tag ${tag}`}
 `
   const tagValue =
     tag === VERSION

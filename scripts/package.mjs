@@ -6,21 +6,29 @@ import { buildImages, formatImageSteps, parseImageArgs, ROOT, VERSION } from './
 
 const USAGE = `usage: npm run package [-- --registry REGISTRY [--push] [--gzip] [--tag TAG] [-- BUILD_OPTION...]]
 
-Makes artifacts/wimds-${VERSION}.tgz, the command line, and artifacts/charts/wimds-${VERSION}.tgz, the chart.
-With --registry it makes the images too, as npm run images does.
+Makes artifacts/wimds-${VERSION}.tgz, the command line, and artifacts/charts/wimds-${VERSION}.tgz, the chart. With a registry it
+builds the images too, with docker, podman or buildah.
+
+  --registry  such as example.azurecr.io, ghcr.io/example
+  --push      push the images as well; log in first: docker login, az acr login
+  --gzip      compress layers by gzip, as docker does, for registries and nodes without zstd, and podman before 4.6
+  --tag       default: the version of this checkout
+
+What follows a second -- is passed to the tool, such as --platform linux/amd64 on a machine of another
+architecture, or --build-arg BUILD_IMAGE=… for a mirror of the base image.
 `
 const CLI = `artifacts/wimds-${VERSION}.tgz`
 const CHART = `artifacts/charts/wimds-${VERSION}.tgz`
 
 const WITHOUT_IMAGES = `
-Build the images:
+Build the images too:
 
-  npm run images -- --registry REGISTRY --push
+  npm run package -- --registry REGISTRY --push
 `
 
 let options
 try {
-  options = parseImageArgs(process.argv.slice(2), { isRegistryRequired: false })
+  options = parseImageArgs(process.argv.slice(2))
 } catch (error) {
   process.stderr.write(`package: ${error.message}\n\n${USAGE}`)
   process.exit(64)

@@ -13,10 +13,6 @@ const NOTICES = {
     '> **Not published yet**:\n> [build from a checkout](https://wimds.github.io/wimds/main/install.html#from-a-checkout), with\n> your registry.',
   'docs/tasks/quick-start-aks.md':
     '   > **Not published yet**: do the steps [from a checkout](#from-a-checkout) in place of this command.',
-  'docs/kubernetes.md':
-    '> **Not published yet**: add `--image-registry` with [your registry](install.md#from-a-checkout).',
-  'docs/tasks/existing-workload.md':
-    '   > **Not published yet**: add `--image-registry` with [your registry](../install.md#from-a-checkout).',
   'docs/migrating.md':
     '> **Not published yet**: write [your registry](install.md#from-a-checkout) in place of `ghcr.io/wimds`.',
   'docs/verify-a-release.md': '> **Not published yet.**',

@@ -79,7 +79,9 @@ describe.each(HELMS)('Helm $version', ({ path, version }) => {
   })
 
   const template = (...flags: readonly string[]) => {
-    const args = flags.map((flag) => `--post-renderer-args=${flag}`)
+    const args = [...flags, '--image-registry=r.example'].map(
+      (flag) => `--post-renderer-args=${flag}`,
+    )
     return run(path, 'template', 'orders', 'chart', ...renderer, ...args)
   }
 

@@ -94,7 +94,10 @@ test('the commands with which the pages try wimds install it and return a token,
   const port = await freePort()
   const commands = [
     FIRST,
-    findCommands('docs/install.md', 'package').replace(/^git clone .*$/m, ''),
+    findCommands('docs/install.md', 'package').replaceAll(
+      /^git clone .*$| -- --registry .*$/gm,
+      '',
+    ),
     findCommands('docs/install.md', 'command-line'),
     findCommands('docs/simulator.md', 'start'),
   ]

@@ -506,18 +506,19 @@ describe('wimds inject says what the input lacks', () => {
   })
 })
 
-describe('wimds inject warns once of images that are not published', () => {
+describe('wimds inject, of a version that is not released,', () => {
   const pods = `${POD}---\n${POD}`
   test.each([
-    ['both', [], /wimds:[\d.]+ and \S+wimds-redirect:[\d.]+ are .* --image-registry/],
-    ['one that no flag names', IMAGES.slice(0, 1), /wimds-redirect:[\d.]+ is .* --image-registry/],
-  ])('%s', async (_, flags, expected) => {
-    const { err } = await runAsGiven(['--quiet', ...IDENTITY, ...flags, '-'], pods)
-    expect(err).toMatch(/^wimds inject: warning: .* not published yet\. Fix: .*\n$/)
+    ['a registry', [], /wimds:[\d.]+, \S+wimds-redirect:[\d.]+ would/],
+    ['the image that no flag names', IMAGES.slice(0, 1), /, and \S+wimds-redirect:[\d.]+ would/],
+  ])('prints nothing without %s', async (_, flags, expected) => {
+    const { code, out, err } = await runAsGiven(['--quiet', ...IDENTITY, ...flags, '-'], pods)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(/^wimds inject: --image-registry is missing: .*\. Fix: .*\n$/)
     expect(err).toMatch(expected)
   })
 
-  test('and not of those of another registry', async () => {
+  test('takes the images of the registry that it is given', async () => {
     const flags = ['--quiet', ...IDENTITY, '--image-registry=r.example:5000/a']
     const { err, out } = await runAsGiven([...flags, '-'], pods)
     expect(err).toBe('')
@@ -525,8 +526,9 @@ describe('wimds inject warns once of images that are not published', () => {
     expect(out).toContain(`image: r.example:5000/a/wimds-redirect:${VERSION}\n`)
   })
 
-  test('and not where nothing is injected', async () => {
-    expect((await runAsGiven(['--quiet', '-'], SERVICE_ACCOUNT)).err).not.toContain('published')
+  test('asks for none where nothing is injected', async () => {
+    const { code, out } = await runAsGiven(['--quiet', '-'], SERVICE_ACCOUNT)
+    expect({ code, out }).toEqual({ code: 0, out: SERVICE_ACCOUNT })
   })
 })
 

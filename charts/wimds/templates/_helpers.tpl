@@ -192,7 +192,7 @@ but for those by which objects select the pods.
 {{- $name := trimSuffix "-" (printf "wimds-%s" (trimSuffix "image" (lower $value))) -}}
 {{- $registry := ($root.Values.global | default dict).imageRegistry -}}
 {{- if not (or $image.repository $registry) -}}
-{{- fail "global.imageRegistry is empty: only the chart of a release names the registry of its images. Fix: set it to the registry that you pushed them to, such as example.azurecr.io (npm run images -- --registry example.azurecr.io --push)" -}}
+{{- fail "global.imageRegistry is empty: only the chart of a release names the registry of its images. Fix: set it to the registry that you pushed them to, such as example.azurecr.io (npm run package -- --registry example.azurecr.io --push)" -}}
 {{- end -}}
 {{- $image.repository | default (printf "%s/%s" $registry $name) -}}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}

@@ -82,7 +82,7 @@ export const INJECTION_FLAGS = {
   },
   'image-registry': {
     value: 'REGISTRY',
-    help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; this version is not published yet'})`,
+    help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; until this version is released, wimds inject asks for one'})`,
   },
   image: {
     value: 'IMAGE',

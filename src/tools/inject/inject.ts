@@ -48,11 +48,11 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     },
   },
   examples: [
-    'wimds inject --mode loopback deployment.yaml | kubectl apply -f -',
-    'kubectl kustomize overlays/production | wimds inject - > production.yaml',
+    'wimds inject --image-registry example.azurecr.io deployment.yaml | kubectl apply -f -',
+    'kubectl kustomize overlays/production | wimds inject --strict - > production.yaml',
   ],
   exitCodes: {
-    1: 'a manifest cannot be read, or a workload cannot be injected (0 with --keep-rejected); with --strict also: nothing is injected, or a kind is unsupported',
+    1: 'a manifest cannot be read, a workload cannot be injected (0 with --keep-rejected), or no released version has its images; with --strict also: nothing is injected, or a kind is unsupported',
   },
 } as const satisfies CommandDeclaration
 
@@ -83,8 +83,11 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   }
   return await editFiles({ io, command: 'inject', flags, manifests, injection }, (edited) => ({
     notes: findWaitingPods(edited.pods),
-    warnings: [...findUnknownVariables(settings.sidecarEnv), ...findUnpublishedImages(edited.pods)],
-    omissions: flags.has('strict') ? findOmissions(edited.objects) : [],
+    warnings: findUnknownVariables(settings.sidecarEnv),
+    omissions: [
+      ...findUnpublishedImages(edited.pods),
+      ...(flags.has('strict') ? findOmissions(edited.objects) : []),
+    ],
   }))
 }
 
@@ -109,13 +112,13 @@ function findWaitingPods(pods: readonly Pod[]): string[] {
   ]
 }
 
-/** Warns of the public images where a pod has got them and this version is not a release. */
+/** Returns a problem if a pod has got a public image and this version is not a release: whoever takes the name fills it. */
 function findUnpublishedImages(pods: readonly Pod[]): string[] {
   if (IS_RELEASED) return []
   const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
   const used = Object.values(imagesIn(PUBLIC_REGISTRY)).filter((image) => images.has(image))
   if (used.length === 0) return []
-  const verb = used.length === 1 ? 'is' : 'are'
-  const fix = `build your own (${DOCS_URL}/install.html) and pass --image-registry`
-  return [`${used.join(' and ')} ${verb} not published yet. Fix: ${fix}`]
+  return [
+    `--image-registry is missing: this version is not released, and ${used.join(', ')} would be what somebody else put there. Fix: build the images (${DOCS_URL}/install.html#from-a-checkout) and pass the registry that has them, such as --image-registry example.azurecr.io`,
+  ]
 }

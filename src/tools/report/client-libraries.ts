@@ -57,6 +57,12 @@ const WITHOUT_NAME = {
   },
 } satisfies Record<string, ClientLibrary>
 
+// Source: nuget.org/packages/Microsoft.Azure.Services.AppAuthentication, which is deprecated in favour of Azure.Identity
+const APP_AUTHENTICATION: ClientLibrary = {
+  title: 'Microsoft.Azure.Services.AppAuthentication (.NET)',
+  advice: `it is retired; ${CREDENTIAL} of Azure.Identity 1.9.0 or later`,
+}
+
 /** Formats the advice for one of them among others. */
 const forOne = ({
   title,
@@ -67,7 +73,8 @@ const forOne = ({
 
 const SQL_CLIENT = forOne(WITHOUT_NAME.sqlClient)
 
-const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
+/** Those of which a User-Agent tells. */
+const SDKS: Readonly<Record<string, ClientLibrary>> = {
   'python-azure-identity': sdk('azure-identity (Python)', '1.13.0'),
   'js-azure-identity': sdk('@azure/identity (JavaScript)', '3.2.0'),
   'go-azidentity': sdk('azidentity (Go)', '1.3.0'),
@@ -109,6 +116,10 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
     title: 'rclone',
     advice: 'upgrade rclone, and let env_auth find the projected token',
   },
+}
+
+const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
+  ...SDKS,
   // Azure.Core has held the credentials since 1.53. No caller under its name was seen before.
   'dotnet-azure-core': {
     title: 'Azure.Core (.NET)',
@@ -129,16 +140,17 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   wget: generic('Wget', 'a script'),
   none: {
     title: 'without a User-Agent',
-    advice: `find out which process calls: MSAL.NET to 4.83, Microsoft.Data.SqlClient 2, MongoDB.Driver, Confluent.SchemaRegistry, HttpClient of .NET, ms-rest-azure and raw sockets send no User-Agent; ${SQL_CLIENT}`,
+    advice: `find out which process calls: MSAL.NET to 4.83, AppAuthentication, Microsoft.Data.SqlClient 2, MongoDB.Driver, Confluent.SchemaRegistry, HttpClient of .NET, ms-rest-azure and raw sockets send no User-Agent; ${SQL_CLIENT}`,
   },
   other: { title: 'another client', advice: UNKNOWN_ADVICE },
 }
 
-/** What supports workload identity, with the first version of each. */
+/** SDKs and programs, first those with a version from which on they support workload identity. */
 export const MINIMUM_VERSIONS: readonly ClientLibrary[] = [
-  ...Object.values(LIBRARIES).filter((library) => library.workloadIdentitySince !== undefined),
+  ...Object.values(SDKS),
   ...Object.values(WITHOUT_NAME),
-]
+  APP_AUTHENTICATION,
+].toSorted((a, b) => Number(!a.workloadIdentitySince) - Number(!b.workloadIdentitySince))
 
 /** Finds a library by its id in metrics; another version of the sidecar may know others. */
 export function findLibrary(id: string): ClientLibrary {

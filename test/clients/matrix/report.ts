@@ -23,7 +23,8 @@ const INTRODUCTION = `# Compatibility
 Each client is the published package at the version shown, with its modes. Each mode ran in its own process, against the built
 sidecar and a simulated Entra ID that validates the projected token. It passed if the client's token had the right signature,
 audience and identity and, if the client reports one, the right expiry. OpenTelemetry's detectors of virtual machines get no
-token; they passed if they reported no machine, since none is configured. ✗ marks a mode that failed.
+token; they passed if they reported no machine, since none is configured. ✗ marks a mode that failed. Not run: Azure.Identity before
+1.9 and Microsoft.Azure.Services.AppAuthentication.
 
 The modes, with the set of variables of \`wimds env --for\` in parentheses:
 
@@ -100,14 +101,15 @@ ${options.join('\n')}
 /** Formats the table of the versions that need no sidecar, from what `wimds report` knows. */
 export function formatVersions(): string {
   const rows = MINIMUM_VERSIONS.map(
-    ({ title, workloadIdentitySince, advice }) =>
+    ({ title, workloadIdentitySince = '–', advice }) =>
       `| ${title} | ${workloadIdentitySince} | ${advice} |\n`,
   )
   return `## Minimum SDK version for workload identity
 
 From this version on, an SDK exchanges the projected token itself, and its pod needs no sidecar. Upgrade it, use its credential for
-workload identity, and let [azure-workload-identity](https://azure.github.io/azure-workload-identity/) set its variables. MSAL and
-go-autorest need other code: [\`wimds report\`](tasks/report.md) says what, and which client each of your workloads has.
+workload identity, and let [azure-workload-identity](https://azure.github.io/azure-workload-identity/) set its variables. An
+earlier version gets its tokens from wimds. – means that none does so without other code or settings, or that the first is unknown.
+[\`wimds report\`](tasks/report.md) says which client each of your workloads has.
 
 <!-- prettier-ignore -->
 | SDK or program | minimum version | what to do |

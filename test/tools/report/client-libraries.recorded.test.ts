@@ -40,7 +40,7 @@ const RECORDED: readonly (readonly [
     '',
     '',
     'without a User-Agent -',
-    '→ find out which process calls: MSAL.NET to 4.83, Microsoft.Data.SqlClient 2',
+    '→ find out which process calls: MSAL.NET to 4.83, AppAuthentication, Microsoft.Data.SqlClient 2',
   ],
   // JavaScript
   [
