@@ -1,4 +1,4 @@
-/** A CA of a ConfigMap or Secret in the sidecar, and in the broker of mode node: a missing one, a wrong one, and its rotation without a restart. */
+/** A CA that is rotated without a restart, of the sidecar and of the broker of mode node. */
 import { beforeAll, expect, test } from 'vitest'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { testCluster } from './support/cluster.ts'
@@ -27,32 +27,6 @@ async function createPod(name: string, annotations: Record<string, string>): Pro
 
 const configMap = (name: string, data: Record<string, string>) =>
   stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data })
-
-test('a pod whose ConfigMap is missing starts once that exists', async () => {
-  await createPod('late', { 'wimds.io/ca-config-map': 'late/bundle.pem' })
-  await eventually('an event names the ConfigMap', async () => {
-    const events = await cluster.namespace.field('events', '{..message}')
-    expect(events).toContain('MountVolume.SetUp failed for volume "wimds-ca"')
-    expect(events).toContain('configmap "late" not found')
-    return true
-  })
-  await cluster.namespace.create(configMap('late', { 'bundle.pem': await clusterCa() }))
-  await cluster.namespace.ready('late', 180)
-  expect(await cluster.ask('late')).toMatchObject({ status: 200 })
-}, 240_000)
-
-test('a CA of a Secret is mounted without its private key', async () => {
-  const stringData = { 'ca.crt': await clusterCa(), 'tls.key': 'private' }
-  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ca' }, stringData }
-  await cluster.namespace.create(secret)
-  await createPod('secret', { 'wimds.io/ca-secret': 'ca' })
-  await cluster.namespace.ready('secret')
-  expect(await cluster.ask('secret')).toMatchObject({ status: 200 })
-  const list = ['/nodejs/bin/node', '-p', 'fs.readdirSync("/etc/ssl/wimds").join()']
-  const files = await cluster.namespace.exec('secret', 'wimds', list)
-  expect(files).toContain('ca.crt')
-  expect(files).not.toContain('tls.key')
-})
 
 /** Expects that the pod gets no token, since the CA is another one. */
 async function expectUntrusted(pod: string): Promise<void> {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa, TENANT_ID } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
+import { eventually } from './support/eventually.ts'
 import { needRealImds } from './support/requirements.ts'
 import { kubectl, wimds } from './support/run.ts'
 import { AUTHORITY_FLAG, ENTRA_FLAGS } from './support/workloads.ts'
@@ -92,7 +93,7 @@ async function logsOf(workload: string): Promise<string> {
 
 const SERVICE = 'shop-prod.invalid'
 
-describe('run', () => {
+describe.concurrent('run', () => {
   test.each([
     ['kubernetes/job', 'migrate', 2],
     ['kubernetes/mode-nft', 'mode-nft', 1],
@@ -118,18 +119,14 @@ describe('run', () => {
     expect(await restricted.kubectl(['logs', 'job/mode-env'])).toMatch(TOKEN)
   })
 
-  describe('kubernetes/mode-nft', () => {
-    needRealImds()
-    test('gets the machine’s description from the node', async () => {
-      expect(await logsOf('job/mode-nft')).toContain('"from":"the node"')
-    })
-  })
-
   test('kubernetes/deployment becomes available, and has a token', async () => {
     await apply(await inject(await build('kubernetes/deployment'), ...ENTRA_FLAGS))
     const rollout = ['rollout', 'status', 'deployment/orders', '--timeout=120s']
     await cluster.namespace.kubectl(rollout)
-    await expect.poll(() => logsOf('deployment/orders'), { timeout: 60_000 }).toMatch(TOKEN)
+    await eventually('it has a token', async () => {
+      expect(await logsOf('deployment/orders')).toMatch(TOKEN)
+      return true
+    })
   })
 
   test.each([
@@ -147,5 +144,12 @@ describe('run', () => {
     const logs = await logsOf(`job/${job}`)
     expect(logs).toContain('"event":"token_obtained"')
     expect(logs).toContain(`Could not resolve host: ${SERVICE}`)
+  })
+})
+
+describe('kubernetes/mode-nft', () => {
+  needRealImds()
+  test('gets the machine’s description from the node', async () => {
+    expect(await logsOf('job/mode-nft')).toContain('"from":"the node"')
   })
 })

@@ -93,12 +93,13 @@ test('the chart installs the agent, and the pod that waited goes on', async () =
   await cluster.namespace.ready('curl')
 })
 
+const CALLERS = 4
 /** Asks for tokens one after the other; each line is the exit code of curl and the status. */
 const LOAD = `while :; do curl -s -o /dev/null -m 60 -w '%{exitcode} %{http_code}\\n' -H Metadata:true '${METADATA}${TOKEN_PATH}'; done`
 
 /** Runs while several callers ask for tokens, and returns how often each outcome was seen. */
 async function outcomesDuring(name: string, action: () => Promise<void>) {
-  const callers = Array.from({ length: 4 }, () => LOAD).join(' & ')
+  const callers = Array.from({ length: CALLERS }, () => LOAD).join(' & ')
   const pod = appPod({ name, account: 'one', script: `${callers} & ${STAY}` })
   await create(pod)
   await cluster.namespace.ready(name)
@@ -119,16 +120,21 @@ async function outcomesDuring(name: string, action: () => Promise<void>) {
 const ANSWERED = '0 200'
 const REFUSED = '7 000'
 
+/** Counts the requests that were not answered. */
+const countLost = (outcomes: Readonly<Record<string, number>>) =>
+  Object.entries(outcomes).reduce(
+    (sum, [name, count]) => (name === ANSWERED ? sum : sum + count),
+    0,
+  )
+
 test('a broker that is killed loses at most the requests in flight, and none is refused', async () => {
   const outcomes = await outcomesDuring('killed', async () => {
     const kill = 'pkill -9 -f "[w]imds.js node-broker"'
     await runOnNode(privileged, await nodeOf('killed'), kill)
   })
-  const { [ANSWERED]: answered = 0, ...others } = outcomes
-  expect(answered).toBeGreaterThan(20)
-  expect(others).not.toHaveProperty([REFUSED])
-  const lost = Object.values(others).reduce((sum, count) => sum + count, 0)
-  expect(lost).toBeLessThanOrEqual(4)
+  expect(outcomes[ANSWERED]).toBeGreaterThan(20)
+  expect(outcomes).not.toHaveProperty([REFUSED])
+  expect(countLost(outcomes)).toBeLessThanOrEqual(CALLERS)
 })
 
 test('an agent that is replaced refuses no request', async () => {
@@ -146,11 +152,9 @@ test('requests wait while no agent runs, and new pods wait for the next one', as
     await installAgent()
     await cluster.namespace.ready('late', 120)
   })
+  expect(outcomes[ANSWERED]).toBeGreaterThan(20)
   expect(outcomes).not.toHaveProperty([REFUSED])
-  const { [ANSWERED]: answered = 0, ...others } = outcomes
-  expect(answered).toBeGreaterThan(20)
-  const lost = Object.values(others).reduce((sum, count) => sum + count, 0)
-  expect(lost).toBeLessThanOrEqual(4)
+  expect(countLost(outcomes)).toBeLessThanOrEqual(CALLERS)
   expect(await clientIdsOf('late')).toEqual([CLIENTS.two, CLIENTS.two])
 })
 
@@ -202,38 +206,31 @@ test('a neighbour that claims the address of a pod gets no token but its own', a
 })
 
 test('an identities file is read, and an identity for some resources is refused to others', async () => {
-  const file = stringify({
-    identities: [
-      { name: 'two', clientId: CLIENTS.two, tenantId: TENANT_ID },
-      {
-        name: 'one',
-        clientId: CLIENTS.one,
-        tenantId: TENANT_ID,
-        resources: ['https://storage.azure.com'],
-      },
-    ],
-  })
-  const configMap = {
+  const [two, one] = (['two', 'one'] as const).map((name) => ({
+    name,
+    clientId: CLIENTS[name],
+    tenantId: TENANT_ID,
+  }))
+  const identities = [two, { ...one, resources: ['https://storage.azure.com'] }]
+  await cluster.namespace.create({
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'identities' },
-    data: { 'identities.yaml': file },
-  }
-  const annotations = { 'wimds.io/config-map': 'identities' }
-  await cluster.namespace.create(configMap)
+    data: { 'identities.yaml': stringify({ identities }) },
+  })
   await create(
     appPod({
-      name: 'uids',
+      name: 'listed',
       account: 'two',
-      annotations,
+      annotations: { 'wimds.io/config-map': 'identities' },
       initScript: curl(`${TOKEN_PATH}&client_id=${CLIENTS.two}`),
       script: `${curl(`${TOKEN_PATH}&client_id=${CLIENTS.one}`)}; ${STAY}`,
     }),
   )
-  await cluster.namespace.ready('uids')
-  const allowed = await cluster.reply('uids', 'init')
+  await cluster.namespace.ready('listed')
+  const allowed = await cluster.reply('listed', 'init')
   expect(await cluster.entra.clientIdOf(allowed.body['access_token'])).toBe(CLIENTS.two)
-  expect((await cluster.reply('uids')).status).toBe(400)
+  expect((await cluster.reply('listed')).status).toBe(400)
 })
 
 test('a pod in a user namespace is served', async ({ skip }) => {
@@ -248,25 +245,24 @@ test('a pod in a user namespace is served', async ({ skip }) => {
   expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.one)
 })
 
-test('thirty replicas at once get their token at the first try, with one exchange per node', async () => {
+test('ten replicas at once get their token at the first try, with one exchange per node', async () => {
   const issued = await cluster.entra.issued()
-  const names = Array.from({ length: 30 }, (_, index) => `many-${index}`)
+  const names = Array.from({ length: 10 }, (_, index) => `many-${index}`)
   const pods = names.map((name) =>
     appPod({ name, account: 'fleet', initScript: curl(TOKEN_PATH), script: STAY }),
   )
   await create(...pods)
   for (const name of names) await cluster.namespace.ready(name, 300)
-  const clientIds = names.map(async (name) => {
-    const { status, body } = await cluster.reply(name, 'init')
-    return status === 200 ? await cluster.entra.clientIdOf(body['access_token']) : body
-  })
-  expect(await Promise.all(clientIds)).toEqual(names.map(() => CLIENTS.fleet))
+  for (const name of names) {
+    const { body } = await cluster.reply(name, 'init')
+    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.fleet)
+  }
   const nodes = new Set(await Promise.all(names.map(nodeOf)))
   expect((await cluster.entra.issued()) - issued).toBe(nodes.size)
 }, 400_000)
 
 test('Jobs that end at once get their tokens, and no pod has an event of a failure', async () => {
-  const names = ['job-1', 'job-2', 'job-3', 'job-4']
+  const names = ['job-1', 'job-2']
   const jobs = names.map((name) => {
     const { spec, ...pod } = appPod({ name, account: 'one', script: curl(TOKEN_PATH) })
     return { ...pod, spec: { ...spec, restartPolicy: 'Never' } }

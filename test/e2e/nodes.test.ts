@@ -68,16 +68,6 @@ describe('two nodes', () => {
     expect(new Set(replicas.split(' ')).size).toBe(2)
   })
 
-  test('pods that move to the other node get their tokens there', async () => {
-    const moved = (await podsOf()).filter(({ node }) => node === leaving)
-    expect(moved).toHaveLength(MODES.length)
-    await kubectl(['cordon', leaving])
-    await cluster.namespace.kubectl(['delete', 'pod', ...moved.map(({ name }) => name), '--wait'])
-    await rolledOut()
-    await expectTokensOnStaying()
-    await kubectl(['uncordon', leaving])
-  })
-
   test('no creation of a pod fails while a node is drained', async () => {
     await restart()
     const load = startLoad(cluster.namespace, injectedPod('load', 'loopback'))

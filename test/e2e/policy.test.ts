@@ -112,6 +112,8 @@ const annotated = (name: string, value: string) => ({
 const forProxy = (name: string, value: string) => ({
   annotations: { [`azure.workload.identity/${name}`]: value },
 })
+const OUT = { annotations: { 'wimds.io/inject': 'false', 'wimds.io/unknown': 'x' } }
+const PROXY = forProxy('inject-proxy-sidecar', 'true')
 const onWindows = (prefix: string) => ({ spec: { nodeSelector: { [`${prefix}/os`]: 'windows' } } })
 
 describe('injection.by policy', () => {
@@ -186,27 +188,31 @@ describe('injection.by policy', () => {
     expect(namesOf(byHand)).toEqual([GATE])
   })
 
-  test.each([
-    ['has no annotation', {}],
-    ['opts out', { annotations: { 'wimds.io/inject': 'false', 'wimds.io/unknown': 'x' } }],
-    ['has another annotation alone', annotated('port', '9000')],
-    ['has a port for another proxy', forProxy('proxy-sidecar-port', '80')],
-    ['has a lifetime of another token', forProxy('service-account-token-expiration', '600')],
-  ])('does not inject a pod that %s', async (_, parts) => {
+  test.each<[string, Parts, readonly string[], string?]>([
+    ['has no annotation', {}, []],
+    ['opts out', OUT, []],
+    ['has another annotation alone', annotated('port', '9000'), []],
+    ['has a port for another proxy', forProxy('proxy-sidecar-port', '80'), []],
+    ['has a lifetime of another token', forProxy('service-account-token-expiration', '600'), []],
+    ['asks for the proxy of azure-workload-identity', PROXY, [GATE]],
+    ['gets that proxy', { ...PROXY, labels: { 'azure.workload.identity/use': 'true' } }, []],
+    ['is in a namespace with the label', {}, [GATE], 'labelled'],
+    ['opts out there', OUT, [], 'labelled'],
+    [
+      'opts in on the network of its node',
+      { annotations: OPT_IN, spec: { hostNetwork: true } },
+      [],
+    ],
+    ['opts in on Windows', { annotations: OPT_IN, ...onWindows('kubernetes.io') }, []],
+    [
+      'opts in on Windows by its earlier label',
+      { annotations: OPT_IN, ...onWindows('beta.kubernetes.io') },
+      [],
+    ],
+  ])('a pod that %s is admitted: case %#', async (_, parts, expected, place) => {
     const pod = appPod({ name: 'plain', account: 'app', script: STAY, ...parts })
-    expect(namesOf(await admit(pod))).toEqual([])
-  })
-
-  test('injects the pods of a namespace with the label, and those that ask for the proxy of azure-workload-identity', async () => {
-    const plain = appPod({ name: 'plain', account: 'app', script: STAY })
-    expect(namesOf(await admit(plain, labelled))).toEqual([GATE])
-    const out = { ...plain.metadata, annotations: { 'wimds.io/inject': 'false' } }
-    expect(namesOf(await admit({ ...plain, metadata: out }, labelled))).toEqual([])
-    const proxy = { 'azure.workload.identity/inject-proxy-sidecar': 'true' }
-    const azwi = { ...plain.metadata, annotations: proxy }
-    expect(namesOf(await admit({ ...plain, metadata: azwi }))).toEqual([GATE])
-    const ofAzwi = { ...azwi, labels: { 'azure.workload.identity/use': 'true' } }
-    expect(namesOf(await admit({ ...plain, metadata: ofAzwi }))).toEqual([])
+    const admitted = await admit(pod, place === undefined ? cluster.namespace : labelled)
+    expect(namesOf(admitted)).toEqual(expected)
   })
 
   test('the gate comes before other init containers, with the settings of the annotations', async () => {
@@ -240,42 +246,6 @@ describe('injection.by policy', () => {
     expect(guaranteed.status.qosClass).toBe('Guaranteed')
     const whole = await admit(optedIn({ spec: { resources: { limits, requests: limits } } }))
     expect(gateOf(whole).resources).toEqual({})
-  })
-
-  test.each([
-    ['hostNetwork', { spec: { hostNetwork: true } }],
-    ['Windows', onWindows('kubernetes.io')],
-    ['Windows by its earlier label', onWindows('beta.kubernetes.io')],
-  ])('leaves a pod with %s as it is', async (_, parts) => {
-    expect(namesOf(await admit(optedIn(parts)))).toEqual([])
-  })
-
-  test('the event of a pod that cannot be served names what is wrong', async () => {
-    const invalid = [
-      ['port', annotated('port', '80'), 'is "127.0.0.1:80", not an address with a port'],
-      ['mode', annotated('mode', 'nft'), 'the annotation wimds.io/mode is "nft"'],
-      ['unknown', annotated('prot', '1'), 'does not have these annotations: wimds.io/prot'],
-      ['prefetch', annotated('prefetch', 'no resource'), 'WIMDS_PREFETCH'],
-    ] as const
-    await cluster.namespace.create(
-      ...invalid.map(([name, parts]) =>
-        appPod({
-          name,
-          account: 'app',
-          script: STAY,
-          annotations: { ...OPT_IN, ...parts.annotations },
-        }),
-      ),
-    )
-    for (const [name, , message] of invalid) {
-      const events = `events --field-selector=reason=WimdsNotRouted,involvedObject.name=${name}`
-      const said = await eventually(`the event of ${name} says so`, async () => {
-        const messages = await cluster.namespace.field(events, '{.items[*].message}')
-        return messages.includes(message) ? messages : undefined
-      })
-      expect(said).toContain('Fix: ')
-    }
-    await cluster.namespace.kubectl(['delete', 'pod', '--now', ...invalid.map(([name]) => name)])
   })
 
   test('reads an annotation without the spaces around it, as the webhook does', async () => {

@@ -14,10 +14,8 @@ export const helm = async (...args: readonly string[]) => (await run('helm', arg
 export interface Images {
   readonly sidecar: string
   readonly redirect: string
-  /** Absent for a chart whose webhook is in the image of the sidecar. */
-  readonly cluster?: string
-  /** Absent for a chart whose mode node has a sidecar. */
-  readonly gate?: string
+  readonly cluster: string
+  readonly gate: string
 }
 
 /** The flags of helm that set the images, those under test by default. */
@@ -25,8 +23,8 @@ export function imageValues(images: Images = IMAGES): string[] {
   const names = {
     image: images.sidecar,
     redirectImage: images.redirect,
-    ...(images.cluster !== undefined && { clusterImage: images.cluster }),
-    ...(images.gate !== undefined && { gateImage: images.gate }),
+    clusterImage: images.cluster,
+    gateImage: images.gate,
   }
   return Object.entries(names).flatMap(([name, image]) => {
     const [repository = '', tag = ''] = image.split(':')

@@ -35,8 +35,6 @@ export const UPGRADE_FROM = env['UPGRADE_FROM'] || undefined
 export const EARLIER_IMAGES = {
   sidecar: env['WIMDS_EARLIER_IMAGE'] || 'wimds:earlier',
   redirect: env['WIMDS_EARLIER_REDIRECT_IMAGE'] || 'wimds-redirect:earlier',
-  /** Absent for a version whose webhook is in the image of the sidecar. */
-  ...(env['WIMDS_EARLIER_CLUSTER_IMAGE'] && { cluster: env['WIMDS_EARLIER_CLUSTER_IMAGE'] }),
-  /** Absent for a version whose mode node has a sidecar. */
-  ...(env['WIMDS_EARLIER_GATE_IMAGE'] && { gate: env['WIMDS_EARLIER_GATE_IMAGE'] }),
+  cluster: env['WIMDS_EARLIER_CLUSTER_IMAGE'] || 'wimds-cluster:earlier',
+  gate: env['WIMDS_EARLIER_GATE_IMAGE'] || 'wimds-gate:earlier',
 } as const
