@@ -1,6 +1,8 @@
 /** The versions of Helm that the suite runs: HELMS has their paths, separated by colons; by default the one of the PATH. */
 import { execFile, execFileSync } from 'node:child_process'
 import { promisify } from 'node:util'
+import { parseAllDocuments } from 'yaml'
+import { z } from 'zod'
 
 export const CHART = 'charts/wimds'
 export const RELEASE = 'wimds'
@@ -38,3 +40,44 @@ function readVersion(path: string): string {
     })
   }
 }
+
+/** Values as in a values file, or flags of helm. */
+export type Values = Readonly<Record<string, unknown>> | readonly string[]
+
+const toFlags = (values: Values) =>
+  Array.isArray(values)
+    ? values
+    : Object.entries(values).map(([name, value]) => `--set-json=${name}=${JSON.stringify(value)}`)
+
+/** Renders the chart for a current Kubernetes by the last Helm, since all render the same. Later values take precedence. */
+export const template = (
+  values: readonly Values[],
+  { helm = HELMS.at(-1), chart = CHART }: { helm?: Helm | undefined; chart?: string } = {},
+) =>
+  (helm ?? fail()).run(
+    'template',
+    RELEASE,
+    chart,
+    '--namespace=wimds',
+    '--kube-version=1.34.0',
+    ...values.flatMap(toFlags),
+  )
+
+function fail(): never {
+  throw new Error('no Helm')
+}
+
+const Manifest = z.looseObject({
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()) }),
+})
+export type Manifest = z.infer<typeof Manifest>
+
+/** Returns the objects in the output of `helm template`. A duplicate key would be an error. */
+export const parseManifests = (output: string): Manifest[] =>
+  parseAllDocuments(output).map((document) => {
+    if (document.errors.length > 0) throw new Error(String(document.errors))
+    return Manifest.parse(document.toJS())
+  })
+
+export const render = async (...values: readonly Values[]) => parseManifests(await template(values))

@@ -19,7 +19,7 @@ console.log(JSON.stringify({
 
 test.concurrent.each([
   ['sidecar', []],
-  ['redirect', ['nft']],
+  ['redirect', ['ip', 'nft']],
 ] as const)(
   'the image %s has the programs %j, compiled code that its V8 accepts, and lists its Debian packages for scanners',
   async (name, programs) => {

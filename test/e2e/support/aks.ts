@@ -2,6 +2,7 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { IMAGES } from './environment.ts'
+import { eventually } from './eventually.ts'
 import { kubectl } from './run.ts'
 
 const OPT_OUT = 'admissions.enforcer/disabled'
@@ -27,9 +28,12 @@ const EXCLUDED = [
 
 /**
  * Does once what the admissions enforcer of AKS does all the time. Like that one, it heeds the label or annotation by which
- * a configuration opts out. Returns the names of the configurations that it has changed.
+ * a configuration opts out, and tries again if others have changed one meanwhile. Returns the names of the configurations that
+ * it has changed.
  */
-export async function enforceAdmissions(): Promise<readonly string[]> {
+export const enforceAdmissions = () => eventually('the enforcer is done', enforceOnce)
+
+async function enforceOnce(): Promise<readonly string[]> {
   const found = await kubectl(['get', 'mutatingwebhookconfigurations', '--output=json'])
   const changed = Configurations.parse(JSON.parse(found)).items.filter(
     ({ metadata: { labels, annotations }, webhooks }) =>

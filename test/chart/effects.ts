@@ -1,0 +1,91 @@
+/** Writes what values change in the rendered objects and in the notes as lines of text, for the golden files. */
+import { cp, rename, writeFile } from 'node:fs/promises'
+import { parseAllDocuments } from 'yaml'
+import type { Folder } from '../fixtures/folder.ts'
+import { CHART, template, type Values } from './helm.ts'
+
+/** Copies the chart so that its notes are an object, since `helm template` leaves them out. Returns its path. */
+export async function copyWithNotes({ path, file }: Folder): Promise<string> {
+  await cp(CHART, path, { recursive: true })
+  await rename(file('templates/NOTES.txt'), file('files/NOTES.txt'))
+  const notes = '{{ tpl (.Files.Get "files/NOTES.txt") . | toJson }}'
+  await writeFile(
+    file('templates/notes.yaml'),
+    `{kind: Notes, metadata: {name: ""}, notes: ${notes}}\n`,
+  )
+  return path
+}
+
+/** Describes the lines that the values add and remove, by object, and the objects that they remove. */
+export async function describeEffects(
+  chart: string,
+  base: readonly Values[],
+  values: readonly Values[],
+): Promise<string> {
+  const [usual, found] = await Promise.all(
+    [base, [...base, ...values]].map(async (each) => listLines(await template(each, { chart }))),
+  )
+  const names = [...new Set([...(usual?.keys() ?? []), ...(found?.keys() ?? [])])].toSorted()
+  return names
+    .flatMap((name) => {
+      const [before = new Set<string>(), after] = [usual?.get(name), found?.get(name)]
+      if (after === undefined) return [`- ${name}`]
+      const lines = [
+        ...[...before].filter((line) => !after.has(line)).map((line) => `  - ${line}`),
+        ...[...after].filter((line) => !before.has(line)).map((line) => `  + ${line}`),
+      ]
+      return lines.length === 0 ? [] : [name, ...lines]
+    })
+    .join('\n')
+}
+
+/** Returns the notes that Helm prints after an installation. */
+export async function renderNotes(chart: string, values: readonly Values[]): Promise<string> {
+  const [document] = parseAllDocuments(
+    await template([...values, ['--show-only=templates/notes.yaml']], { chart }),
+  )
+  return String(document?.get('notes'))
+}
+
+/** Returns the lines of each object, by its kind and name. */
+function listLines(output: string): ReadonlyMap<string, ReadonlySet<string>> {
+  return new Map(
+    parseAllDocuments(output).map((document) => {
+      const { kind, metadata, ...others } = document.toJS()
+      const { name, ...more } = metadata
+      return [
+        `${kind} ${name}`.trim(),
+        new Set(flatten({ metadata: more, ...others }, '')),
+      ] as const
+    }),
+  )
+}
+
+/** Returns each value with the path to it, by the names of list elements. The elements of other lists are whole. */
+function flatten(value: unknown, path: string): string[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((each: unknown, index) => {
+      const text = JSON.stringify(each)
+      const name = nameOf(each) ?? (text.includes(String.raw`\n`) ? String(index) : undefined)
+      return name === undefined ? `${path}: ${text}` : flatten(each, `${path}/${name}`)
+    })
+  }
+  if (typeof value === 'object' && value !== null) {
+    // The name of a list element is in its path.
+    const members = Object.entries(value).filter(([name]) => name !== 'name' || path === '')
+    return members.length === 0
+      ? [`${path}: {}`]
+      : members.flatMap(([name, each]) => flatten(each, path === '' ? name : `${path}/${name}`))
+  }
+  if (typeof value === 'string' && value.includes('\n')) {
+    return value.split('\n').map((line) => `${path}| ${line.trim()}`)
+  }
+  return [`${path}: ${JSON.stringify(value)}`]
+}
+
+const nameOf = (value: unknown): string | undefined =>
+  ['name', 'alert', 'record']
+    .map((key): unknown =>
+      typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined,
+    )
+    .find((name) => typeof name === 'string')

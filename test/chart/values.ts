@@ -1,0 +1,270 @@
+/** Values of the chart by what they are for, whose effects golden/values.txt has, and values that it rejects. */
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { SET_BY_INJECTION } from '../../src/injection/injector/injection-settings.ts'
+import { CHART, type Values } from './helm.ts'
+
+const AGENT = '--set=nodeAgent.enabled=true'
+const AGENT_ON_PORT = '--set=nodeAgent.enabled=true,nodeAgent.adminListen=[::]:9441'
+const SCRAPER = '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]'
+/** In place of the webhook. */
+export const POLICY = [
+  '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true',
+  '--kube-version=1.36.0',
+]
+const Schema = z.object({
+  properties: z.object({
+    prometheusRule: z.object({
+      properties: z.object({
+        alerts: z.object({
+          patternProperties: z.record(z.string(), z.object({ properties: z.looseObject({}) })),
+        }),
+      }),
+    }),
+  }),
+})
+const { prometheusRule } = Schema.parse(
+  JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')),
+).properties
+/** A threshold for each alert that has one. */
+export const THRESHOLDS = Object.fromEntries(
+  Object.entries(prometheusRule.properties.alerts.patternProperties)
+    .filter(([, { properties }]) => 'threshold' in properties)
+    .flatMap(([pattern]) => pattern.replaceAll(/[$()^]/g, '').split('|'))
+    .map((name) => [name, { threshold: 1_234_567 }]),
+)
+const OPERATOR = (group: string) => [`--api-versions=${group}/v1/PodMonitor`]
+
+/** The values with which others are compared, and these, by their title. */
+export type Group = readonly [readonly Values[], Readonly<Record<string, readonly Values[]>>]
+
+const injection = (values: object): Values[] => [{ injection: values }]
+
+export const WEBHOOK: Group = [
+  [],
+  {
+    'the settings of the injection': injection({
+      uid: 1_000_680_000,
+      tenantId: '1111aAbB-1111-4111-8111-111111111111',
+      resources: { cpuLimit: 1, cpuRequest: 0.05, memoryLimit: 134_217_728 },
+      // In arguments Kubernetes makes $$ a $ and expands $(NAME).
+      env: { B: 'a$$b$(C)', C: '12345678' },
+      allowedModes: ['env', 'loopback'],
+      ca: { configMap: 'ca/bundle.pem' },
+      allowPassThrough: true,
+      alwaysSetNoProxy: true,
+    }),
+    'other settings of the injection': injection({
+      uid: 'none',
+      tenantId: 'contoso.com',
+      ca: { secret: 'ca' },
+      allowedModes: ['loopback'],
+    }),
+    'the settings of the webhook': [
+      { webhook: { port: 8443, adminPort: 9000 }, networkPolicy: { ingress: [{ from: [] }] } },
+    ],
+    'a longer drain': [{ drain: '1.5m' }],
+    'a short drain': [{ drain: '100ms' }],
+    'one replica, without which pods start without the sidecar': [
+      { replicaCount: 1, webhook: { failurePolicy: 'Ignore' } },
+    ],
+    'the network of the node': [{ hostNetwork: true, webhook: { port: 10_260 } }],
+    'a certificate of cert-manager, and a client CA': [
+      {
+        certificates: { source: 'cert-manager', issuerRef: { name: 'ca' } },
+        webhook: {
+          clientCaSecret: 'api-server-ca',
+          annotations: { 'cert-manager.io/inject-ca-from': 'other/other', note: 'mine' },
+        },
+      },
+    ],
+    'a namespaceSelector': [
+      { webhook: { namespaceSelector: [{ key: 'team', operator: 'In', values: ['shop'] }] } },
+    ],
+    'no excluded namespaces': [{ webhook: { excludedNamespaces: [] } }],
+    'no FlowSchema, NetworkPolicy and admission policy': [
+      ['flowSchema', 'networkPolicy', 'admissionPolicy'].map(
+        (name) => `--set=${name}.enabled=false`,
+      ),
+    ],
+    'what Kubernetes lets choose of the pods': [
+      {
+        strategy: { rollingUpdate: { maxSurge: 0 } },
+        priorityClassName: 'p',
+        podLabels: { 'app.kubernetes.io/version': 'mine', team: 'shop' },
+        podSecurityContext: { runAsUser: 7 },
+        securityContext: { runAsGroup: 8 },
+      },
+    ],
+    'metrics for the Prometheus operator': [OPERATOR('monitoring.coreos.com')],
+    'metrics for Azure Monitor': [OPERATOR('azmonitoring.coreos.com')],
+  },
+]
+
+export const NODE_AGENT: Group = [
+  [[AGENT]],
+  {
+    'the images of a registry, and of others': [
+      {
+        global: { imageRegistry: 'r.example:5000/a' },
+        gateImage: { repository: 'other.example/gate' },
+        image: { tag: 'next' },
+      },
+    ],
+    'the variables and the CA of sidecars': injection({
+      ca: { configMap: 'corporate/bundle.pem' },
+      env: { HTTPS_PROXY: 'http://a$(B)', WIMDS_LOG_LEVEL: 'debug', OTHER: 'x' },
+    }),
+    'a CA of a Secret': injection({ ca: { secret: 'corporate' } }),
+    'Kubernetes 1.35, where each kubelet admits small buffers': [['--kube-version=1.35.0']],
+    'what the values say of it': [
+      {
+        nodeAgent: {
+          namespace: 'agents',
+          kubeletDirectory: '/var/lib/k0s/kubelet',
+          containerdDirectory: '/run/k0s/containerd',
+          seLinuxOptions: { type: 'spc_t' },
+          tolerations: [{ operator: 'Exists' }],
+          updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0 } },
+          affinity: { nodeAffinity: { a: 1 } },
+          podLabels: { team: 'shop' },
+          podAnnotations: { note: 'mine' },
+          extraEnv: [{ name: 'A', value: 'b' }],
+        },
+      },
+    ],
+    'no check before an uninstall': [['--set=nodeAgent.uninstallCheck=false']],
+    'a port that others reach, whom nobody names': [[AGENT_ON_PORT]],
+    'a port that others reach': [
+      [AGENT_ON_PORT],
+      { nodeAgent: { scrapers: [{ ipBlock: { cidr: '10.0.0.0/8' } }] } },
+    ],
+    'another port of loopback': [['--set=nodeAgent.adminListen=localhost:9449']],
+    'metrics that Prometheus cannot scrape': [
+      [SCRAPER, '--set=podMonitor.enabled=true,nodeAgent.adminListen=127.0.0.1:9441'],
+    ],
+    'no NetworkPolicy': [['--set=networkPolicy.enabled=false']],
+  },
+]
+
+export const PROMETHEUS: Group = [
+  [
+    [
+      AGENT,
+      SCRAPER,
+      '--set=podMonitor.enabled=true,prometheusRule.enabled=true,dashboard.enabled=true',
+    ],
+  ],
+  {
+    'another threshold of each alert': [{ prometheusRule: { alerts: THRESHOLDS } }],
+    'a dashboard in another namespace': [
+      { dashboard: { namespace: 'monitoring', annotations: { grafana_folder: 'wimds' } } },
+    ],
+    'no monitor of sidecars': [['--set=podMonitor.sidecars=false']],
+    'Azure Monitor’s managed Prometheus': [
+      ['--set=podMonitor.apiVersion=azmonitoring.coreos.com/v1'],
+    ],
+    'labels and relabelings of monitors': [
+      {
+        podMonitor: {
+          labels: { release: 'prometheus' },
+          relabelings: [{ targetLabel: 'cluster', replacement: 'west' }],
+          metricRelabelings: [{ sourceLabels: ['__name__'], regex: 'nodejs_.+', action: 'drop' }],
+        },
+      },
+    ],
+    'alerts that are disabled or changed': [
+      {
+        prometheusRule: {
+          labels: { release: 'prometheus' },
+          disabled: { WimdsEntraSlow: true, WimdsNodeAgentSlow: true, WimdsDown: false },
+          alerts: {
+            WimdsNotReady: { for: '1h30m', keepFiringFor: '10m', severity: 'page' },
+            WimdsRestarting: { threshold: 0 },
+          },
+        },
+      },
+    ],
+  },
+]
+
+export const BY_POLICY: Group = [
+  [POLICY],
+  {
+    'the default tenant': injection({ tenantId: 'contoso.com' }),
+    'the uid of the cluster': injection({ uid: 'none' }),
+    'less CPU than a gate has in a Guaranteed pod': injection({ resources: { cpuRequest: '50m' } }),
+    'more CPU': injection({ resources: { cpuRequest: 0.2 } }),
+    'a limit of CPU': injection({ resources: { cpuLimit: 1 } }),
+    'a limit of memory': injection({ resources: { memoryLimit: '1Gi' } }),
+    'values that leave something out': [
+      ['networkPolicy', 'flowSchema', 'admissionPolicy'].map(
+        (name) => `--set=${name}.enabled=false`,
+      ),
+      ['--set=image.tag=v1,redirectImage.tag=v1,webhook.annotations=null'],
+    ],
+  },
+]
+
+const CERT_MANAGER = 'certificates.source=cert-manager'
+
+/** Values that are rejected, as `--set` takes them. */
+export const REJECTED: readonly string[] = [
+  'injektion.mode=env',
+  'injection.mode=iptables',
+  'injection.allowedModes={env}',
+  'injection.mode=node',
+  'injection.tenantId=foo',
+  CERT_MANAGER,
+  `${CERT_MANAGER},certificates.issuerRef.nam=ca`,
+  'fullnameOverride=1wimds',
+  'nodeAgent.enabled=true,nodeAgent.namespace=kube-system',
+  'certificates.source=secret',
+  'certificates.source=secret,certificates.secretName=tls,certificates.caBundle=notb64',
+  'injection.env.WIMDS_CA_FILE=/ca.crt,injection.ca.secret=ca',
+  // As wimds inject does.
+  ...[...SET_BY_INJECTION.keys()].map((name) => `injection.env.${name}=x`),
+  'injection.uid=2147483648',
+  'injection.resources.memoryLimit=32Mi',
+  'injection.resources.memoryRequest=1Gi,injection.resources.memoryLimit=1000M',
+  'injection.resources.cpuRequest=1500m,injection.resources.cpuLimit=1',
+  'injection.ca.configMap=a,injection.ca.secret=b',
+  String.raw`podLabels.app\.kubernetes\.io/name=mine`,
+  String.raw`podAnnotations.wimds\.io/inject=x`,
+  String.raw`nodeAgent.enabled=true,nodeAgent.podLabels.app\.kubernetes\.io/name=mine`,
+  String.raw`nodeAgent.enabled=true,nodeAgent.podAnnotations.wimds\.io/mode=env`,
+  'hostNetwork=true',
+  'webhook.port=9440',
+  'drain=2h',
+  'resources.limits.memory=abc',
+  'nodeAgent.resources.requests.cpu=1 core',
+  'prometheusRule.runbookUrl=abc',
+  ...['', 'https://r.example', 'r.example/', 'r.example/Acme'].map(
+    (name) => `global.imageRegistry=${name}`,
+  ),
+  'image.repository=Acme/wimds',
+  'redirectImage.repository=r.example:5000/redirect:1',
+  'image.tag=a b',
+  ...[
+    ':9441',
+    'foo bar:9441',
+    '999.1.1.1:9441',
+    '1.2.3:9441',
+    '::1:9441',
+    '[a.b]:9441',
+    '127.0.0.1:99999',
+  ].map((address) => `nodeAgent.adminListen=${address}`),
+  'nodeAgent.enabled=true,injection.env.WIMDS_CA_FILE=/var/ca.pem',
+  'nodeAgent.enabled=true,podMonitor.enabled=true',
+  'prometheusRule.enabled=true,prometheusRule.disabled.WimdsEntraSow=true',
+  'prometheusRule.enabled=true,prometheusRule.alerts.WimdsDown.threshold=1',
+]
+
+/** Those that are rejected with policies in place of the webhook. */
+export const REJECTED_BY_POLICY: readonly string[] = [
+  'nodeAgent.enabled=false',
+  'injection.mode=env',
+  'replicaCount=3,injection.allowPassThrough=true,webhook.annotations.team=shop,podLabels.team=shop',
+  'injection.env.WIMDS_PREFETCH=$(A)',
+  'injection.by=magic',
+]
