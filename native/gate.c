@@ -3,9 +3,8 @@
  * this node, and there to this pod. Nothing of the application starts before, so that none of it reaches the identity of
  * the node. A static program, the only file of its image.
  *
- *   WIMDS_POD_UID                the pod's own UID: another pod's broker and the real IMDS answer without it
- *   WIMDS_NODE_NAME              for the log
- *   WIMDS_READY_AFTER_PREFETCH   true: waits for the status 200 as well
+ *   WIMDS_POD_UID     the pod's own UID: another pod's broker and the real IMDS answer without it
+ *   WIMDS_NODE_NAME   for the log
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -27,7 +26,6 @@ enum { CONNECT_MS = 50, ANSWER_MS = 2000 };
 struct gate {
   const char *uid;
   const char *node;
-  bool needs_200;
 };
 
 /* Returns why the reply is not that of this pod's broker; NULL if it is. */
@@ -38,8 +36,7 @@ static const char *find_problem(const struct gate *gate, const char *reply) {
   if (instance == NULL) return "another metadata service answers, such as that of the node";
   const char *found = instance + strlen("\"instanceId\":\"");
   size_t length = strlen(gate->uid);
-  if (strncmp(found, gate->uid, length) != 0 || found[length] != '"') return "another instance of wimds answers";
-  return gate->needs_200 && !has_status_200(reply) ? "the tokens of WIMDS_PREFETCH are not there yet" : NULL;
+  return strncmp(found, gate->uid, length) == 0 && found[length] == '"' ? NULL : "another instance of wimds answers";
 }
 
 /* Asks once. Returns the problem; NULL if there is none. */
@@ -74,8 +71,6 @@ static void end(int number) { _exit(128 + number); }
 
 int main(void) {
   struct gate gate = {.uid = getenv("WIMDS_POD_UID"), .node = getenv("WIMDS_NODE_NAME")};
-  const char *after_prefetch = getenv("WIMDS_READY_AFTER_PREFETCH");
-  gate.needs_200 = after_prefetch != NULL && strcmp(after_prefetch, "true") == 0;
   if (gate.node == NULL) gate.node = "this node";
   if (gate.uid == NULL || *gate.uid == '\0') {
     fprintf(stderr, "wimds-gate: WIMDS_POD_UID is not set. Fix: set it from the field metadata.uid\n");

@@ -61,7 +61,6 @@ export function createBroker(sources: BrokerSources) {
     clock: systemClock,
     entries: () => cache.entries(),
     assertions: () => assertions.states,
-    readyAfterPrefetch: config.readyAfterPrefetch,
   })
   const cache = createCache(sources, telemetry)
   const shared = { ...describePod(config, telemetry), identities }
@@ -77,10 +76,7 @@ export function createBroker(sources: BrokerSources) {
   })
 
   /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
-  async function prefetch(): Promise<void> {
-    await cache.prefetch(listPrefetched(current.directory))
-    telemetry.onPrefetched()
-  }
+  const prefetch = () => cache.prefetch(listPrefetched(current.directory))
 
   return {
     /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */

@@ -77,7 +77,6 @@ export type VolumeMount = z.infer<typeof VolumeMount>
 /** Reserved names: the containers and volumes that the injector adds have them. */
 export const SIDECAR = 'wimds'
 export const REDIRECT = 'wimds-redirect'
-export const WAIT = 'wimds-wait'
 /** The init container of mode node, which waits for the broker of its node. The node agent reads its variables and mounts. */
 export const GATE = 'wimds-gate'
 
@@ -86,7 +85,7 @@ export const API_ACCESS_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccou
 export const TOKEN_VOLUME = 'wimds-token'
 export const CONFIG_VOLUME = 'wimds-config'
 export const CA_VOLUME = 'wimds-ca'
-const CONTAINERS: ReadonlySet<string> = new Set([SIDECAR, REDIRECT, WAIT, GATE])
+const CONTAINERS: ReadonlySet<string> = new Set([SIDECAR, REDIRECT, GATE])
 const VOLUMES: ReadonlySet<string> = new Set([TOKEN_VOLUME, CONFIG_VOLUME, CA_VOLUME])
 
 /** Returns the pod; undefined if it is malformed, with a sentence added to `problems` for each field. */

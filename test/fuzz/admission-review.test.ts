@@ -129,7 +129,7 @@ interface Pod {
 }
 
 const containersOf = ({ spec }: Pod) => [...(spec.initContainers ?? []), ...spec.containers]
-const isOwn = ({ name }: Container) => !/^wimds(?:-redirect|-wait)?$/.test(name)
+const isOwn = ({ name }: Container) => !/^wimds(?:-redirect)?$/.test(name)
 const valuesOf = ({ env }: Container, name: string) =>
   (env ?? []).filter((entry) => entry.name === name).map(({ value }) => value)
 

@@ -64,17 +64,6 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
     expect(gate.exitCode).toBe(128 + 15)
   })
 
-  test('waits for the status 200 with WIMDS_READY_AFTER_PREFETCH', async () => {
-    using pod = await podNetwork()
-    const kill = await serve(pod, 503, readyBody(UID))
-    const { gate, readLog, closed } = start(pod, { ...ENV, WIMDS_READY_AFTER_PREFETCH: 'true' })
-    await expect.poll(readLog).toContain('the tokens of WIMDS_PREFETCH are not there yet')
-    await kill()
-    await serve(pod, 200, readyBody(UID))
-    await closed
-    expect(gate.exitCode).toBe(0)
-  })
-
   test('leaves a server that answers without an end', async () => {
     using pod = await podNetwork()
     pod.exec('ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo')

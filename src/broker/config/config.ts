@@ -179,8 +179,6 @@ function createConfig(
       settings.WIMDS_INSTANCE,
       findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)?.azEnvironment,
     ),
-    /** True if the sidecar becomes ready only after it has requested every resource of WIMDS_PREFETCH once. */
-    readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     /** Paths that are forwarded to the real metadata service; empty: none. */
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
     /** Valid settings that are most likely errors; to be logged once. */

@@ -66,7 +66,6 @@ export const Settings = z.object({
   WIMDS_CA_FILE: z.optional(z.string()),
   WIMDS_AUDIENCE: z.optional(z.string()),
   WIMDS_PREFETCH: z.optional(resources),
-  WIMDS_READY_AFTER_PREFETCH: z.prefault(flag, 'false'),
   WIMDS_UNLISTED_CLIENT_IDS: z.optional(choice('allow', 'deny')),
   WIMDS_EXCHANGE_TIMEOUT: z.prefault(duration({ min: '100ms', max: '1m' }), '8s'),
   WIMDS_MODE: z.optional(choice(...SIDECAR_MODES)),

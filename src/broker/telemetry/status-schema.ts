@@ -32,7 +32,7 @@ export const StatusSchema = z.object({
   build: z.object({ version: z.string(), node: z.string() }),
   startedAt: instant,
   /**
-   * starting: not ready, in most cases because no valid projected token has been read yet. ready: nothing
+   * starting: not ready, since no projected token has been read yet. ready: nothing
    * fails. degraded: something fails, while another token is cached, or Entra ID refuses only a resource.
    * failing: no token is cached and none can be obtained, because no exchange succeeds, no projected token is
    * valid, or no identity is configured.

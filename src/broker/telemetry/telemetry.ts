@@ -1,7 +1,6 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import { LRUCache } from 'lru-cache'
 import { ERROR_KINDS } from '../../lib/errors.ts'
-import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
@@ -16,10 +15,10 @@ import { createReplies } from './replies.ts'
 import { createStatusDocument, type FailedRequest, type Past, type PastExchange } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
-interface TelemetrySources
-  extends
-    Pick<Config, 'readyAfterPrefetch'>,
-    Pick<SidecarState, 'clock' | 'config' | 'entries' | 'assertions'> {
+interface TelemetrySources extends Pick<
+  SidecarState,
+  'clock' | 'config' | 'entries' | 'assertions'
+> {
   readonly log: ProcessLog
   /** Log each token that a client library gets for the first time. */
   readonly auditsTokens?: boolean
@@ -33,7 +32,7 @@ export function createTelemetry(sources: TelemetrySources) {
   const exchanges: History<PastExchange> = new LRUCache({ max: 20 })
   const failedRequests: History<FailedRequest> = new LRUCache({ max: 100 })
   let reloadProblem: string | undefined
-  const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
+  const readiness = createReadiness(assertions, () => log.info('ready'))
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
     log.warn('clock_skew', { message }),
   )
@@ -41,7 +40,7 @@ export function createTelemetry(sources: TelemetrySources) {
     clock,
     config,
     reloadProblem: () => reloadProblem,
-    readiness: readiness.check,
+    readiness,
     entries,
     assertions,
     clients: () => replies.clients(),
@@ -76,17 +75,15 @@ export function createTelemetry(sources: TelemetrySources) {
     onAssertion: (file: string, read: AssertionState) => {
       if (read.ok) log.info('assertion_loaded', { file, ...describeClaims(read.assertion) })
       else log.warn('assertion_failed', { file, ...errorFields(read.error) })
-      readiness.check()
+      readiness()
     },
     /** Reports a reload; `problem` says why the new identities file is not in use. */
     onReload: (problem: string | undefined) => {
       reloadProblem = problem
     },
-    /** Called when every resource of WIMDS_PREFETCH has been requested once. */
-    onPrefetched: readiness.onPrefetched,
     /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
-    readiness: readiness.check,
+    readiness,
     /** Returns the state and the problems of the status page. */
     summarize: () => {
       const problems = findProblems(state)

@@ -11,25 +11,18 @@ import {
   SIDECAR,
   type Volume,
   type VolumeMount,
-  WAIT,
 } from '../../kubernetes/pod.ts'
 import { createResources } from './resources.ts'
 import type { ObjectKey } from './injection-settings.ts'
 
 /**
- * Creates the init containers that injection puts before the pod's own: the gate, or the native sidecar and those that end
- * once it serves. These are the redirect, which mode env does not need, and one that waits for prefetched tokens if the pod
- * has to (WIMDS_READY_AFTER_PREFETCH). Entra ID decides how long that takes, so it is no start hook, whose failure would end
- * the sidecar.
+ * Creates the init containers that injection puts before the pod's own: the gate, or the native sidecar and the redirect, which
+ * ends once the sidecar serves. Mode env needs no redirect.
  */
 export function createContainers(pod: Pod, plan: Plan): Container[] {
   const { mode } = plan.settings
   if (mode === 'node') return [createGate(pod, plan)]
-  return [
-    createSidecar(pod, plan),
-    ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
-    ...(waitsForPrefetch(plan) ? [createWaitContainer(pod, plan)] : []),
-  ]
+  return [createSidecar(pod, plan), ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)])]
 }
 
 /**
@@ -43,15 +36,20 @@ export function createContainers(pod: Pod, plan: Plan): Container[] {
  */
 function createSidecar(pod: Pod, plan: Plan): Container {
   const { settings, sidecarEnv } = plan
-  const isAwaited = settings.mode !== 'env' || waitsForPrefetch(plan)
-  const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
+  const probe = [
+    'probe',
+    `--port=${settings.port}`,
+    `--timeout=${START_WAIT_SECONDS}`,
+    '--listening',
+  ]
+  const postStart = { exec: { command: ['wimds', ...probe] } }
   const caMount = { name: CA_VOLUME, mountPath: CA_DIRECTORY, readOnly: true }
   return {
     name: SIDECAR,
     image: settings.image,
     args: ['serve'],
     restartPolicy: 'Always',
-    ...(!isAwaited && { lifecycle: { postStart } }),
+    ...(settings.mode === 'env' && { lifecycle: { postStart } }),
     env: [...sidecarEnv],
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
     resources: createResources(pod, settings.resources),
@@ -100,28 +98,6 @@ function createRedirectContainer(pod: Pod, plan: Plan): Container {
       capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
     },
   }
-}
-
-function createWaitContainer(pod: Pod, plan: Plan): Container {
-  return {
-    name: WAIT,
-    image: plan.settings.image,
-    args: createProbeArgs(plan),
-    terminationMessagePolicy: 'FallbackToLogsOnError',
-    resources: createResources(pod, plan.settings.resources),
-    securityContext: createSecurityContext(plan),
-  }
-}
-
-function createProbeArgs(plan: Plan): string[] {
-  const args = ['probe', `--port=${plan.settings.port}`, `--timeout=${START_WAIT_SECONDS}`]
-  return waitsForPrefetch(plan) ? args : [...args, '--listening']
-}
-
-function waitsForPrefetch({ sidecarEnv }: Plan): boolean {
-  return sidecarEnv.some(
-    ({ name, value }) => name === 'WIMDS_READY_AFTER_PREFETCH' && value === 'true',
-  )
 }
 
 const HARDENED = {

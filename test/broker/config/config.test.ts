@@ -101,7 +101,7 @@ describe('the environment', () => {
       WIMDS_ADMIN_LISTEN: '[127.0.0.1]:1',
       WIMDS_MAX_CONNECTIONS: '0',
       WIMDS_EXCHANGE_TIMEOUT: '5',
-      WIMDS_READY_AFTER_PREFETCH: 'yes',
+      WIMDS_AUDIT_LOG: 'yes',
       WIMDS_UNLISTED_CLIENT_IDS: 'maybe',
       AZURE_REGIONAL_AUTHORITY_NAME: 'West Europe',
     }

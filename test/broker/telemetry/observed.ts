@@ -52,7 +52,6 @@ export function observe(given: Given = {}) {
     clock,
     entries: () => entries,
     assertions: () => assertions,
-    readyAfterPrefetch: false,
   })
   return { ...telemetry, log, lines, assertions }
 }

@@ -18,23 +18,20 @@ const expired: AssertionState = {
 }
 
 /** Creates a readiness with one projected token; `load` stands for its watcher. */
-function start(first?: AssertionState, { readyAfterPrefetch = false } = {}) {
+function start(first?: AssertionState) {
   const states = new Map<string, AssertionState>()
   let readyEvents = 0
-  const readiness = createReadiness({
-    assertions: () => states,
-    readyAfterPrefetch,
-    onReady: () => (readyEvents += 1),
-  })
+  const check = createReadiness(
+    () => states,
+    () => (readyEvents += 1),
+  )
   const load = (state: AssertionState): void => {
     states.set('file', state)
-    readiness.check()
+    check()
   }
   if (first !== undefined) load(first)
-  return { ...readiness, load, readyEvents: () => readyEvents }
+  return { check, load, readyEvents: () => readyEvents }
 }
-
-type Started = ReturnType<typeof start>
 
 describe('readiness', () => {
   test.each<[string, AssertionState | undefined, string]>([
@@ -47,24 +44,14 @@ describe('readiness', () => {
   })
 
   test.each([readable, expired])('is true once a token was read, and stays so', (state) => {
-    const { check: readiness, load } = start(absent)
+    const { check, load, readyEvents } = start(absent)
+    expect(readyEvents()).toBe(0)
     load(state)
     load(absent)
-    expect(readiness()).toEqual({ ready: true, reasons: [] })
+    load(state)
+    expect(check()).toEqual({ ready: true, reasons: [] })
+    expect(readyEvents()).toBe(1)
   })
-})
-
-test.each([
-  ['a token is read', absent, false, (of: Started) => of.load(readable)],
-  ['the prefetch has ended', readable, true, (of: Started) => of.onPrefetched()],
-])('onReady is called once, when %s', (_, state, readyAfterPrefetch, happens) => {
-  const started = start(state, { readyAfterPrefetch })
-  expect(started.readyEvents()).toBe(0)
-  happens(started)
-  expect(started.readyEvents()).toBe(1)
-  happens(started)
-  expect(started.check().ready).toBe(true)
-  expect(started.readyEvents()).toBe(1)
 })
 
 test('the readiness state has no token in it', () => {

@@ -180,7 +180,7 @@ describe('a container of a reserved name in a pod that claims to be injected', (
     spec: { ...pod().spec, volumes, ...spec },
   })
 
-  test.each(['wimds', 'wimds-redirect', 'wimds-wait'])(
+  test.each(['wimds', 'wimds-redirect', 'wimds-gate'])(
     'is written whole or removed: %s',
     (name) => {
       const once = injected(claiming({ initContainers: [{ name, ...crafted }] }))

@@ -7,7 +7,6 @@ import {
   ENV,
   HTTP_PROXY,
   MIGRATE,
-  NFT,
   NODE,
   PASS_THROUGH,
   PROXY,
@@ -15,7 +14,7 @@ import {
 } from './shared.ts'
 
 const OPERATORS = {
-  WIMDS_READY_AFTER_PREFETCH: 'true',
+  WIMDS_MAX_CONNECTIONS: '100',
   WIMDS_INSTANCE: '{}',
   HTTPS_PROXY: HTTP_PROXY,
   WIMDS_EXCHANGE_TIMEOUT: '10s',
@@ -36,10 +35,6 @@ export const SIDECAR: Cases = {
       sidecarEnv: toEnv(OPERATORS),
     },
   })),
-  'a pod that waits for prefetched tokens in mode nft': {
-    annotations: NFT,
-    settings: { sidecarEnv: toEnv({ WIMDS_READY_AFTER_PREFETCH: 'true' }) },
-  },
   'a variable of the operator that injection sets, too': {
     settings: { sidecarEnv: toEnv({ WIMDS_LISTEN: '127.0.0.1:64169,127.0.0.1:50342' }) },
   },
