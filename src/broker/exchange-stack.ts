@@ -1,5 +1,5 @@
 /**
- * The way of an exchange to Entra ID: the attempts, and in each of them the POST. All exchanges of a process share the
+ * The way of an exchange to Entra ID: the attempts, and in each of them the POST. All exchanges of a process share MSAL, the
  * connections, the limit of POSTs, the budget of retries, and the failures of identities.
  */
 import { setFlagsFromString } from 'node:v8'
@@ -22,10 +22,10 @@ interface SourceOptions extends Pick<
   readonly timeoutMs: number
 }
 
-/** Creates the exchanges of a token cache. If loading the transport fails, so does every exchange. */
+/** Creates the exchanges of a token cache. If loading MSAL or the transport fails, so does every exchange. */
 export type CreateSource = (options: SourceOptions) => StartExchange
 
-/** Loading the transport blocks the event loop. It waits this long, so that the ports open and the first probe is answered before. */
+/** Loading MSAL blocks the event loop. It waits this long, so that the ports open and the first probe is answered before. */
 const PRELOAD_DELAY_MS = 50
 
 /** Creates what all exchanges of a process share. `connect` makes their connections. It is loaded by the first exchange, or soon after the first source is created. */
@@ -59,8 +59,11 @@ export function createExchangeStack(
 async function loadExchange(exchange: ProcessConfig['exchange'], connect?: Connect) {
   setMemoryFlags()
   const { createExchangeDispatchers } = await import('./exchange/dispatcher.ts')
+  const dispatchers = createExchangeDispatchers(exchange, connect)
+  // In two steps, so that other requests are answered in between.
+  await new Promise(setImmediate)
   const { createEntraExchange } = await import('./exchange/entra.ts')
-  return { dispatchers: createExchangeDispatchers(exchange, connect), createEntraExchange }
+  return { dispatchers, createEntraExchange }
 }
 
 /** Node's own modules that an exchange uses and that take a millisecond to compile. */

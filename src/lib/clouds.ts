@@ -1,4 +1,4 @@
-/** The clouds that Entra ID runs in (E1), and the host of the token endpoint in each. */
+/** The clouds that Entra ID runs in (E1), and the token endpoint of a tenant in each. */
 
 /** One national or sovereign cloud. */
 export interface Cloud {
@@ -74,10 +74,29 @@ export function resolveLoginHost(authorityHost: string): string {
   return cloud?.hosts[0] ?? host
 }
 
-/** Returns host and port of the token endpoint for an origin. With a region it is regional. */
-export function resolveTokenHost(authorityHost: string, region?: string): string {
+/** The token endpoint of a tenant, and the metadata that MSAL would otherwise fetch (E3). */
+export type Authority = ReturnType<typeof resolveAuthority>
+
+/** Returns the authority of a tenant for an origin. With a region the token endpoint is regional. */
+export function resolveAuthority(authorityHost: string, tenantId: string, region?: string) {
   const host = resolveLoginHost(authorityHost)
-  return region === undefined ? host : `${region}.${findCloud(host)?.regionalHost ?? host}`
+  const url = `https://${host}/${tenantId}`
+  const tokenHost =
+    region === undefined ? host : `${region}.${findCloud(host)?.regionalHost ?? host}`
+  return {
+    url,
+    /** Host and port, as MSAL compares them. */
+    host,
+    /** Host and port of the token endpoint: the only ones that an assertion may be sent to. */
+    tokenHost,
+    /** OpenID provider metadata as JSON, with the token endpoint. */
+    metadata: JSON.stringify({
+      token_endpoint: `https://${tokenHost}/${tenantId}/oauth2/v2.0/token`,
+      authorization_endpoint: `${url}/oauth2/v2.0/authorize`,
+      issuer: `${url}/v2.0`,
+      jwks_uri: `${url}/discovery/v2.0/keys`,
+    }),
+  }
 }
 
 /** Returns the audience of an assertion for the cloud of a login host; for an unknown one that of the public cloud. */

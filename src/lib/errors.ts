@@ -63,6 +63,7 @@ export const ERROR_KINDS = {
   entra_unavailable: of('exchange', 503),
   entra_bad_response: of('exchange', 503),
   entra_redirected: of('exchange', 503),
+  entra_host_not_allowed: of('exchange', 400),
 
   // Rejections of Entra ID (src/broker/aadsts.ts maps AADSTS codes to these)
   federated_credential_not_found: of('exchange', 400),

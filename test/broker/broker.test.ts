@@ -102,7 +102,7 @@ test('limits the exchanges of all brokers that run and wait, after their callers
     code: 'overloaded',
     message: expect.stringContaining('too many exchanges with Entra ID are running'),
   })
-  // They reach the limit when the transport is loaded.
+  // They reach the limit when MSAL is loaded.
   await vi.waitFor(() => expect(failed).toEqual([overloaded, overloaded]), 60_000)
   first.close()
   second.close()

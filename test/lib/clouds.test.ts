@@ -1,13 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import {
+  type Authority,
   CLOUDS,
   findAudience,
   isFederationAudience,
-  resolveTokenHost,
+  resolveAuthority,
 } from '../../src/lib/clouds.ts'
 
-describe('resolveTokenHost', () => {
+const TENANT = '22222222-2222-4222-8222-222222222222'
+
+const tokenEndpointOf = ({ metadata }: Authority) => JSON.parse(metadata).token_endpoint
+
+describe('resolveAuthority', () => {
   test.each([
     ['the public cloud', 'https://login.microsoftonline.com', 'login.microsoftonline.com'],
     ['an alias of the public cloud', 'https://login.windows.net', 'login.microsoftonline.com'],
@@ -19,7 +24,9 @@ describe('resolveTokenHost', () => {
     ['France', 'https://login.sovcloud-identity.fr', 'login.sovcloud-identity.fr'],
     ['a private host', 'https://login.airgap.example:8443', 'login.airgap.example:8443'],
   ])('returns the token endpoint of %s', (_, origin, host) => {
-    expect(resolveTokenHost(origin)).toBe(host)
+    const authority = resolveAuthority(origin, TENANT)
+    expect(authority).toMatchObject({ host, tokenHost: host })
+    expect(tokenEndpointOf(authority)).toBe(`https://${host}/${TENANT}/oauth2/v2.0/token`)
   })
 
   test.each([
@@ -27,7 +34,10 @@ describe('resolveTokenHost', () => {
     ['https://login.microsoftonline.us', 'westeurope.login.microsoftonline.us'],
     ['https://login.airgap.example:8443', 'westeurope.login.airgap.example:8443'],
   ])('returns the regional endpoint of %s', (origin, host) => {
-    expect(resolveTokenHost(origin, 'westeurope')).toBe(host)
+    const authority = resolveAuthority(origin, TENANT, 'westeurope')
+    expect(authority.tokenHost).toBe(host)
+    expect(tokenEndpointOf(authority)).toBe(`https://${host}/${TENANT}/oauth2/v2.0/token`)
+    expect(authority.host).toBe(new URL(origin).host)
   })
 })
 

@@ -1,6 +1,6 @@
 /** An attempt to exchange a client assertion for an access token: projected token → POST to the token endpoint → access token. */
 import * as z from 'zod/mini'
-import { resolveTokenHost } from '../../lib/clouds.ts'
+import { resolveAuthority } from '../../lib/clouds.ts'
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
@@ -107,14 +107,14 @@ async function post(
   assertion: Assertion,
   { clock, dispatcher, tokenProxy, region, expired, onSkew, signal }: Parts,
 ): Promise<AccessToken> {
-  const { authorityHost, clientId, tokenFile } = request.identity
-  const tokenHost = resolveTokenHost(authorityHost, region)
+  const { authorityHost, clientId, tenantId, tokenFile } = request.identity
+  const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
-  const destination = withPeer(ENTRA, `https://${tokenHost}`)
+  const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
   const route: Route = proxied ?? { dispatcher, destination }
   const startedAt = clock.monotonic()
-  const sent = { route, tokenHost, assertion: assertion.secret, signal }
-  const response = await postAssertion(request, sent)
+  const sent = { route, assertion: assertion.secret, signal }
+  const response = await postAssertion(request, authority, sent)
   const durationMs = clock.monotonic() - startedAt
   const now = clock.wall()
   // Only a response with JSON is Entra's. A Date header has whole seconds, so half a second is added.
@@ -149,7 +149,7 @@ const TokenBody = z.object({
 
 /**
  * Returns the token of a 200, whose lifetime counts from the start of the request on the monotonic clock. Throws
- * `entra_bad_response` if there is none.
+ * `entra_bad_response` if there is none: MSAL takes that for success (E4).
  */
 function parseToken(
   { json }: TokenEndpointResponse,

@@ -1,20 +1,32 @@
 /**
- * The POST to the token endpoint: form, size cap, no redirects. Its time limit is the signal of
- * `tokens/attempts.ts`, by WIMDS_EXCHANGE_TIMEOUT.
+ * The POST to the token endpoint: MSAL builds it, and undici sends it. It has one allowed host, a size cap, no redirects, and
+ * as time limit the signal of `tokens/attempts.ts`, by WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects
+ * with the assertion in the body and has no time limit (E4).
  */
+import {
+  ConfidentialClientApplication,
+  type INetworkModule,
+  type NetworkRequestOptions,
+} from '@azure/msal-node'
 import type { Dispatcher } from 'undici'
-import { parseJsonObject, readBody } from '../../lib/json.ts'
+import type { Authority } from '../../lib/clouds.ts'
 import { BrokerError } from '../../lib/errors.ts'
+import { parseJsonObject, readBody } from '../../lib/json.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { Route } from './dispatcher.ts'
 import { type Destination, toTransportError } from './transport-errors.ts'
 
+interface PostedForm {
+  readonly headers: Record<string, string>
+  readonly body: string
+}
+
 interface PostOptions {
   readonly route: Route
-  /** Host and port of the token endpoint. */
-  readonly tokenHost: string
-  /** Sent, and redacted from error responses. */
+  /** Host and port that the assertion may be sent to. */
+  readonly allowedHost: string
+  /** The sent assertion; redacted from error responses. */
   readonly assertion: Secret
   /** Ends the request; its reason `TimeoutError` becomes `entra_timeout`. */
   readonly signal: AbortSignal
@@ -36,40 +48,83 @@ const MAX_BODY_BYTES = 262_144
 /** Entra's longest errors have less than 10 kB. The rest is ignored, since redaction blocks the event loop. */
 const MAX_ERROR_LENGTH = 16_384
 
-/** The parameters of each request: client credentials (RFC 6749, section 4.4) by a client assertion (RFC 7523, section 2.2). */
-const PARAMETERS = {
-  grant_type: 'client_credentials',
-  client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-  // That a 429 and its Retry-After are understood (E3).
-  'x-ms-lib-capability': 'retry-after, h429',
-}
-
 /**
- * Posts the assertion (E3). Returns the response, from which the caller reads success and failure; throws a `BrokerError` for a
- * request without one.
+ * Posts the assertion. Returns the response, from which the caller reads success and failure; throws a `BrokerError` for a
+ * request without one. Each POST has its own client of MSAL, which costs next to nothing: a client that is kept has throttle
+ * records that answer instead of Entra ID, and a second cache (E4).
  */
 export async function postAssertion(
-  { identity: { clientId, tenantId }, scope, correlationId }: TokenRequest,
-  { route: { dispatcher, destination }, tokenHost, assertion, signal }: PostOptions,
+  { identity, scope, correlationId }: TokenRequest,
+  authority: Authority,
+  sent: Pick<PostOptions, 'route' | 'assertion' | 'signal'>,
 ): Promise<TokenEndpointResponse> {
-  const ids = correlationId === undefined ? {} : { 'client-request-id': correlationId }
-  const form = new URLSearchParams({
-    ...PARAMETERS,
-    client_id: clientId,
-    scope,
-    client_assertion: assertion.reveal(),
-    ...ids,
+  let response: Promise<TokenEndpointResponse> | undefined
+  const networkClient: INetworkModule = {
+    sendGetRequestAsync: rejectGet,
+    // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
+    sendPostRequestAsync: async <T>(
+      url: string,
+      { headers = {}, body = '' }: NetworkRequestOptions = {},
+    ) => {
+      response = postForm(url, { headers, body }, { ...sent, allowedHost: authority.tokenHost })
+      const { status, json } = await response
+      // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface; a copy, since MSAL writes into it
+      return { status, headers: {}, body: { ...json } as T }
+    },
+  }
+  const msal = new ConfidentialClientApplication({
+    auth: {
+      clientId: identity.clientId,
+      authority: authority.url,
+      knownAuthorities: [authority.host],
+      authorityMetadata: authority.metadata,
+      clientAssertion: sent.assertion.reveal(),
+    },
+    system: { networkClient },
   })
+  const acquired = msal.acquireTokenByClientCredential({
+    scopes: [scope],
+    skipCache: true,
+    ...(correlationId !== undefined && { correlationId }),
+    // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
+    azureRegion: 'DisableMsalForceRegion',
+  })
+  // Once the request is sent, the response says more than MSAL's error.
+  await acquired.catch((error: unknown) => response ?? Promise.reject(error))
+  if (response !== undefined) return response
+  throw new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds')
+}
+
+/** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
+function rejectGet(url: string): never {
+  throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
+}
+
+/** Sends a POST. Throws a `BrokerError`, also for a request without a response. */
+export async function postForm(
+  url: string,
+  { headers, body }: PostedForm,
+  { route: { dispatcher, destination }, allowedHost, assertion, signal }: PostOptions,
+): Promise<TokenEndpointResponse> {
+  const { origin, host, protocol, pathname, search } = new URL(url)
+  if (host !== allowedHost || protocol !== 'https:') {
+    throw new BrokerError(
+      'entra_host_not_allowed',
+      `the assertion must not be sent to ${protocol}//${host}: the token endpoint is on https://${allowedHost}`,
+      'report this as a bug of wimds',
+    )
+  }
   const sent = {
-    origin: `https://${tokenHost}`,
-    path: `/${tenantId}/oauth2/v2.0/token?${new URLSearchParams(ids).toString()}`,
+    origin,
+    path: `${pathname}${search}`,
     method: 'POST',
-    headers: { 'Content-Type': 'application/x-www-form-urlencoded;charset=utf-8' },
-    body: form.toString(),
+    headers,
+    body,
     signal,
   } as const
   try {
-    return await readResponse(await dispatcher.request(sent), assertion, destination)
+    const response = await dispatcher.request(sent)
+    return await readResponse(response, assertion, destination)
   } catch (error) {
     throw error instanceof BrokerError ? error : toTransportError(error, destination)
   }

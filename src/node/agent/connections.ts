@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { createConfigError, type Environment, parseSettings } from '../../broker/config/settings.ts'
 import { connectThroughProxy } from '../../broker/exchange/proxy.ts'
-import { CLOUDS, resolveTokenHost } from '../../lib/clouds.ts'
+import { CLOUDS, resolveAuthority } from '../../lib/clouds.ts'
 import { type Connect, createConnect } from '../../lib/connect.ts'
 import type { Address, Peer } from '../../lib/connect-error.ts'
 import { createHandshake } from '../../lib/connector.ts'
@@ -112,7 +112,7 @@ function readDestinations(env: Environment) {
     throw createConfigError([{ setting: 'HTTPS_PROXY', problem, fix }])
   }
   const findHosts = (origin: string) =>
-    [undefined, region].map((each) => resolveTokenHost(origin, each))
+    [undefined, region].map((each) => resolveAuthority(origin, '', each).tokenHost)
   const hosts = CLOUDS.flatMap(({ hosts: [host] }) => findHosts(`https://${host}`))
   const own = findHosts(authorityHost)
   return {

@@ -109,6 +109,11 @@ test.each([-2, 2])('gets a valid token while the clock is set by %i h', async (h
   expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
 })
 
+test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertion', async () => {
+  vi.stubEnv('MSAL_FORCE_REGION', 'westeurope')
+  await expect(createExchange()(request())).resolves.toBeDefined()
+})
+
 const answer = (status: number, more: object = {}): FaultInput => ({
   kind: 'status',
   status,

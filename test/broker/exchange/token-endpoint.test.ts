@@ -1,41 +1,28 @@
 import { expect, test } from 'vitest'
-import { parseHttpDate, postAssertion } from '../../../src/broker/exchange/token-endpoint.ts'
+import { parseHttpDate, postForm } from '../../../src/broker/exchange/token-endpoint.ts'
 import { ENTRA } from '../../../src/broker/exchange/transport-errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../../fixtures/connection.ts'
-import { identityOf } from '../../fixtures/identity.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 
-test('sends the form of the client credentials flow, and nothing of the environment', async () => {
-  await using simulator = await createSimulator()
-  const bodies: unknown[] = []
-  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
-    bodies.push(options.body)
-    return dispatch(options, handler)
-  })
-  const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
-  await postAssertion(
-    { identity: identityOf(simulator), scope: 'https://vault.azure.net/.default', correlationId },
-    {
-      route: { dispatcher, destination: ENTRA },
-      tokenHost: new URL(simulator.authorityHost).host,
-      assertion: new Secret('eyJ+/='),
+test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.test:444/token'])(
+  'does not send the assertion to %s when https://login.test is allowed',
+  async (url) => {
+    await using simulator = await createSimulator()
+    const form = { headers: {}, body: 'client_assertion=x' }
+    const sent = postForm(url, form, {
+      route: { dispatcher: simulator.dispatcher, destination: ENTRA },
+      allowedHost: 'login.test',
+      assertion: new Secret('x'),
       signal: new AbortController().signal,
-    },
-  )
-  expect(bodies.map((body) => Object.fromEntries(new URLSearchParams(String(body))))).toEqual([
-    {
-      client_id: simulator.clientId,
-      scope: 'https://vault.azure.net/.default',
-      grant_type: 'client_credentials',
-      client_assertion: 'eyJ+/=',
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      'client-request-id': correlationId,
-      'x-ms-lib-capability': 'retry-after, h429',
-    },
-  ])
-})
+    })
+    await expect(sent).rejects.toMatchObject({
+      code: 'entra_host_not_allowed',
+      message: expect.stringContaining('Fix: report this as a bug of wimds'),
+    })
+  },
+)
 
 test('fails a redirected request over a real connection, and none after it', async () => {
   await using simulator = await createSimulator()

@@ -12,14 +12,13 @@ import {
   requireAudience,
 } from '../../../src/broker/exchange/assertion.ts'
 import { parseEntraError, parseTokenProxyError } from '../../../src/broker/exchange/entra-errors.ts'
-import { postAssertion } from '../../../src/broker/exchange/token-endpoint.ts'
+import { postForm } from '../../../src/broker/exchange/token-endpoint.ts'
 import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-errors.ts'
 import { requireSubject } from '../../../src/node/broker/workload.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { renderProblems } from '../../../src/broker/status-page/page.ts'
 import { createOverloadedError } from '../../../src/broker/tokens/failure.ts'
-import { identityOf } from '../../fixtures/identity.ts'
 import { NOW } from '../../fixtures/parts.ts'
 import { cached, failing, observe, readable } from '../telemetry/observed.ts'
 
@@ -42,15 +41,16 @@ const rejected =
   () =>
     parseEntraError({ status, headers: {}, json, text, date: undefined }, assertion, NOW)
 
-/** Posts to an Entra ID that answers a redirect. */
-function postToRedirect(): Promise<unknown> {
+/** Posts to a URL that answers a redirect. */
+function post(url: string): Promise<unknown> {
   const location = 'https://portal.test'
   simulator.faults.add({ kind: 'status', status: 307, headers: { location }, times: 1 })
-  return postAssertion(
-    { identity: identityOf(simulator), scope: 'https://vault.azure.net/.default' },
+  return postForm(
+    url,
+    { headers: {}, body: '' },
     {
       route: { dispatcher: simulator.dispatcher, destination: ENTRA },
-      tokenHost: new URL(simulator.authorityHost).host,
+      allowedHost: new URL(simulator.authorityHost).host,
       assertion: new Secret('x'),
       signal: new AbortController().signal,
     },
@@ -81,7 +81,8 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, Fail | readonly Fail[]>>> = {
     rejected(404, undefined, '<html>'),
     rejected(403, { error_description: 'blocked' }),
   ],
-  entra_redirected: postToRedirect,
+  entra_redirected: () => post(`${simulator.authorityHost}/tenant/oauth2/v2.0/token`),
+  entra_host_not_allowed: () => post('https://evil.test/token'),
   federated_credential_not_found: aadsts(700213),
   federated_credential_mismatch: aadsts(700212),
   assertion_refused: aadsts(700027),

@@ -113,6 +113,7 @@ describe('counters with known labels', () => {
     ...[
       'ok',
       'assertion_expired',
+      'entra_host_not_allowed',
       'token_proxy_forbidden',
       ...Object.keys(DEFAULT_FIXES),
       ...new Set([...AADSTS_TABLE.values()].map(({ code }) => code)),
