@@ -88,11 +88,11 @@ static inline const char *make_cgroups(void) {
 /* Puts this process into the leaf of tools, if that is there. */
 static inline void enter_tools(void) { write_setting(open_container(), "tools/cgroup.procs", "0"); }
 
-/* Puts this process into a leaf of `brokers` for its uid, if the kernel has that. False with errno, too if it cannot say now. */
+/* Puts this process into a leaf of `brokers` for its uid, unless the kernel has none or keeps it from the agent. False with errno. */
 static inline bool enter_cgroup(unsigned uid) {
   char name[16], threads[16];
   int container = open_container();
-  if (container < 0) return errno != ENOMEM && errno != ENFILE;
+  if (container < 0) return errno == ENODEV || errno == ENOSYS || errno == EPERM || errno == EACCES;
   int brokers = openat(container, "brokers", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (brokers < 0) return errno == ENOENT;
   snprintf(name, sizeof name, "%u", uid);

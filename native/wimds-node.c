@@ -261,7 +261,7 @@ static void answer(int root, struct line *line) {
 /* Answers requests in their order until the agent closes standard input. */
 static int read_files(const char *directory) {
   int root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0) fail(errno, "%s. Fix: set --kubelet-pods-directory", directory);
+  if (root < 0) fail(errno, "%s. Fix: set nodeAgent.kubeletDirectory", directory);
   struct line line;
   while (read_line(&line)) {
     answer(root, &line);

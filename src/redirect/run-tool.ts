@@ -80,7 +80,7 @@ function explainFailure(stderr: string, end: string): string {
     return `${message}\n(it needs uid 0 and the capability NET_ADMIN)`
   }
   if (OUT_OF_MEMORY.test(message)) {
-    return `${message}\n(nft reads all rules of the network namespace, and there are too many: remove those that the pod has added)`
+    return `${message}\n(nft reads all chains and sets of the network namespace, and there are too many: remove those that the pod has added)`
   }
   if (
     /operation not supported|protocol not supported|address family not supported/i.test(message)

@@ -285,7 +285,7 @@ describe.skipIf(lacksCalls)('read-files', () => {
     expect(await runProgram(program, ['read-files', '/nowhere'])).toMatchObject({
       code: 1,
       stderr:
-        'wimds-node: /nowhere. Fix: set --kubelet-pods-directory: No such file or directory\n',
+        'wimds-node: /nowhere. Fix: set nodeAgent.kubeletDirectory: No such file or directory\n',
     })
   })
 })

@@ -54,13 +54,11 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
 /** Starts the admin server of a node agent with this broker. */
 async function startNodeAgent(broker: ReturnType<BrokerList['all']>[number]) {
   const brokers = { all: () => [broker] }
-  const reconciler = {
+  const metrics = createNodeAgentMetrics(new Map())
+  registerNodeState(metrics.registry, {
     counts: () => ({ routed: 3, pending: 1 }),
     longestPendingMs: () => 40_000,
-    pods: new Map(broker.pods.map((pod) => [pod.uid, { pod, error: undefined }])),
-  }
-  const metrics = createNodeAgentMetrics(new Map())
-  registerNodeState(metrics.registry, { reconciler, brokers })
+  })
   metrics.onSync(true)
   const scrape = createNodeScrape(metrics.registry, brokers)
   const server = await openAdminPort({ scrape, readiness: () => ({ ready: true }) })
@@ -133,7 +131,7 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     const servedPort = await broker.serve(pod)
     const { uid, namespace, serviceAccount } = pod
     const pods = [{ ...routedPod({ uid, name: pod.name }), namespace, serviceAccount }]
-    await using agent = await startNodeAgent({ pid: 1, pods, ask: (about) => broker.ask(about) })
+    await using agent = await startNodeAgent({ pods, ask: (about) => broker.ask(about) })
     using directory = createFolder()
     const config = directory.write(
       'prometheus.yaml',

@@ -15,7 +15,7 @@ import {
 } from '../../service/prometheus.ts'
 
 /** The events that callers or Entra ID can repeat without limit. */
-export const REPEATING_EVENTS: readonly LogEvent[] = ['request_rejected', 'exchange_failed']
+const REPEATING_EVENTS: readonly LogEvent[] = ['request_rejected', 'exchange_failed']
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 

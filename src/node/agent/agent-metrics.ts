@@ -10,15 +10,10 @@ import {
   toSamples,
 } from '../../service/prometheus.ts'
 import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
-import { countPods, type NodeParts } from './node-status.ts'
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-
-interface Sources extends NodeParts {
-  readonly reconciler: NodeParts['reconciler'] & Pick<Reconciler, 'counts' | 'longestPendingMs'>
-}
 
 /** Creates the metrics that are counted, in a new registry. `droppedLines`: of the log since the start, by event. */
 export function createNodeAgentMetrics(droppedLines: ReadonlyMap<string, number>) {
@@ -62,7 +57,10 @@ export function createNodeAgentMetrics(droppedLines: ReadonlyMap<string, number>
 }
 
 /** Adds the metrics that are read at each scrape. */
-export function registerNodeState(registry: Registry, { reconciler, brokers }: Sources): void {
+export function registerNodeState(
+  registry: Registry,
+  reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs'>,
+): void {
   registerCollected(registry, [
     {
       name: 'wimds_node_agent_pods',
@@ -76,19 +74,6 @@ export function registerNodeState(registry: Registry, { reconciler, brokers }: S
       type: 'gauge',
       help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
       collect: () => reconciler.longestPendingMs() / 1000,
-    },
-    {
-      name: 'wimds_node_agent_brokers',
-      type: 'gauge',
-      help: 'Broker processes that run on this node.',
-      collect: () => brokers.all().filter(({ pid }) => pid !== undefined).length,
-    },
-    {
-      name: 'wimds_node_broker_pods',
-      type: 'gauge',
-      help: 'Pods of mode node on this node by the state of their status page; waiting and invalid are not served.',
-      labelNames: ['state'],
-      collect: async () => toSamples('state', await countPods({ reconciler, brokers })),
     },
   ])
 }

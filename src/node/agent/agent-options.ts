@@ -1,4 +1,5 @@
 /** Parses the flags of `wimds node-agent`. */
+import { join } from 'node:path'
 import { type Address, address, quote, tenant } from '../../service/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import {
@@ -17,25 +18,9 @@ export const NODE_AGENT = {
     'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts a broker for each namespace, a process without rights, which answers on these sockets: it exchanges projected tokens for access tokens. The gate, an init container of each of these pods, waits until the broker serves the pod. Needs uid 0, capabilities, and the tools wimds-node, nft and ip; the chart charts/wimds installs it.',
   flags: {
     'node-name': { value: 'NAME', help: 'the node (default $NODE_NAME)' },
-    'cni-results-directory': {
+    'host-root': {
       value: 'DIR',
-      help: 'where the CNI library of the container runtime caches its results (default /var/lib/cni/results)',
-    },
-    'bundles-directory': {
-      value: 'DIR',
-      help: 'where containerd keeps the bundles of containers (default /run/containerd/io.containerd.runtime.v2.task/k8s.io); another runtime has none',
-    },
-    'netns-directory': {
-      value: 'DIR',
-      help: 'where the container runtime keeps network namespaces (default /var/run/netns)',
-    },
-    'kubelet-pods-directory': {
-      value: 'DIR',
-      help: 'where the kubelet keeps the volumes of pods (default /var/lib/kubelet/pods)',
-    },
-    'state-directory': {
-      value: 'DIR',
-      help: 'where the agent saves the pods that it serves: the next agent serves them while the API server is away (default /run/wimds)',
+      help: 'where the agent finds the directories of the node: var/lib/cni/results, run/containerd/io.containerd.runtime.v2.task/k8s.io, var/run/netns, var/lib/kubelet/pods, and run/wimds, in which it saves the pods that it serves for the next agent (default /)',
     },
     'tenant-id': {
       value: 'TENANT_ID',
@@ -59,12 +44,6 @@ export const NODE_AGENT = {
   },
 } as const satisfies CommandDeclaration
 
-/** The first and the last uid of brokers. */
-interface UidRange {
-  readonly first: number
-  readonly last: number
-}
-
 export type NodeAgentOptions = ReturnType<typeof parseNodeAgentOptions>
 
 const BROKER_COUNTS = { min: 1, max: 9999 }
@@ -86,31 +65,36 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   const defaultTenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
   const given = flags.value('max-brokers')
   const maxBrokers = parseNumberOption(given, '--max-brokers', BROKER_COUNTS, problems) ?? 16
-  const range = flags.value('broker-uids') ?? '60000000-60000999'
-  const uidRange = parseRange(range)
-  if (uidRange === undefined) {
-    problems.push(`--broker-uids is ${quote(range)}. Fix: set two uids, such as 60000000-60000999`)
+  const brokerUids = flags.value('broker-uids') ?? '60000000-60000999'
+  if (!isRange(brokerUids)) {
+    problems.push(
+      `--broker-uids is ${quote(brokerUids)}. Fix: set two uids, such as 60000000-60000999`,
+    )
   }
-  if (problems.length > 0 || uidRange === undefined) throw new UsageError(problems)
+  if (problems.length > 0) throw new UsageError(problems)
+  const root = flags.value('host-root') ?? '/'
   return {
     isUninstallCheck,
     nodeName,
-    cniResultsDirectory: flags.value('cni-results-directory') ?? '/var/lib/cni/results',
-    bundlesDirectory:
-      flags.value('bundles-directory') ?? '/run/containerd/io.containerd.runtime.v2.task/k8s.io',
-    netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
-    kubeletPodsDirectory: flags.value('kubelet-pods-directory') ?? '/var/lib/kubelet/pods',
-    stateDirectory: flags.value('state-directory') ?? '/run/wimds',
+    /** Where the CNI library of the runtime caches its results. */
+    cniResultsDirectory: join(root, 'var/lib/cni/results'),
+    /** Where containerd has a directory for each container, the OCI bundle. CRI-O has none here. */
+    bundlesDirectory: join(root, 'run/containerd/io.containerd.runtime.v2.task/k8s.io'),
+    /** Where the runtime keeps network namespaces. */
+    netnsDirectory: join(root, 'var/run/netns'),
+    /** The kubelet's directory of pods, with a directory for each pod of the node, named by its UID. */
+    kubeletPodsDirectory: join(root, 'var/lib/kubelet/pods'),
+    stateDirectory: join(root, 'run/wimds'),
     /** The tenant of ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
     defaultTenantId,
     adminListen,
     maxBrokers,
-    uidRange,
+    brokerUids,
   }
 }
 
-/** Parses `FIRST-LAST`; undefined if it is not a range of uids that are not root's. */
-function parseRange(text: string): UidRange | undefined {
+/** Returns true for `FIRST-LAST`, two uids that are not root's. */
+function isRange(text: string): boolean {
   const [, first = 0, last = 0] = (/^(\d{1,9})-(\d{1,9})$/.exec(text) ?? []).map(Number)
-  return first > 0 && first <= last ? { first, last } : undefined
+  return first > 0 && first <= last
 }

@@ -33,8 +33,11 @@ const VALUES: Readonly<Record<string, ReadonlySet<string>>> = {
 const SETTINGS = /^[0-9a-f]{8}$/
 /** The samples of a histogram. */
 const OF_HISTOGRAM = /_(?:bucket|sum|count)$/
-/** The agent has its own, of the same version. */
-const BUILD_INFO = 'wimds_build_info'
+/** The metrics of a process, of which the agent has its own. */
+const OF_PROCESS: ReadonlySet<string> = new Set([
+  'wimds_build_info',
+  'wimds_log_lines_dropped_total',
+])
 
 /** Creates the function that reads the agent's own metrics, and those of all brokers. */
 export function createNodeScrape(own: Registry, brokers: BrokerList) {
@@ -52,11 +55,7 @@ export function createNodeScrape(own: Registry, brokers: BrokerList) {
       }),
     )
     const registry = new Registry()
-    for (const metric of own.getMetricsAsArray()) {
-      const family = families.get(metric.name)
-      if (family === undefined) registry.registerMetric(metric)
-      else family.values.push(...(await metric.get()).values)
-    }
+    for (const metric of own.getMetricsAsArray()) registry.registerMetric(metric)
     for (const { metric, values } of families.values()) {
       if (values.length === 0) continue
       const { name, help, type, labelNames } = metric
@@ -82,7 +81,7 @@ function describeMetrics() {
   const { registry } = createMetrics(state, new Map())
   return registry
     .getMetricsAsArray()
-    .filter(({ name }) => name.startsWith('wimds_') && name !== BUILD_INFO)
+    .filter(({ name }) => name.startsWith('wimds_') && !OF_PROCESS.has(name))
 }
 
 async function addSamples(

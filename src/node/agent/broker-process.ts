@@ -1,7 +1,6 @@
 /** A broker: a child process without rights, which gets the sockets of pods and answers on them. */
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { untilAborted } from '../../lib/deadline.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { ConnectError, type Peer } from '../../lib/connect-error.ts'
 import { toBrokerError } from '../../lib/errors.ts'
@@ -14,24 +13,20 @@ import type {
 import { Questions } from '../broker/questions.ts'
 import { BrokerChannel, type Message } from './broker-channel.ts'
 import { cut, readLines } from './broker-lines.ts'
-import { BrokerPods, type ServeRequest } from './broker-pods.ts'
+import { BrokerPods } from './broker-pods.ts'
 import type { OpenConnection } from './connections.ts'
 import { HELPER } from './helper.ts'
 import type { FileResult } from './pod-files.ts'
+import type { RoutedPod } from './routed-pod.ts'
 
 interface BrokerProcessOptions {
-  /** Called when the broker takes pods. */
-  readonly onReady: () => void
   /** Reads a file by its path in the gate of a pod that the broker serves. Never rejects. */
-  readonly readFile: (uid: string, path: string) => Promise<FileResult>
+  readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
   readonly openConnection: OpenConnection
   /** Handles a line that the broker prints. */
   readonly onLine: (line: string) => void
-  /** Called once, with the reason, when the broker has ended, or could not be started. */
-  readonly onEnd: (how: string) => void
-  /** Times in milliseconds; only tests pass others. */
+  /** The time in milliseconds; only tests pass another. */
   readonly pingMs?: number | undefined
-  readonly answerMs?: number | undefined
 }
 
 /** A broker that has not answered this many pings hangs. A working one needs far less time. */
@@ -39,7 +34,7 @@ const MAX_UNANSWERED_PINGS = 6
 const PING_MS = 10_000
 /** The time that a broker has for its last responses, within the grace period of the agent's pod. */
 const STOP_TIMEOUT_MS = 15_000
-/** How long the agent waits for an answer, and how old one may be: others, such as a scraper, decide how often the agent asks. */
+/** How long the agent waits for an answer. */
 const ANSWER_MS = 1000
 /** How long the output of a broker is read after its end. */
 const LAST_OUTPUT_MS = 1000
@@ -54,10 +49,13 @@ export class BrokerProcess {
   readonly #channel: BrokerChannel
   readonly #options: BrokerProcessOptions
   readonly #questions: Questions<Question>
-  /** The answers of the last second, and those that have not come, by question. */
-  readonly #answers = new Map<string, Promise<unknown>>()
-  readonly #ended = Promise.withResolvers<void>()
-  readonly #pods: BrokerPods
+  readonly pods: BrokerPods
+  readonly #ready = Promise.withResolvers<void>()
+  /** Resolves when the broker takes pods. */
+  readonly ready = this.#ready.promise
+  readonly #ended = Promise.withResolvers<string>()
+  /** Resolves with the reason when the broker has ended, or could not be started. */
+  readonly ended = this.#ended.promise
   #unanswered = 0
   /** What the broker, or the helper, has said about the broker's settings. */
   #problem: string | undefined
@@ -76,7 +74,7 @@ export class BrokerProcess {
       if (child.pid !== undefined) child.kill('SIGKILL')
       throw error
     }
-    this.#pods = new BrokerPods(this.#channel, (reason) => this.kill(reason), options.answerMs)
+    this.pods = new BrokerPods(this.#channel, this.ended)
     this.#questions = new Questions((message) => void this.send(message))
     const pings = setInterval(() => this.#ping(), options.pingMs ?? PING_MS)
     const reading = [child.stdout, child.stderr].flatMap((output) =>
@@ -86,34 +84,13 @@ export class BrokerProcess {
     void this.#awaitEnd(pings, reading)
   }
 
-  /** The process id; undefined if the process could not be started. */
-  get pid(): number | undefined {
-    return this.#child.pid
-  }
-
   send(message: AgentMessage): Promise<void> {
     return this.#channel.send(message)
   }
 
-  /**
-   * Returns the broker's answer, which can be anything, and may be a second old; undefined if none comes in a second. The broker
-   * is not asked again before it has answered.
-   */
+  /** Returns the broker's answer, which can be anything; undefined if none comes in a second. */
   ask(question: Question): Promise<unknown> {
-    const key = JSON.stringify(question)
-    let answer = this.#answers.get(key)
-    if (answer === undefined) {
-      answer = this.#questions.ask(question)
-      this.#answers.set(key, answer)
-      const isOld = sleep(ANSWER_MS, undefined, { ref: false })
-      void Promise.all([answer, isOld]).then(() => this.#answers.delete(key))
-    }
-    return untilAborted(answer, AbortSignal.timeout(ANSWER_MS)).catch(() => undefined)
-  }
-
-  /** Lets the broker serve the pod until the signal. Throws a `BrokerEnd`. */
-  serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
-    return this.#pods.serve(request, signal)
+    return this.#questions.ask(question, AbortSignal.timeout(ANSWER_MS))
   }
 
   kill(reason: string): void {
@@ -125,7 +102,7 @@ export class BrokerProcess {
   async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#child.kill('SIGTERM')
     const timeout = setTimeout(() => this.kill('it did not end in time'), timeoutMs)
-    await this.#ended.promise
+    await this.ended
     clearTimeout(timeout)
   }
 
@@ -135,11 +112,7 @@ export class BrokerProcess {
     await Promise.race([Promise.all(reading), sleep(LAST_OUTPUT_MS, undefined, { ref: false })])
     for (const stream of this.#child.stdio) stream?.destroy()
     clearInterval(pings)
-    this.#questions.close()
-    const reason = this.#problem ?? this.#reason ?? how
-    this.#pods.end(reason)
-    this.#ended.resolve()
-    this.#options.onEnd(reason)
+    this.#ended.resolve(this.#problem ?? this.#reason ?? how)
   }
 
   async #endMisuse(reading: Promise<string | undefined>): Promise<void> {
@@ -168,10 +141,10 @@ export class BrokerProcess {
         this.#problem = cut(message.problem)
         break
       case 'ready':
-        this.#options.onReady()
+        this.#ready.resolve()
         break
       case 'pod':
-        this.#pods.onAnswer(message)
+        this.pods.onAnswer(message)
         break
       case 'ask':
         await this.#answer(message)
@@ -193,7 +166,8 @@ export class BrokerProcess {
   }
 
   async #readFile({ uid, path }: { uid: string; path: string }): Promise<FileResult> {
-    return this.#pods.has(uid) ? this.#options.readFile(uid, path) : { code: 'ENOENT' }
+    const pod = this.pods.find(uid)
+    return pod === undefined ? { code: 'ENOENT' } : this.#options.readFile(pod, path)
   }
 
   async #connect(to: Peer): Promise<ConnectionAnswer> {

@@ -13,13 +13,10 @@ interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
 
 const MAX_STARTS = 4
 /** How long a broker without pods goes on: the next pod of its namespace may come soon. */
-const IDLE_MS = 5 * 60_000
-/** A broker that has had no pod for this long makes room for another namespace. */
-const MIN_IDLE_MS = 10_000
+const IDLE_MS = 60_000
 
 export class Brokers {
-  readonly #options: BrokersOptions
-  readonly #parts: BrokerParts
+  readonly #parts: BrokerParts & BrokersOptions
   readonly #brokers = new Map<string, NamespaceBroker>()
   /** A broker that has no namespace yet. */
   #spare: NamespaceBroker | undefined
@@ -27,7 +24,6 @@ export class Brokers {
   #isStopped = false
 
   constructor(options: BrokersOptions) {
-    this.#options = options
     this.#parts = { ...options, limitStarts: createSemaphore({ maxConcurrent: MAX_STARTS }) }
     const { idleMs = IDLE_MS } = options
     this.#idleCheck = setInterval(() => this.#endIdle(idleMs), idleMs / 10).unref()
@@ -42,12 +38,7 @@ export class Brokers {
     return [...this.#brokers.values(), ...(this.#spare === undefined ? [] : [this.#spare])]
   }
 
-  /** Resolves when the broker of the pod runs. Throws a `RouteFailure`. */
-  async prepare(pod: RoutedPod): Promise<void> {
-    await this.#find(pod).ready()
-  }
-
-  /** Lets the broker of the pod serve it until the signal. Throws a `BrokerEnd` or a `RouteFailure`. */
+  /** Lets the broker of the pod serve it until the signal, or the end of its process. Throws a `RouteFailure`. */
   async serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
     await this.#find(request.pod).serve(request, signal)
   }
@@ -65,11 +56,9 @@ export class Brokers {
   }
 
   #find({ namespace }: RoutedPod): NamespaceBroker {
-    const { maxBrokers } = this.#options
     const found = this.#brokers.get(namespace)
     if (found !== undefined) return found
-    if (this.#brokers.size >= maxBrokers) this.#endIdle(MIN_IDLE_MS, 1)
-    if (this.#brokers.size >= maxBrokers) {
+    if (this.#brokers.size >= this.#parts.maxBrokers) {
       throw new RouteFailure(
         'too_many_brokers',
         `the pods of ${this.#brokers.size} namespaces are served on this node, which is the limit. Fix: raise nodeAgent.maxBrokers`,
@@ -87,11 +76,10 @@ export class Brokers {
     return new NamespaceBroker(this.#parts)
   }
 
-  /** Ends brokers that have been idle for longer than the time: at most the number, the longest-idle first. */
-  #endIdle(minIdleMs: number, count = Infinity): void {
-    const idle = [...this.#brokers].filter(([, broker]) => broker.idleMs > minIdleMs)
-    const longestFirst = idle.toSorted(([, one], [, other]) => other.idleMs - one.idleMs)
-    for (const [namespace, broker] of longestFirst.slice(0, count)) {
+  /** Ends brokers that have been idle for longer than the time. */
+  #endIdle(minIdleMs: number): void {
+    for (const [namespace, broker] of this.#brokers) {
+      if (broker.idleMs <= minIdleMs) continue
       this.#brokers.delete(namespace)
       void broker.stop()
     }

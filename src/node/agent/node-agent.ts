@@ -96,6 +96,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   // Before the close: the rules of an agent that starts meanwhile replace these.
   if (!succession.hasOther) await succession.answerAfter(agent.endRoutes)
   const hasOther = succession.close()
+  for (const { route } of reconciler.pods.values()) route?.socket.close()
   await brokers.stop(hasOther ? undefined : LAST_ANSWERS_MS)
   agent.files.close()
   await admin.close(CLOSE_TIMEOUT_MS)
@@ -147,16 +148,13 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
       const count = log.dropped.get('broker_output') ?? 0
       log.dropped.set('broker_output', count + 1)
     },
-    onEnd: (pods, message, failures) => {
+    onEnd: (message) => {
       metrics.onBrokerEnd()
       log.warn('broker_ended', { message })
-      if (failures > 1) for (const pod of pods) void writeEvent(pod, message)
     },
   })
   const { routePod, endRoute } = createPodRouter({
     findSettings: createSettingsReader({ api, saved, defaultTenantId }),
-    // Its failure is one of `serve`, too.
-    prepare: (pod) => void brokers.prepare(pod).catch(() => {}),
     listens: () => !succession.hasPredecessor,
     readSandboxes,
     kubeletPodsDirectory,
@@ -183,7 +181,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
     onEnd: ({ uid }) => reportErrors(() => saved.remove(uid), onError),
     onFailure,
   })
-  registerNodeState(metrics.registry, { reconciler, brokers })
+  registerNodeState(metrics.registry, reconciler)
   const onChange = () =>
     // The attempts use a snapshot that was read recently: this reads one after the change.
     reportErrors(() => reconciler.look(readSandboxes), onError)

@@ -1,15 +1,13 @@
 /** A pod of mode `node` on this node: its sandbox is found, its socket opened, and its broker serves it until it has ended. */
-import { errorMessage } from '../../lib/describe-error.ts'
-import { formatProblem } from '../../lib/errors.ts'
 import { backoffMs, createPause } from '../../lib/retry.ts'
 import type { TokenKey } from '../broker/messages.ts'
-import { BrokerEnd, type PodAnswer, type ServeRequest } from './broker-pods.ts'
+import type { PodAnswer, ServeRequest } from './broker-pods.ts'
 import { type Route, RouteFailure, type RoutePod } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 export interface PodParts {
   readonly route: RoutePod
-  /** Lets the broker of the pod serve it until the signal. Throws when its process has ended. */
+  /** Lets the broker of the pod serve it until the signal, or the end of its process. Throws a `RouteFailure`. */
   readonly serve: (request: ServeRequest, signal: AbortSignal) => Promise<void>
   /** Returns the keys of the tokens that the broker fetches before it listens for the pod. */
   readonly keysOf: (uid: string) => TokenKey[] | undefined
@@ -32,9 +30,7 @@ const MAX_SANDBOX_POLL_MS = 2000
 const END_POLL_MS = 1000
 /** How long the API server may take to say that a pod has ended, after the end of the pod's sandbox. */
 const SANDBOX_GRACE_MS = 10_000
-/** After this many brokers in a row have ended when they got the pod, the next broker does not get it. */
-const MAX_ENDS = 2
-/** The delay before a pod asks again for a broker that could not be started. */
+/** The delay before a pod asks again for a broker that does not run. */
 const RESTART_POLL_MS = 1000
 
 export class NodePod {
@@ -167,43 +163,29 @@ export class NodePod {
 
   /** Lets its broker serve it, and the next one after its end, until the signal. */
   async #serve(route: Route, signal: AbortSignal): Promise<void> {
-    let ends = 0
     const onAnswer = (answer: PodAnswer) => {
-      if (signal.aborted) return
-      ends = 0
-      this.#onAnswer(answer)
+      if (!signal.aborted) this.#onAnswer(answer)
     }
     const findKeys = () => (this.#hasServed ? [] : this.#parts.keysOf(this.pod.uid))
     while (!signal.aborted && !this.#isClosed) {
-      const request = { pod: this.pod, route, findKeys, isSuspect: ends > 0, onAnswer }
       try {
-        await this.#parts.serve(request, signal)
+        await this.#parts.serve({ pod: this.pod, route, findKeys, onAnswer }, signal)
+        if (!signal.aborted) this.#onAnswer(undefined)
       } catch (error) {
-        if (signal.aborted) return
-        if (this.answer === 'serving') this.#pendingSince = performance.now()
-        if (!(error instanceof BrokerEnd)) {
-          if (error instanceof RouteFailure) this.#onAnswer(error)
-          await createPause(signal)(RESTART_POLL_MS)
-          continue
-        }
-        this.answer = undefined
-        if (error.isOfPod) ends += 1
-        if (ends < MAX_ENDS) continue
-        const problem = `${ends} brokers have ended when they got this pod, the last one: ${errorMessage(error)}`
-        const fix = 'correct the settings and identities file of the pod, and create it again'
-        this.#onAnswer(new RouteFailure('settings_invalid', formatProblem({ problem, fix })))
-        return
+        if (error instanceof RouteFailure) onAnswer(error)
+        await createPause(signal)(RESTART_POLL_MS)
       }
     }
   }
 
-  #onAnswer(answer: PodAnswer): void {
+  /** Takes what the broker says of the pod; undefined when it has ended. */
+  #onAnswer(answer: PodAnswer | undefined): void {
     const { pendingMs, answer: earlier } = this
     this.answer = answer
     if (answer === 'serving') {
       this.#hasServed = true
       this.#parts.onServing(this.pod, pendingMs)
-    }
+    } else if (earlier === 'serving') this.#pendingSince = performance.now()
     // The next attempt reports it, again and again.
     if (answer instanceof RouteFailure && !(earlier instanceof RouteFailure)) this.look()
   }

@@ -5,18 +5,25 @@ import { findParameter, redirectToStatus, sendJson, sendPage } from '../../servi
 import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { formatPod } from '../broker/messages.ts'
-import { createNodeStatus, type NodeParts } from './node-status.ts'
+import type { BrokerList } from './namespace-broker.ts'
+import { createNodeStatus } from './node-status.ts'
+import type { Reconciler } from './reconciler.ts'
+
+interface NodeParts {
+  readonly reconciler: Pick<Reconciler, 'pods'>
+  readonly brokers: BrokerList
+}
 
 /** Creates the routes. `/status?pod=NAMESPACE/NAME` or `?pod=UID` is the page of one pod, like the page of a sidecar. */
-export function createNodeRoutes(node: string, parts: NodeParts): Routes {
+export function createNodeRoutes(node: string, { reconciler, brokers }: NodeParts): Routes {
   /** Returns the pod that the query names, and its document; sends an error if there is none. */
   async function findServed(query: string, response: ServerResponse) {
     // The newest: its predecessor of the same name may still be served.
-    const found = [...parts.reconciler.pods.values()].findLast(({ pod }) =>
+    const found = [...reconciler.pods.values()].findLast(({ pod }) =>
       [pod.uid, formatPod(pod)].includes(query),
     )
     const uid = found?.pod.uid ?? ''
-    const broker = parts.brokers.all().find(({ pods }) => pods.some((pod) => pod.uid === uid))
+    const broker = brokers.all().find(({ pods }) => pods.some((pod) => pod.uid === uid))
     const { data: document } = StatusSchema.safeParse(await broker?.ask({ about: 'pod', uid }))
     if (found !== undefined && document !== undefined) return { pod: found.pod, document }
     const reason = found?.error === undefined ? '' : `: ${errorMessage(found.error)}`
@@ -30,7 +37,7 @@ export function createNodeRoutes(node: string, parts: NodeParts): Routes {
       const query = findParameter(request, 'pod')
       if (query === undefined) {
         const { renderNodePage } = await import('./node-page.ts')
-        sendPage(request, response, renderNodePage(await createNodeStatus(node, parts)))
+        sendPage(request, response, renderNodePage(createNodeStatus(node, reconciler.pods)))
         return
       }
       const served = await findServed(query, response)
@@ -43,7 +50,7 @@ export function createNodeRoutes(node: string, parts: NodeParts): Routes {
       const query = findParameter(request, 'pod')
       const document =
         query === undefined
-          ? await createNodeStatus(node, parts)
+          ? createNodeStatus(node, reconciler.pods)
           : (await findServed(query, response))?.document
       if (document !== undefined) sendJson(response, 200, document)
     },

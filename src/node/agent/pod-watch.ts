@@ -35,10 +35,11 @@ const WATCH_SECONDS = 600
  */
 const IDLE_MS = 3 * 60_000
 
-const WatchEvent = z.object({
-  type: z.string(),
+/** A pod, an event of one, a bookmark or the metadata of a list: whatever the API server sends. */
+const Received = z.looseObject({
+  type: z.optional(z.string()),
   /** A pod or, of an ERROR, a Status with a code. */
-  object: z.looseObject({ code: z.optional(z.number()) }),
+  object: z.optional(z.looseObject({ code: z.optional(z.number()) })),
 })
 /** The metadata of a pod or, without a uid, of a bookmark or a list. */
 const Metadata = z.object({ uid: z.optional(z.string()), resourceVersion: z.optional(z.string()) })
@@ -98,9 +99,10 @@ type ListOptions = Pick<PodWatchOptions, 'api' | 'onPod'> &
  * Kubernetes does for a `limit`. So there are no pages.
  */
 export async function listPods(
-  { api, nodeName, onPod, onTooLarge }: ListOptions,
+  options: ListOptions,
   oldest = ANY_VERSION,
 ): Promise<{ readonly version: string; readonly uids: ReadonlySet<string> }> {
+  const { api, nodeName } = options
   const uids = new Set<string>()
   const call = {
     action: `list the pods of ${nodeName === undefined ? 'the cluster' : `the node ${nodeName}`}`,
@@ -111,19 +113,12 @@ export async function listPods(
   const version = await api.stream(call, async (body) => {
     let latest: string | undefined
     // The list is an object; in it are the objects of its pods and of its metadata.
-    for await (const object of parseObjects(body, 1)) {
-      if (object instanceof UnparsedPod) {
-        uids.add(object.pod.uid)
-        if (object.isTooLarge) onTooLarge?.(object.pod)
-        continue
+    for await (const item of readItems(body, 1)) {
+      if (item.uid === undefined) latest = item.version
+      else {
+        uids.add(item.uid)
+        reportPod(item, options)
       }
-      const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
-      if (metadata?.uid === undefined) {
-        latest = metadata?.resourceVersion
-        continue
-      }
-      uids.add(metadata.uid)
-      onPod(metadata.uid, object)
     }
     if (latest === undefined) throw new Error('the answer is not a list of pods')
     return latest
@@ -142,7 +137,7 @@ async function followPods(
   resourceVersion: string,
   onVersion: (version: string) => void,
 ): Promise<void> {
-  const { api, nodeName, idleMs = IDLE_MS, onPod, onDeleted, onTooLarge } = options
+  const { api, nodeName, idleMs = IDLE_MS, onDeleted } = options
   const call = {
     action: `watch the pods of the node ${nodeName}`,
     path: createPath(nodeName, {
@@ -155,25 +150,16 @@ async function followPods(
     idleMs,
   }
   const follow = async (body: AsyncIterable<Uint8Array>) => {
-    for await (const value of parseObjects(body, 0)) {
-      if (value instanceof UnparsedPod) {
-        const { type, pod, version, isTooLarge } = value
-        onVersion(version)
-        if (type === 'DELETED') onDeleted(pod.uid)
-        else if (isTooLarge) onTooLarge(pod)
-        continue
-      }
-      const { data: event } = WatchEvent.safeParse(value)
-      if (event === undefined) throw new Error('the API server sent a line that is not an event')
+    for await (const item of readItems(body, 0)) {
+      const { type, code = 500, uid, version } = item
+      if (type === undefined) throw new Error('the API server sent a line that is not an event')
       // The version is too old, as a rule (410).
-      if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
-      const { uid, resourceVersion: latest } =
-        Metadata.safeParse(event.object['metadata']).data ?? {}
-      if (latest !== undefined) onVersion(latest)
+      if (type === 'ERROR') throw new StatusError(code)
+      if (version !== undefined) onVersion(version)
       // A bookmark has no uid.
       if (uid === undefined) continue
-      if (event.type === 'DELETED') onDeleted(uid)
-      else onPod(uid, event.object)
+      if (type === 'DELETED') onDeleted(uid)
+      else reportPod(item, options)
     }
   }
   await api.stream(call, follow).catch((error: unknown) => {
@@ -198,31 +184,43 @@ const HEAD =
 /** How the name of a gate is written in JSON. */
 const GATE_NAME = Buffer.from(JSON.stringify(GATE))
 
-/** A pod that is too large, or has no gate: the agent parses neither, since one tenant's pod must not keep the others waiting. */
-class UnparsedPod {
-  readonly type: string
-  readonly pod: PodName
-  readonly version: string
-  readonly isTooLarge: boolean
-
-  constructor(groups: Readonly<Record<string, string | undefined>>, isTooLarge: boolean) {
-    const { type = '', uid = '', namespace = '', name = '', version = '' } = groups
-    this.type = type
-    this.pod = { uid, namespace, name }
-    this.version = version
-    this.isTooLarge = isTooLarge
-  }
+/** What the API server has sent. */
+interface Item {
+  /** Of an event. */
+  readonly type?: string | undefined
+  /** Of a Status. */
+  readonly code?: number | undefined
+  /** Of a pod. */
+  readonly uid?: string | undefined
+  readonly version?: string | undefined
+  /** Undefined if it was not parsed. */
+  readonly object?: unknown
+  readonly tooLarge?: PodName | false
 }
 
-/** Parses the object unless it is a pod that the agent need not know. An API server writes the fields of a pod in this order. */
-function parseObject(bytes: Buffer, isTooLarge: boolean) {
+/** Reports a pod that may have a gate. */
+function reportPod({ uid = '', object, tooLarge }: Item, { onPod, onTooLarge }: ListOptions): void {
+  if (tooLarge) onTooLarge?.(tooLarge)
+  if (object !== undefined) onPod(uid, object)
+}
+
+/**
+ * Parses the object, but of a pod that is too large, or has no gate, only the head: one tenant's pod must not keep the others
+ * waiting. An API server writes the fields of a pod in this order.
+ */
+function parseItem(bytes: Buffer, isTooLarge: boolean): Item {
   const hasGate = !isTooLarge && bytes.includes(GATE_NAME)
-  const groups = hasGate ? undefined : HEAD.exec(bytes.toString('utf8', 0, HEAD_BYTES))?.groups
-  if (groups !== undefined) return new UnparsedPod(groups, isTooLarge)
+  const head = hasGate ? undefined : HEAD.exec(bytes.toString('utf8', 0, HEAD_BYTES))?.groups
+  if (head !== undefined) {
+    const { type, uid = '', namespace = '', name = '', version } = head
+    return { type, uid, version, tooLarge: isTooLarge && { uid, namespace, name } }
+  }
   if (isTooLarge) throw new Error('an object from the API server is too large, but is no pod')
-  const object = parseJsonObject(bytes.toString())
-  if (object === undefined) throw new Error(NOT_JSON)
-  return object
+  const { data } = Received.safeParse(parseJsonObject(bytes.toString()))
+  if (data === undefined) throw new Error(NOT_JSON)
+  const object = data.object ?? data
+  const { uid, resourceVersion } = Metadata.safeParse(object['metadata'] ?? object).data ?? {}
+  return { type: data.type, code: data.object?.code, uid, version: resourceVersion, object }
 }
 
 const [OPEN = 0, CLOSE = 0, QUOTE = 0, BACKSLASH = 0, SPACE = 0] = Buffer.from('{}"\\ ')
@@ -237,10 +235,7 @@ const HEAD_BYTES = 1024
  * node can have hundreds of megabytes together. Of an object that is larger than MAX_OBJECT_BYTES it keeps the first bytes.
  * Throws if the stream is not JSON objects, or ends within one.
  */
-async function* parseObjects(
-  body: AsyncIterable<Uint8Array>,
-  depth: number,
-): AsyncGenerator<Readonly<Record<string, unknown>> | UnparsedPod> {
+async function* readItems(body: AsyncIterable<Uint8Array>, depth: number): AsyncGenerator<Item> {
   let level = 0
   let isString = false
   let isEscaped = false
@@ -252,10 +247,10 @@ async function* parseObjects(
     else parts = [Buffer.concat(parts, HEAD_BYTES)]
   }
   const end = () => {
-    const object = parseObject(Buffer.concat(parts), size > MAX_OBJECT_BYTES)
+    const item = parseItem(Buffer.concat(parts), size > MAX_OBJECT_BYTES)
     parts = []
     size = 0
-    return object
+    return item
   }
   for await (const chunk of body) {
     let start = 0

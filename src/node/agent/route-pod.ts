@@ -54,8 +54,6 @@ export interface Route {
 export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
-  /** Starts the broker of the pod meanwhile. */
-  readonly prepare: (pod: RoutedPod) => void
   /** False while the agent that this one replaces lives: it serves the pods until a broker of this one does. */
   readonly listens: () => boolean
   readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
@@ -102,7 +100,6 @@ export function createPodRouter(options: RouteOptions) {
       }
       requireKubeletDirectory(options.kubeletPodsDirectory, uid)
       const env = await findSettings(pod)
-      options.prepare(pod)
       const socket = await limitTools(() => routeNamespace(pod.port, namespace, options))
       return { namespace: status.ino, path, socket, env }
     } finally {

@@ -13,14 +13,11 @@ import {
   type Volume,
   type VolumeMount,
 } from '../../kubernetes/pod.ts'
+import { ServedPod } from '../broker/messages.ts'
 
 /** A pod of mode `node`. */
 export type RoutedPod = z.infer<typeof RoutedPod>
-export const RoutedPod = z.object({
-  uid: z.string(),
-  namespace: z.string(),
-  name: z.string(),
-  serviceAccount: z.string(),
+export const RoutedPod = z.extend(ServedPod, {
   /** True once the kubelet has reported an address: then the pod has a sandbox. */
   hasAddress: z.boolean(),
   /** True when the pod is being deleted or has ended: it is served until its sandbox is gone. */
@@ -29,12 +26,8 @@ export const RoutedPod = z.object({
   isDeleted: z.optional(z.boolean()),
   /** The port on 127.0.0.1 in its network. */
   port: z.number(),
-  /** The literal variables of its gate. */
-  env: z.record(z.string(), z.string()),
   /** The volumes that its gate mounts: the path in the gate, and the directory below the pod's on the node. */
   mounts: z.array(z.object({ path: z.string(), directory: z.string() })),
-  /** A digest of what these volumes have in them, such as tokens with an audience. An earlier agent did not save it. */
-  contents: z.optional(z.string()),
   runtimeClass: z.optional(z.string()),
   /** Why the pod is not served, whatever its sandbox; its settings are not kept then. */
   problem: z.optional(z.string()),

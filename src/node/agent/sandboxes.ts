@@ -4,16 +4,13 @@ import { basename, join } from 'node:path'
 import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
+import type { NodeAgentOptions } from './agent-options.ts'
 
 /** The directories of the container runtime on the node. */
-export interface RuntimeDirectories {
-  /** Where the CNI library of the runtime caches its results: /var/lib/cni/results. */
-  readonly cniResultsDirectory: string
-  /** Where containerd has a directory for each container, the OCI bundle. CRI-O has none here. */
-  readonly bundlesDirectory: string
-  /** Where the runtime keeps network namespaces: /var/run/netns. */
-  readonly netnsDirectory: string
-}
+export type RuntimeDirectories = Pick<
+  NodeAgentOptions,
+  'cniResultsDirectory' | 'bundlesDirectory' | 'netnsDirectory'
+>
 
 /**
  * Returns the paths of network namespaces by pod UID, read at most `maxAgeMs` ago; by default they are read now. A pod

@@ -63,7 +63,6 @@ export function createDirectory(path: string): void {
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return
     const { problem } = describeFileError(path, error, 'create')
-    const fix = 'create it, or choose another directory by --state-directory'
-    throw new Error(formatProblem({ problem, fix }), { cause: error })
+    throw new Error(formatProblem({ problem, fix: 'mount it' }), { cause: error })
   }
 }

@@ -58,7 +58,7 @@ function selectVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
  * file that this process keeps open, so the kernel frees it with the end of this process at the latest.
  */
 export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): ChildProcess {
-  const { uidRange, stateDirectory } = options
+  const { brokerUids, stateDirectory } = options
   const [, script = ''] = process.argv
   const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
   const argv = [
@@ -72,13 +72,12 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
     script,
     'node-broker',
   ]
-  const range = `${uidRange.first}-${uidRange.last}`
   const hidden = findMountPoints(options, env)
   createDirectory(stateDirectory)
   const locks = openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600)
   let child: ChildProcess | undefined
   try {
-    child = spawn(HELPER, ['run-broker', range, ...hidden, '--', ...argv], {
+    child = spawn(HELPER, ['run-broker', brokerUids, ...hidden, '--', ...argv], {
       env: selectVariables(env),
       // Node's channel, for sockets; the channel for messages.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', locks],

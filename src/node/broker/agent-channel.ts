@@ -78,7 +78,8 @@ export class AgentChannel {
   async readFile(uid: string, path: string): Promise<string> {
     const answer = await this.#questions.ask({ about: 'file', uid, path })
     const { text, code = 'EIO' } = FileAnswer.safeParse(answer).data ?? {}
-    if (text === undefined) throw createSystemError(code, `the node agent got ${code}`, path)
+    if (text === undefined)
+      throw createSystemError(code, `the node agent got ${code} in the volumes of the gate`, path)
     return text
   }
 

@@ -8,15 +8,15 @@ import { ERROR_KINDS, type ErrorCode } from '../../lib/errors.ts'
 import { listOf } from '../../lib/json.ts'
 
 /** A pod that the agent has proved to own the network namespace of its socket. */
-const ServedPod = z.object({
+export const ServedPod = z.object({
   uid: z.string(),
   namespace: z.string(),
   name: z.string(),
   /** The name that the Kubernetes API has for this uid, and not what a token claims. */
   serviceAccount: z.string(),
-  /** The environment of the pod's gate. */
+  /** The literal variables of the pod's gate. */
   env: z.record(z.string(), z.string()),
-  /** A digest of the files in the volumes of the gate, such as tokens with an audience. */
+  /** A digest of the files in the volumes of the gate, such as tokens with an audience. An earlier agent did not save it. */
   contents: z.optional(z.string()),
 })
 
@@ -31,15 +31,11 @@ const TokenKeys = listOf(TokenKey).check(z.refine((keys) => keys.length <= MAX_K
 /** Names a socket, which comes by a channel of its own. */
 const SocketNumber = z.number()
 
-/**
- * What the agent asks a broker: whether it hangs, its metrics, the keys of its tokens, the state of its pods, or the status
- * document of one of them.
- */
+/** What the agent asks a broker: whether it hangs, its metrics, the keys of its tokens, or the status document of a pod. */
 const Question = z.discriminatedUnion('about', [
   z.object({ about: z.literal('ping') }),
   z.object({ about: z.literal('metrics') }),
   z.object({ about: z.literal('keys') }),
-  z.object({ about: z.literal('pods') }),
   z.object({ about: z.literal('pod'), uid: z.string() }),
 ])
 
@@ -86,8 +82,8 @@ const PodMessage = z.object({
   uid: z.string(),
   /** `fetching`: its tokens, and `serving` follows. `failed`: it is not served, since its settings are invalid. */
   state: z.enum(['fetching', 'serving', 'failed']),
+  /** With its fix. */
   problem: z.optional(z.string()),
-  fix: z.optional(z.string()),
 })
 
 /** A message from the broker to the agent. */
@@ -144,21 +140,6 @@ export const MetricsAnswer = listOf(
 /** The answer about keys: of the tokens that are cached for a group of pods. */
 export const KeysAnswer = listOf(z.object({ uids: listOf(z.string()), keys: TokenKeys }))
 
-/** The states of a pod, from the worst to the best. The agent adds `waiting`. */
-export const POD_STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'] as const
-
-/** The answer about pods. */
-export const PodsAnswer = listOf(
-  z.object({
-    uid: z.string(),
-    /** `invalid`: not served, since its settings are invalid. A sidecar has the other states, too. */
-    state: z.enum(POD_STATES),
-    /** The first problem, with its fix if it has one. */
-    problem: z.optional(z.string()),
-    cachedTokens: z.optional(z.number()),
-  }),
-)
-
 export type ServedPod = z.infer<typeof ServedPod>
 export type AgentMessage = z.infer<typeof AgentMessage>
 export type BrokerMessage = z.infer<typeof BrokerMessage>
@@ -169,7 +150,6 @@ export type Answer = z.infer<typeof Answer>
 export type TokenKey = z.infer<typeof TokenKey>
 export type KeysAnswer = z.infer<typeof KeysAnswer>
 export type MetricsAnswer = z.infer<typeof MetricsAnswer>
-export type PodsAnswer = z.infer<typeof PodsAnswer>
 
 /** Returns the keys that a message can name, at most the last `MAX_KEYS`. */
 export function selectKeys(keys: readonly TokenKey[]): TokenKey[] {

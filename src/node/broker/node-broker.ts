@@ -99,12 +99,12 @@ function requireAgent(args: readonly string[]): void {
 function onMessage(
   message: Exclude<AgentMessage, { type: 'answer' }>,
   channel: AgentChannel,
-  { workloads, log, listensNow }: Started,
+  { workloads, listensNow }: Started,
 ): void {
   if (message.type === 'listen') listensNow.abort()
   else if (message.type === 'close') void workloads.close(message.uid, 0)
   else if (message.type === 'ask') {
-    void createAnswer(message.question, workloads, log.dropped).then((answer) =>
+    void createAnswer(message.question, workloads).then((answer) =>
       channel.send({ type: 'answer', id: message.id, answer }),
     )
   } else {

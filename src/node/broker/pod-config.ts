@@ -1,5 +1,4 @@
 /** The configuration of a pod: its gate's settings override the node's. */
-import { posix } from 'node:path'
 import { type Config, loadConfig } from '../../broker/config/config.ts'
 import type { ReadText } from '../../broker/config/identities-file.ts'
 import {
@@ -8,7 +7,6 @@ import {
   parseSettings,
   Settings,
 } from '../../broker/config/settings.ts'
-import { describeFileError } from '../../lib/describe-error.ts'
 import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
@@ -29,13 +27,6 @@ const OF_AGENT = 'WIMDS_LISTEN'
 
 /** Settings of a pod whose value in the broker's own environment is a limit. */
 const OF_LIMITS = new Set(['WIMDS_MAX_CONNECTIONS', 'AZURE_AUTHORITY_HOST'])
-
-/** The most tokens that one pod may prefetch: wimds keeps and refreshes them without a request. */
-const MAX_PREFETCHED = 64
-/** Enough for about a hundred identities. */
-const MAX_FILE_BYTES = 16_384
-/** The most token files of one pod: each is read again and again, by a message to the agent. */
-const MAX_TOKEN_FILES = 16
 
 /** Returns the variables by which a pod's requests are answered. A pod sets no variable of the node. */
 export function selectPerPodSettings(env: Environment): Environment {
@@ -69,29 +60,10 @@ export async function loadPodConfig(
   { env, limits }: { readonly env: Environment; readonly limits: PodLimits },
   readText: ReadText,
 ): Promise<Config> {
-  const path = env['WIMDS_CONFIG']
-  const content = path === undefined ? undefined : await readSmall(path, readText)
-  const config = await loadConfig(env, content ?? readText)
-  const problems = [...findHostProblems(config, limits), ...findSizeProblems(config)]
+  const config = await loadConfig(env, readText)
+  const problems = findHostProblems(config, limits)
   if (problems.length > 0) throw createConfigError(problems)
   return { ...config, maxConnections: Math.min(config.maxConnections, limits.maxConnections) }
-}
-
-/** Reads an identities file once. Throws if it is large: to parse it would keep all pods of the node waiting. */
-async function readSmall(path: string, readText: ReadText): Promise<ReadText> {
-  const text = await readText(path).catch((error: unknown) => {
-    const { problem } = describeFileError(path, error)
-    const fix = `add the key ${posix.basename(path)} to the ConfigMap that the gate of the pod mounts`
-    throw createConfigError([{ setting: 'WIMDS_CONFIG', problem, fix }])
-  })
-  if (Buffer.byteLength(text) <= MAX_FILE_BYTES) return () => Promise.resolve(text)
-  throw createConfigError([
-    {
-      setting: 'WIMDS_CONFIG',
-      problem: `${path} is larger than ${MAX_FILE_BYTES / 1024} KiB, the limit of mode node`,
-      fix: 'remove identities that the pod does not use',
-    },
-  ])
 }
 
 /** Rejects authority hosts that a pod chose: they are called from the node, which the pod's network policy does not bind. */
@@ -112,27 +84,6 @@ function findHostProblems(
       fix: "use an Azure cloud's login host, or allow this one by the chart value injection.env.AZURE_AUTHORITY_HOST",
     },
   ]
-}
-
-/** Rejects more background work than one pod may cause. */
-function findSizeProblems({ directory, identitiesFile, tokenFiles }: Config): Problem[] {
-  const prefetched = directory.identities.flatMap(({ prefetch }) => prefetch).length
-  const problems: Problem[] = []
-  if (prefetched > MAX_PREFETCHED) {
-    problems.push({
-      setting: identitiesFile === undefined ? 'WIMDS_PREFETCH' : 'WIMDS_CONFIG',
-      problem: `has ${prefetched} resources to prefetch, but mode node allows ${MAX_PREFETCHED} for a pod`,
-      fix: 'remove some; others are requested when the application needs them',
-    })
-  }
-  if (tokenFiles.length > MAX_TOKEN_FILES) {
-    problems.push({
-      setting: 'WIMDS_CONFIG',
-      problem: `has ${tokenFiles.length} token files, but mode node allows ${MAX_TOKEN_FILES} for a pod`,
-      fix: 'let identities share a projected token',
-    })
-  }
-  return problems
 }
 
 function isCloud(authorityHost: string): boolean {

@@ -10,22 +10,19 @@ export class Questions<Question> {
     this.#send = send
   }
 
-  /** Returns the answer, which can be anything. */
-  ask(question: Question): Promise<unknown> {
+  /** Returns the answer, which can be anything; undefined if none has come when the signal aborts. */
+  ask(question: Question, signal?: AbortSignal): Promise<unknown> {
     const id = (this.#lastId += 1)
     return new Promise((resolve) => {
       this.#asked.set(id, resolve)
+      signal?.addEventListener('abort', () => this.onAnswer({ id }), { once: true })
       this.#send({ type: 'ask', id, question })
     })
   }
 
-  onAnswer({ id, answer }: Answer): void {
+  /** Takes an answer. Ignores one that nothing waits for any more. */
+  onAnswer({ id, answer }: Omit<Answer, 'type'>): void {
     this.#asked.get(id)?.(answer)
     this.#asked.delete(id)
-  }
-
-  /** Ends all questions without an answer. */
-  close(): void {
-    for (const resolve of this.#asked.values()) resolve(undefined)
   }
 }

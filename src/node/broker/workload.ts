@@ -80,7 +80,7 @@ export class Workload {
   /** Undefined until the settings are valid. */
   broker: Broker | undefined
   /** Why no pod is served: the settings are invalid. */
-  problem: Problem | undefined
+  problem: string | undefined
   readonly #ended = new AbortController()
   /** The keys of the tokens that it fetches before it listens. */
   #keys: readonly TokenKey[] = []
@@ -178,15 +178,15 @@ export class Workload {
       this.broker.rejectConfig(error)
       return
     }
-    const problem = describeInvalid(error)
-    if (problem.problem === this.problem?.problem) return
+    const problem = describeFailure(error)
+    if (problem === this.problem) return
     this.problem = problem
-    this.#log.error('pod_not_served', { message: formatProblem(problem) })
+    this.#log.error('pod_not_served', { message: problem })
     for (const { pod } of this.pods.values()) this.#fail(pod, problem)
   }
 
-  #fail({ uid }: ServedPod, { problem, fix }: Problem): void {
-    this.#node.send({ type: 'pod', uid, state: 'failed', problem, fix })
+  #fail({ uid }: ServedPod, problem: string): void {
+    this.#node.send({ type: 'pod', uid, state: 'failed', problem })
   }
 
   async #listen(served: Served, broker: Broker): Promise<void> {
@@ -207,7 +207,7 @@ export class Workload {
       this.#node.send({ type: 'pod', uid, state: 'serving' })
     } catch (error) {
       if (this.pods.get(uid) !== served) return
-      this.#fail(pod, toBrokerError(error))
+      this.#fail(pod, describeFailure(error))
     }
   }
 
@@ -236,15 +236,12 @@ export class Workload {
   }
 }
 
-/** Returns all problems of the settings as one, with their fixes. */
-function describeInvalid(error: unknown): Problem {
-  if (!(error instanceof ConfigError)) return toBrokerError(error)
-  const { problems } = error
-  const fixes = [...new Set(problems.flatMap(({ fix }) => fix ?? []))]
-  return {
-    problem: problems.map(({ setting, problem }) => formatProblem({ setting, problem })).join('; '),
-    fix: fixes.length > 0 ? fixes.join('; ') : 'correct the settings of the pod',
-  }
+/** Returns all problems of the settings, with their fixes, in one line. */
+function describeFailure(error: unknown): string {
+  const problems: readonly Problem[] =
+    error instanceof ConfigError ? error.problems : [toBrokerError(error)]
+  const fix = 'correct the settings of the pod'
+  return problems.map((each) => formatProblem({ ...each, fix: each.fix ?? fix })).join('; ')
 }
 
 /** Returns the log with these fields in each line. Dropped lines are counted for the process. */

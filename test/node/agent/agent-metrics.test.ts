@@ -5,12 +5,8 @@ test('reads the pods and the longest wait at each scrape, in seconds', async () 
   let pending = 1
   const metrics = createNodeAgentMetrics(new Map([['pod_not_routed', 7]]))
   registerNodeState(metrics.registry, {
-    reconciler: {
-      counts: () => ({ routed: 3, pending }),
-      longestPendingMs: () => pending * 1500,
-      pods: new Map(),
-    },
-    brokers: { all: () => [{ pid: 1, pods: [], ask: () => Promise.resolve(undefined) }] },
+    counts: () => ({ routed: 3, pending }),
+    longestPendingMs: () => pending * 1500,
   })
   const scrape = async () => (await metrics.registry.metrics()).split('\n')
   expect(await scrape()).toEqual(
@@ -19,7 +15,6 @@ test('reads the pods and the longest wait at each scrape, in seconds', async () 
       'wimds_node_agent_pods{state="pending"} 1',
       'wimds_node_agent_longest_pending_seconds 1.5',
       'wimds_log_lines_dropped_total{event="pod_not_routed"} 7',
-      'wimds_node_agent_brokers 1',
     ]),
   )
   pending = 0

@@ -15,18 +15,14 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
     defaultTenantId: undefined,
     adminListen: { host: '127.0.0.1', port: 9441 },
     maxBrokers: 16,
-    uidRange: { first: 60_000_000, last: 60_000_999 },
+    brokerUids: '60000000-60000999',
   })
 })
 
 test('takes every option', () => {
   const args = [
     '--node-name=node-2',
-    '--cni-results-directory=/cni/results',
-    '--bundles-directory=/bundles',
-    '--netns-directory=/run/netns',
-    '--kubelet-pods-directory=/kubelet/pods',
-    '--state-directory=/state',
+    '--host-root=/host',
     '--tenant-id=contoso.com',
     '--admin-listen=[::]:9000',
     '--max-brokers=100',
@@ -35,15 +31,15 @@ test('takes every option', () => {
   expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
     isUninstallCheck: false,
     nodeName: 'node-2',
-    cniResultsDirectory: '/cni/results',
-    bundlesDirectory: '/bundles',
-    netnsDirectory: '/run/netns',
-    kubeletPodsDirectory: '/kubelet/pods',
-    stateDirectory: '/state',
+    cniResultsDirectory: '/host/var/lib/cni/results',
+    bundlesDirectory: '/host/run/containerd/io.containerd.runtime.v2.task/k8s.io',
+    netnsDirectory: '/host/var/run/netns',
+    kubeletPodsDirectory: '/host/var/lib/kubelet/pods',
+    stateDirectory: '/host/run/wimds',
     defaultTenantId: 'contoso.com',
     adminListen: { host: '::', port: 9000 },
     maxBrokers: 100,
-    uidRange: { first: 7000, last: 7999 },
+    brokerUids: '7000-7999',
   })
 })
 

@@ -1,7 +1,10 @@
 /** The broker of a namespace, with a program of this test that answers with the name of the pod. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { closeSync, openSync } from 'node:fs'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { type ListeningSocket, openSocket } from '../../../src/node/agent/open-socket.ts'
@@ -9,7 +12,6 @@ import { RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import type { TokenKey } from '../../../src/node/broker/messages.ts'
 import { errorMessage } from '../../../src/lib/describe-error.ts'
-import { createFolder } from '../../fixtures/folder.ts'
 import { freePort } from '../../support/free-port.ts'
 import { compiledHelper } from './helper.ts'
 import { routedPod } from './pods.ts'
@@ -29,9 +31,7 @@ const PROGRAM = `
     }
     if (message.type !== 'serve') return
     const { uid, name, env } = message.pod
-    if (env.FATAL) process.exit(8)
-    if (env.SILENT) return
-    if (env.BROKEN) return send({ type: 'pod', uid, state: 'failed', problem: 'BROKEN is set', fix: 'remove it' })
+    if (env.BROKEN) return send({ type: 'pod', uid, state: 'failed', problem: 'BROKEN is set. Fix: remove it' })
     const server = require('node:http').createServer((request, response) => {
       // Node answers on a connection that is kept, even after the socket of the pod is closed.
       response.shouldKeepAlive = false
@@ -48,7 +48,6 @@ const PROGRAM = `
 
 interface BrokerOptions {
   readonly pingMs?: number
-  readonly answerMs?: number
   /** How many starts fail before one succeeds. */
   readonly failures?: number
   readonly keysOf?: (uid: string) => TokenKey[] | undefined
@@ -63,7 +62,7 @@ function startBroker(options: BrokerOptions = {}) {
   let { failures = 0 } = options
   const onServing = vi.fn<(pod: RoutedPod) => void>()
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
-  const onEnd = vi.fn<(pods: readonly RoutedPod[], how: string, failures: number) => void>()
+  const onEnd = vi.fn<(message: string) => void>()
   const write = vi.fn<(line: string) => void>()
   const onDroppedLine = vi.fn<() => void>()
   const pids: number[] = []
@@ -111,7 +110,8 @@ function startBroker(options: BrokerOptions = {}) {
     ended.add(pod.pod.uid)
     pod.onDeleted()
   }
-  return { broker, serve, close, onServing, onRefused, onEnd, pids, write, onDroppedLine }
+  const ready = () => vi.waitUntil(() => broker.isReady, { timeout: 60_000 })
+  return { broker, ready, serve, close, onServing, onRefused, onEnd, pids, write, onDroppedLine }
 }
 
 /** Opens a socket in the network of this process. */
@@ -144,19 +144,20 @@ test('serves pods on their sockets, and their files to it', async () => {
   expect(await ask(second.url)).toBe('second /etc/wimds/identities.yaml')
 })
 
-test('a broker that ends is replaced, and connections wait for the next one', async () => {
-  const { serve, onServing, onEnd, pids } = startBroker()
+test('a broker that ends is replaced, its pods wait, and they have an event when it ends again', async () => {
+  const { serve, onServing, onRefused, onEnd, pids } = startBroker()
   const { socket, url } = await openPort()
-  const pods = [serve(routedPod(), socket).pod]
+  const { pod } = serve(routedPod(), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   process.kill(pids[0] ?? 0, 'SIGKILL')
   expect(await ask(url)).toBe(`app by ${pids[1]}`)
-  const message = 'the broker of the namespace shop does not run: it has ended with SIGKILL'
-  expect(onEnd).toHaveBeenCalledWith(pods, expect.stringContaining(message), 1)
+  expect(onEnd).toHaveBeenCalledWith(
+    'the broker of the namespace shop does not run: it has ended with SIGKILL. It is started again',
+  )
+  expect(onRefused).not.toHaveBeenCalled()
   await expect(ask(`${url}exit`)).rejects.toThrow('fetch failed')
-  await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 60_000 })
-  expect(onEnd).toHaveBeenLastCalledWith(pods, expect.stringContaining('ended with 7'), 2)
   expect(await ask(url)).toBe(`app by ${pids[2]}`)
+  expect(onRefused).toHaveBeenCalledWith(pod, expect.stringContaining('it has ended with 7'))
 })
 
 test('a broker that ends while a file is read for it, without an end, is replaced', async () => {
@@ -204,7 +205,7 @@ test('a pod is served once, however often the broker says so, and again by the n
   serve(routedPod({ uid: 'a' }), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   // The answer comes after all these messages.
-  expect(await broker.ask({ about: 'pods' })).toEqual({})
+  expect(await broker.ask({ about: 'keys' })).toEqual({})
   expect(onServing).toHaveBeenCalledTimes(1)
   expect(onRefused).not.toHaveBeenCalled()
   process.kill(pids[0] ?? 0, 'SIGKILL')
@@ -224,13 +225,13 @@ test.each([
       if (type === 'ask') channel.write('{"type":"answer","id":' + id + ',"answer":[' + ${text} + ']}\\n')
     })
     send({ type: 'ready' })`
-    const { broker, onEnd } = startBroker({ script })
-    await broker.ready()
+    const { broker, ready, onEnd } = startBroker({ script })
+    await ready()
     const answer = await broker.ask({ about: 'metrics' })
     expect(Array.isArray(answer) && answer.length).toBe(misuse === undefined && 1000)
     if (misuse === undefined) return
     await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
-    expect(onEnd.mock.calls[0]?.[1]).toContain(misuse)
+    expect(onEnd.mock.calls[0]?.[0]).toContain(misuse)
   },
 )
 
@@ -242,29 +243,24 @@ test('a broker that hangs is replaced', async () => {
   const answer = await ask(url)
   expect(answer).toBe(`app by ${pids.at(-1)}`)
   expect(pids.length).toBeGreaterThan(1)
-  expect(onEnd.mock.calls[0]?.[1]).toContain('it did not answer')
+  expect(onEnd.mock.calls[0]?.[0]).toContain('it did not answer')
 })
 
 test('a broker that does not end in time is killed', async () => {
   const script = `process.on('SIGTERM', () => {}); onMessage(() => {}); send({ type: 'ready' })`
-  const { broker, onEnd } = startBroker({ script })
-  await broker.ready()
+  const { broker, ready, onEnd } = startBroker({ script })
+  await ready()
   await broker.stop(100)
   expect(onEnd).not.toHaveBeenCalled()
-  expect(broker.pid).toBeUndefined()
 })
 
-test('a broker that cannot be started now is started again', async () => {
-  const { broker, onEnd } = startBroker({ failures: 1 })
-  await vi.waitFor(() => expect(onEnd.mock.calls[0]?.[1]).toContain('spawn ENOMEM'))
-  await broker.ready()
-})
-
-test('the problem of the settings is the reason why a broker does not run', async () => {
-  const script = `send({ type: 'invalid', problem: 'WIMDS_CA_FILE: cannot read it' }, () => process.exit(64))`
-  const { broker, onEnd } = startBroker({ script })
-  await expect(broker.ready()).rejects.toThrow('does not run: WIMDS_CA_FILE: cannot read it')
-  expect(onEnd).toHaveBeenCalled()
+test.each([
+  [`send({ type: 'invalid', problem: 'WIMDS_CA_FILE: cannot read it' }, () => process.exit(64))`],
+  [`process.stderr.write('wimds-node: WIMDS_CA_FILE: cannot read it\\n'); process.exitCode = 1`],
+])('what a broker or its helper says is the reason why it does not run: %s', async (script) => {
+  const { onEnd } = startBroker({ script })
+  await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
+  expect(onEnd.mock.calls[0]?.[0]).toMatch(/does not run: (wimds-node: )?WIMDS_CA_FILE: cannot/)
 })
 
 test('what a broker prints is logged as lines of that broker, whatever it claims', async () => {
@@ -294,21 +290,20 @@ test('a broker that prints a line without an end is ended', async () => {
   const script = `for (;;) require('node:fs').writeSync(1, 'x'.repeat(65536))`
   const { onEnd } = startBroker({ script })
   await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
-  expect(onEnd.mock.calls[0]?.[1]).toContain('it sent a line of more than')
+  expect(onEnd.mock.calls[0]?.[0]).toContain('it sent a line of more than')
 })
 
 test('a broker that prints lines without an end waits, and its end does not', async () => {
   const script = `
     send({ type: 'ready' })
     setTimeout(() => { for (;;) require('node:fs').writeSync(2, 'x\\n'.repeat(65536)) }, 100)`
-  const { broker, write, onEnd, onDroppedLine } = startBroker({ script })
-  await broker.ready()
+  const { pids, write, onEnd, onDroppedLine } = startBroker({ script })
   await vi.waitUntil(() => onDroppedLine.mock.calls.length > 6000, { timeout: 60_000 })
   const read = () => write.mock.calls.length + onDroppedLine.mock.calls.length
   const [before, startedAt] = [read(), performance.now()]
   await sleep(1000)
   expect(read() - before).toBeLessThan((performance.now() - startedAt + 1000) * 0.4 + 8192)
-  process.kill(broker.pid ?? 0, 'SIGKILL')
+  process.kill(pids[0] ?? 0, 'SIGKILL')
   await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 10_000 })
 })
 
@@ -322,12 +317,6 @@ test('of many lines of a broker those are written that its own limit allows, and
   const events = () => write.mock.calls.map(([line]) => JSON.parse(line))
   expect(events().length).toBeLessThan(2000)
   expect(events()).toContainEqual(expect.objectContaining({ event: 'last' }))
-  await vi.waitUntil(() => events().some(({ event }) => event === 'log_rate_limited'), {
-    timeout: 60_000,
-  })
-  expect(events()).toContainEqual(
-    expect.objectContaining({ droppedEvent: 'broker_output', broker: 'of the namespace shop' }),
-  )
 })
 
 test('a problem of any length is cut, since it goes into the log and an event of the pod', async () => {
@@ -343,31 +332,6 @@ test('a problem of any length is cut, since it goes into the log and an event of
   expect(onRefused.mock.calls[0]?.[1]).toMatch(/^wrong.{1,2000}$/)
 })
 
-test('an error of the helper is the reason why a broker does not run', async () => {
-  const script = `process.stderr.write('wimds-node: all uids are in use\\n'); process.exitCode = 1`
-  const { broker } = startBroker({ script })
-  await expect(broker.ready()).rejects.toThrow('does not run: wimds-node: all uids are in use')
-})
-
-test('a pod after whose message two brokers have ended is set aside, and the others are served', async () => {
-  const { serve, onServing, onRefused, pids } = startBroker()
-  const [bad, good] = [await openPort(), await openPort()]
-  const fatal = routedPod({ uid: 'a', env: [{ name: 'FATAL', value: '1' }] })
-  const setAside = serve(fatal, bad.socket)
-  serve(routedPod({ uid: 'b' }), good.socket)
-  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
-  expect(onRefused).toHaveBeenCalledWith(
-    fatal,
-    expect.stringContaining('2 brokers have ended when they got this pod'),
-  )
-  expect(await ask(good.url)).toMatch(/^app by /)
-  expect(setAside.isSettled(false)).toBe(true)
-  process.kill(pids.at(-1) ?? 0, 'SIGKILL')
-  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
-  // Its attempts report this again and again.
-  expect(setAside.answer).toMatchObject({ reason: 'settings_invalid' })
-})
-
 test('the next broker gets the keys of a pod that no broker has served, and no keys of one that was', async () => {
   const script = `
     onMessage(({ type, pod, keys }) => {
@@ -377,101 +341,18 @@ test('the next broker gets the keys of a pod that no broker has served, and no k
     })
     send({ type: 'ready' })`
   const key: TokenKey = ['11111111-1111-4111-8111-111111111111', 'https://vault.azure.net/.default']
-  const { serve, onRefused, write } = startBroker({ script, keysOf: () => [key] })
+  const { serve, write } = startBroker({ script, keysOf: () => [key] })
   const [first, second] = [await openPort(), await openPort()]
   serve(routedPod({ uid: 'a' }), first.socket)
   serve(routedPod({ uid: 'b' }), second.socket)
-  await vi.waitUntil(() => onRefused.mock.calls.length > 0, { timeout: 60_000 })
   await vi.waitUntil(() => write.mock.calls.length === 4, { timeout: 60_000 })
   const lines = write.mock.calls.map(([line]): unknown => JSON.parse(line))
   expect(lines).toMatchObject([
     { uid: 'a', keys: [key] },
     { uid: 'b', keys: [key] },
-    { uid: 'b', keys: [key] },
     { uid: 'a', keys: [] },
+    { uid: 'b', keys: [key] },
   ])
-})
-
-test('a pod that was served in between is not set aside, however many brokers have ended when they got it', async () => {
-  const script = `
-    onMessage(({ type, pod, answer }) => {
-      if (type === 'serve') send({ type: 'ask', id: 0, question: { about: 'file', uid: pod.uid, path: 'fate' } })
-      else if (type === 'answer' && answer.text === 'exit') process.exit(8)
-      else if (type === 'answer') send({ type: 'pod', uid: '00-app', state: 'serving' })
-    })
-    send({ type: 'ready' })`
-  const fates = ['exit', 'serve', 'exit', 'serve', 'serve']
-  const readFile = async () => ({ text: fates.shift() ?? 'serve' })
-  const { serve, onServing, onRefused, pids } = startBroker({ script, readFile })
-  const { socket } = await openPort()
-  serve(routedPod({ uid: '00-app' }), socket)
-  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
-  process.kill(pids[1] ?? 0, 'SIGKILL')
-  await vi.waitUntil(() => onServing.mock.calls.length + onRefused.mock.calls.length === 2, {
-    timeout: 60_000,
-  })
-  expect(onRefused).not.toHaveBeenCalled()
-  expect(pids).toHaveLength(4)
-})
-
-test('a pod is not set aside since brokers have ended by another pod when they got it', async () => {
-  const script = `
-    let earlier
-    onMessage(({ type, pod }) => {
-      if (type !== 'serve') return
-      if (earlier === 'a') process.exit(8)
-      earlier = pod.uid
-      send({ type: 'pod', uid: pod.uid, state: 'serving' })
-    })
-    send({ type: 'ready' })`
-  const { serve, onServing, onRefused, pids } = startBroker({ script })
-  const [first, second] = [await openPort(), await openPort()]
-  serve(routedPod({ uid: 'a' }), first.socket)
-  serve(routedPod({ uid: 'b' }), second.socket)
-  const isDone = () => onRefused.mock.calls.length > 0 || onServing.mock.calls.length === 3
-  await vi.waitUntil(isDone, { timeout: 60_000 })
-  expect(onRefused).not.toHaveBeenCalled()
-  expect(onServing.mock.calls.map(([{ uid }]) => uid)).toEqual(['a', 'b', 'a'])
-  expect(pids).toHaveLength(2)
-})
-
-test('a pod is not set aside since brokers have ended before they got it', async () => {
-  using folder = createFolder()
-  const starts = JSON.stringify(folder.file('starts'))
-  const script = `
-    const { appendFileSync, readFileSync } = require('node:fs')
-    appendFileSync(${starts}, 'x')
-    if (readFileSync(${starts}).length < 4) {
-      process.removeAllListeners('message')
-      process.on('message', () => process.exit(8))
-    }
-    ${PROGRAM}`
-  const { serve, onServing, onRefused, pids } = startBroker({ script })
-  const { socket } = await openPort()
-  serve(routedPod(), socket)
-  const isDone = () => onRefused.mock.calls.length + onServing.mock.calls.length > 0
-  await vi.waitUntil(isDone, { timeout: 60_000 })
-  expect(onRefused).not.toHaveBeenCalled()
-  expect(pids).toHaveLength(4)
-})
-
-test('a broker that is silent for a pod is ended, twice, and then the next pod is served', async () => {
-  const { serve, onServing, onRefused, onEnd, pids } = startBroker({ answerMs: 1000 })
-  const [first, second] = [await openPort(), await openPort()]
-  const env = [{ name: 'SILENT', value: '1' }]
-  const silent = serve(routedPod({ uid: 'a', env }), first.socket)
-  serve(routedPod({ uid: 'b' }), second.socket)
-  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
-  expect(await ask(second.url)).toMatch(/^app by /)
-  expect(onEnd.mock.calls.map(([, how]) => how)).toEqual(
-    Array(2).fill(expect.stringContaining('it has not answered for a pod within 1 s')),
-  )
-  expect(pids).toHaveLength(3)
-  expect(onRefused).toHaveBeenCalledWith(
-    silent.pod,
-    expect.stringContaining('2 brokers have ended when they got this pod'),
-  )
-  expect(silent.isSettled(true)).toBe(true)
 })
 
 test('a pod has an event when its broker does not start, and is served when it does', async () => {
@@ -483,15 +364,12 @@ test('a pod has an event when its broker does not start, and is served when it d
   for (const [, problem] of onRefused.mock.calls) expect(problem).toContain('spawn ENOMEM')
 })
 
-test('a pod that cannot be sent is tried again, and the others are served once it has ended', async () => {
-  const { serve, close, onServing, onRefused } = startBroker()
+test('a pod that cannot be sent holds up no other one', async () => {
+  const { serve, onServing, onRefused } = startBroker()
   const [{ socket: closed }, { socket }] = [await openPort(), await openPort()]
   closed.close()
-  const unsent = serve(routedPod({ uid: 'a' }), closed)
+  serve(routedPod({ uid: 'a' }), closed)
   serve(routedPod({ uid: 'b' }), socket)
-  await sleep(1500)
-  expect(onServing).not.toHaveBeenCalled()
-  close(unsent)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(onServing.mock.calls[0]?.[0].uid).toBe('b')
   expect(onRefused).not.toHaveBeenCalled()
@@ -507,8 +385,14 @@ test('a broker without pods is idle, and one with a pod is not', async () => {
   await vi.waitUntil(() => broker.idleMs > 0, { timeout: 60_000 })
 })
 
-test('is stopped at once when its program is missing', async () => {
-  const { broker } = startBroker({ program: '/no/such/program' })
-  await broker.stop()
-  expect(broker.pid).toBeUndefined()
-})
+test.each([process.execPath, '/no/program'])(
+  'a process without a channel is ended, and none is left (%s)',
+  async (program) => {
+    const child = spawn(program, ['-e', 'setTimeout(() => {}, 60_000)'], { stdio: 'ignore' })
+    const ended = Promise.race([once(child, 'exit'), once(child, 'error')]).catch(() => [])
+    const openConnection = NO_CONNECTION
+    const options = { readFile: async () => ({ code: 'ENOENT' }), openConnection, onLine: () => {} }
+    expect(() => new BrokerProcess(child, options)).toThrow('the broker has no channel')
+    expect((await ended).at(1) ?? 'not started').toMatch(/SIGKILL|not started/)
+  },
+)

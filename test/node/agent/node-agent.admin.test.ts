@@ -1,5 +1,5 @@
 /** The command in this process, with an API server of this test. It has no pods to route. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -20,23 +20,24 @@ const RUN_BROKER = `#!/bin/sh\nexec ${process.execPath} --no-warnings ${CLI} nod
 /** Starts the agent until the end of the test, and returns how to call its admin port. */
 async function startAgent(helper = RUN_BROKER) {
   const shutdown = new AbortController()
-  const state = createFolder()
-  writeFileSync(state.file('wimds-node'), helper, { mode: 0o755 })
+  const root = createFolder()
+  mkdirSync(root.file('run'))
+  writeFileSync(root.file('wimds-node'), helper, { mode: 0o755 })
   // The rules of brokers are not for the network of the machine.
-  writeFileSync(state.file('nft'), '#!/bin/sh\n', { mode: 0o755 })
-  const env = { PATH: `${state.path}:${process.env['PATH']}` }
+  writeFileSync(root.file('nft'), '#!/bin/sh\n', { mode: 0o755 })
+  const env = { PATH: `${root.path}:${process.env['PATH']}` }
   const io = { ...captureIo(env), signal: shutdown.signal }
   const port = await freePort()
   const flags = [
     '--node-name=node-1',
     `--admin-listen=127.0.0.1:${port}`,
-    `--state-directory=${state.path}`,
+    `--host-root=${root.path}`,
   ]
   const ended = nodeAgent(flags, io)
   onTestFinished(async () => {
     shutdown.abort()
     expect(await ended).toBe(0)
-    state[Symbol.dispose]()
+    root[Symbol.dispose]()
   })
   const call = (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
   return {

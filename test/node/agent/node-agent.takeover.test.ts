@@ -63,7 +63,7 @@ test.skipIf(reason !== undefined)(
   async () => {
     using node = new TestNode()
     using mounts = new DisposableStack()
-    chmodSync(dirname(node.pods), 0o755)
+    chmodSync(node.root, 0o755)
     const hidden = [node.pods, node.state, node.results, node.bundles, node.netns]
     for (const path of hidden) mount(path, mounts)
     using folder = createFolder()

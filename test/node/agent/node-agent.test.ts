@@ -176,10 +176,9 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
       )
     }
     expect(metrics.match(/^# TYPE wimds_requests_total/gm)).toHaveLength(1)
-    expect(metrics).toContain('wimds_node_agent_brokers 2')
     expect(await readNodePods(agent)).toMatchObject([
-      { uid: 'second', namespace: 'other' },
-      { uid: 'first', namespace: 'shop' },
+      { uid: 'second', namespace: 'other', state: 'serving' },
+      { uid: 'first', namespace: 'shop', state: 'serving' },
     ])
     const page = await (await readAdmin(agent, '/status.json?pod=other/app')).json()
     expect(page).toMatchObject({ failedRequests: [{ count: 1 }] })

@@ -111,15 +111,9 @@ export function sandboxBundle(uid: string, path: string) {
 /** Creates the metrics of a node without pods. */
 export function createIdleMetrics() {
   const { registry } = createNodeAgentMetrics(new Map())
-  registerNodeState(registry, IDLE_NODE)
-  return registry
-}
-
-const IDLE_NODE = {
-  reconciler: {
+  registerNodeState(registry, {
     counts: () => ({ routed: 0, pending: 0 }),
     longestPendingMs: () => 0,
-    pods: new Map(),
-  },
-  brokers: { all: () => [] },
+  })
+  return registry
 }

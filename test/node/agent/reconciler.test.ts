@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { BrokerEnd, type ServeRequest } from '../../../src/node/agent/broker-pods.ts'
+import type { ServeRequest } from '../../../src/node/agent/broker-pods.ts'
 import { Reconciler } from '../../../src/node/agent/reconciler.ts'
 import { type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
@@ -23,14 +23,14 @@ const notFound = () =>
 
 /** The broker of the pods, which says of them what the test says. */
 class Broker {
-  readonly #served = new Map<string, { request: ServeRequest; end: (error: Error) => void }>()
+  readonly #served = new Map<string, { request: ServeRequest; end: () => void }>()
   /** The uids of pods that it is to serve no more. */
   readonly closed: string[] = []
 
   serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
     const { uid } = request.pod
-    return new Promise((resolve, reject) => {
-      this.#served.set(uid, { request, end: reject })
+    return new Promise((resolve) => {
+      this.#served.set(uid, { request, end: resolve })
       signal.addEventListener('abort', () => {
         this.closed.push(uid)
         resolve()
@@ -48,7 +48,7 @@ class Broker {
   }
 
   end(uid = UID): Promise<void> {
-    this.#served.get(uid)?.end(new BrokerEnd('it has ended with 7', false))
+    this.#served.get(uid)?.end()
     return settle()
   }
 }

@@ -72,7 +72,6 @@ const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 
 const createParts = (path = process.env['PATH']) => ({
   findSettings,
-  prepare: () => {},
   listens: () => true,
   kubeletPodsDirectory: kubelet.path,
   tools: { path, signal },

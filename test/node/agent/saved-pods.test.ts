@@ -51,7 +51,7 @@ test.each([['/proc/wimds'], ['/proc/wimds/state']])(
   'names the directory %s, which cannot be created',
   (path) => {
     expect(() => new SavedPods(path).write(podWith('a'))).toThrow(
-      `cannot create ${path}: no such file or directory. Fix: create it, or choose another directory by --state-directory`,
+      `cannot create ${path}: no such file or directory. Fix: mount it`,
     )
   },
 )

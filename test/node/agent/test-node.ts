@@ -15,12 +15,13 @@ import { cniResult } from './pods.ts'
 
 /** What the runtime, the kubelet and the agent keep on a node. */
 export class TestNode implements Disposable {
-  readonly #root = createFolder()
-  readonly netns = this.#make('netns')
-  readonly results = this.#make('results')
-  readonly bundles = this.#make('bundles')
-  readonly state = this.#make('state')
-  readonly pods = this.#make('pods')
+  readonly #folder = createFolder()
+  readonly root = this.#folder.path
+  readonly netns = this.#make('var/run/netns')
+  readonly results = this.#make('var/lib/cni/results')
+  readonly bundles = this.#make('run/containerd/io.containerd.runtime.v2.task/k8s.io')
+  readonly state = this.#make('run/wimds')
+  readonly pods = this.#make('var/lib/kubelet/pods')
   /** Programs that come before the programs of the machine. */
   readonly bin = this.#make('bin')
 
@@ -43,13 +44,13 @@ export class TestNode implements Disposable {
   }
 
   #make(name: string): string {
-    const path = this.#root.file(name)
-    mkdirSync(path)
+    const path = this.#folder.file(name)
+    mkdirSync(path, { recursive: true })
     return path
   }
 
   [Symbol.dispose](): void {
-    this.#root[Symbol.dispose]()
+    this.#folder[Symbol.dispose]()
   }
 }
 
@@ -145,11 +146,7 @@ export function startAgent(
     BUILT_CLI,
     'node-agent',
     '--node-name=node-1',
-    `--netns-directory=${node.netns}`,
-    `--cni-results-directory=${node.results}`,
-    `--bundles-directory=${node.bundles}`,
-    `--state-directory=${node.state}`,
-    `--kubelet-pods-directory=${node.pods}`,
+    `--host-root=${node.root}`,
     '--admin-listen=127.0.0.1:0',
     ...flags,
   ]

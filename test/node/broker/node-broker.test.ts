@@ -6,7 +6,7 @@ import { createServer, type Socket } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
-import { MetricsAnswer, PodsAnswer } from '../../../src/node/broker/messages.ts'
+import { MetricsAnswer } from '../../../src/node/broker/messages.ts'
 import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
 import { ACCOUNTS, ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
 
@@ -242,15 +242,10 @@ describe('invalid settings', () => {
     const pod = cluster.podOf('orders', { WIMDS_PREFETCH: VAULT, AZURE_CLIENT_ID: '' })
     agent.send(pod)
     const failed = await agent.until(({ state, uid }) => state === 'failed' && uid === pod.uid)
-    expect(failed).toMatchObject({
-      problem: 'WIMDS_PREFETCH: needs a default identity, but there is none',
-      fix: 'set AZURE_CLIENT_ID',
-    })
+    expect(failed.problem).toBe(
+      'WIMDS_PREFETCH: needs a default identity, but there is none. Fix: set AZURE_CLIENT_ID',
+    )
     expect(await tokenOf(await agent.serve(cluster.podOf('orders')))).toMatch(/^eyJ/)
-    expect(await agent.ask({ about: 'pods' })).toMatchObject([
-      { uid: pod.uid, state: 'invalid', problem: expect.stringContaining('set AZURE_CLIENT_ID') },
-      { state: 'ready', cachedTokens: 1 },
-    ])
   })
 
   test('leave no socket open once the pod has gone', async () => {
@@ -297,34 +292,7 @@ describe('an authority host that neither a cloud nor the node has is refused', (
     expect(await agent.until(() => true)).toMatchObject({
       state: 'failed',
       problem: expect.stringContaining(`the authority host ${HOST} is not one`),
-      fix: expect.stringContaining('injection.env.AZURE_AUTHORITY_HOST'),
     })
-  })
-})
-
-const entry = (index: number) =>
-  `- { clientId: '${randomUUID()}', tokenFile: /tokens/${index}, prefetch: [https://${index}.test] }`
-
-describe('a pod that causes too much work is refused:', () => {
-  const file = ['identities:', ...Array.from({ length: 65 }, (_, at) => entry(at))].join('\n')
-  const files = new Map([
-    ['/file.yaml', file],
-    ['/large.yaml', `${file}\n#${'x'.repeat(16_384)}`],
-  ])
-  const prefetched = Array.from({ length: 65 }, (_, at) => `https://${at}.test`).join(',')
-
-  test.each([
-    ['prefetch', { WIMDS_PREFETCH: prefetched }, 'WIMDS_PREFETCH: has 65 resources to prefetch'],
-    ['prefetch in a file', { WIMDS_CONFIG: '/file.yaml' }, 'has 65 resources to prefetch'],
-    ['a large file', { WIMDS_CONFIG: '/large.yaml' }, '/large.yaml is larger than 16 KiB'],
-    ['token files', { WIMDS_CONFIG: '/file.yaml' }, 'has 65 token files'],
-  ])('%s', async (_what, env, problem) => {
-    await using agent = cluster.start(
-      (pod, path) => files.get(path) ?? cluster.readOwnToken(pod, path),
-    )
-    agent.send(cluster.podOf('orders', env))
-    const failed = { state: 'failed', problem: expect.stringContaining(problem) }
-    expect(await agent.until(() => true)).toMatchObject(failed)
   })
 })
 
@@ -339,15 +307,7 @@ test('an identities file is read by message, and again when it changes', async (
   const { port } = agent.send(pod)
   expect(await agent.until(({ state }) => state === 'failed')).toMatchObject({
     problem: expect.stringContaining('cannot read /etc/wimds/identities.yaml'),
-    fix: expect.stringContaining('add the key identities.yaml to the ConfigMap'),
   })
-  expect(await agent.ask({ about: 'pods' })).toEqual([
-    {
-      uid: pod.uid,
-      state: 'invalid',
-      problem: expect.stringContaining('WIMDS_CONFIG: cannot read /etc/wimds/identities.yaml'),
-    },
-  ])
   file = identities(ORDERS.clientId)
   await agent.until(({ state }) => state === 'serving')
   expect(await tokenOf(port)).toMatch(/^eyJ/)
@@ -356,7 +316,7 @@ test('an identities file is read by message, and again when it changes', async (
   expect((await ask(port)).body).toMatchObject({ error: 'unauthorized_client' })
 })
 
-test('answers with the metrics of each group of pods, with their state, and with the document of one', async () => {
+test('answers with the metrics of each group of pods, and with the document of one', async () => {
   await using agent = cluster.start()
   const pods = [
     cluster.podOf('orders'),
@@ -376,14 +336,6 @@ test('answers with the metrics of each group of pods, with their state, and with
     [pods[3]?.uid, 1],
   ])
   expect(new Set(groups.map(({ settings }) => settings)).size).toBe(3)
-  const lines = groups.map(({ samples }) =>
-    samples.filter(([name]) => name === 'wimds_log_lines_dropped_total'),
-  )
-  expect(lines.map(({ length }) => length > 0)).toEqual([true, false, false])
-  const states = PodsAnswer.parse(await agent.ask({ about: 'pods' }))
-  expect(states.map(({ state, cachedTokens }) => [state, cachedTokens])).toEqual(
-    pods.map(() => ['ready', 1]),
-  )
   expect(await agent.ask({ about: 'pod', uid: pods[3]?.uid ?? '' })).toMatchObject({
     state: 'ready',
     workload: { namespace: 'shop', serviceAccount: 'billing' },
