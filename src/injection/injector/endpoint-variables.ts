@@ -33,9 +33,6 @@ const PAIRS = [
   ['MSI_ENDPOINT', 'MSI_SECRET'],
 ] as const
 
-/** The variables that mode env sets. */
-export const ENV_MODE_VARIABLES = [IMDS_HOST, ...PAIRS.flat()]
-
 /**
  * Returns the variables that lead the SDKs of a container to the sidecar in mode env, and that it does not set itself. A
  * variable is left out if it would change what the container's own ones mean: App Service's pairs beside another protocol, and

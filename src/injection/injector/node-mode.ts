@@ -13,7 +13,7 @@ const OF_SIDECAR = [
   'https-proxy',
   'https-proxy-secret',
   'no-proxy',
-]
+].map((name) => PREFIX + name)
 
 const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
 
@@ -26,14 +26,10 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
   const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
     ({ name }) => name === TOKEN_PROXY,
   )
-  // OF_SIDECAR already rejects the annotations that name a Secret, so their variables get no second problem.
-  const isOfSecret = (entry: EnvVar) => settings.variables.includes(entry) && entry['valueFrom']
-  const unknown = sidecarEnv.filter(
-    (entry) => PER_POD_SETTINGS.has(entry.name) && !isKnown(entry) && !isOfSecret(entry),
-  )
+  const unknown = sidecarEnv.filter((entry) => PER_POD_SETTINGS.has(entry.name) && !isKnown(entry))
   return [
     ...(runtime === undefined ? [] : [runtime]),
-    ...findAnnotations(pod, OF_SIDECAR).map(
+    ...OF_SIDECAR.filter((name) => pod.metadata?.annotations?.[name] !== undefined).map(
       (name) =>
         `mode node has no ${name}, since pods of mode node share a broker. Fix: remove the annotation, or ${otherMode}`,
     ),
@@ -46,13 +42,6 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
         `the value of ${name} comes from elsewhere (valueFrom, or $(NAME) in it), which the node agent does not read. Fix: write the value itself, or ${otherMode}`,
     ),
   ]
-}
-
-/** Returns the full names of these annotations that the pod has. */
-function findAnnotations({ metadata }: Pod, names: readonly string[]): string[] {
-  return names
-    .map((name) => PREFIX + name)
-    .filter((name) => metadata?.annotations?.[name] !== undefined)
 }
 
 /** Returns true if the value stands in the pod. */

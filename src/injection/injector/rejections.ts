@@ -6,7 +6,7 @@ import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
 import { findProxyWarnings } from './app-environment.ts'
-import { ENV_MODE_VARIABLES, findEndpointProblems } from './endpoint-variables.ts'
+import { findEndpointProblems } from './endpoint-variables.ts'
 import {
   allContainers,
   type Container,
@@ -41,7 +41,7 @@ export function checkPod(pod: Pod, plan: Plan) {
       ...findPortConflicts(pod, plan),
       ...(isNode ? findNodeModeProblems(pod, plan) : []),
       ...(hasPassThrough ? findPassThroughProblems(pod, plan) : []),
-      ...apps.flatMap((app) => findDuplicateVariables(app, plan)),
+      ...apps.flatMap(findDuplicateVariables),
       ...rejected.map(formatProblem),
       ...findIdentityProblems(pod, plan),
       ...findResourceProblems(settings.resources),
@@ -94,27 +94,26 @@ function findPortConflicts(pod: Pod, { settings: { mode, port, adminPort } }: Pl
   if (!isNode && port === adminPort) {
     return [`the port and the admin port are both ${port}. Fix: set wimds.io/port to another`]
   }
-  const findConflicts = (wanted: number, annotation: string) =>
+  const program = isNode ? 'the node agent' : 'the sidecar'
+  const wanted = [
+    [port, 'wimds.io/port'] as const,
+    ...(isNode ? [] : [[adminPort, 'wimds.io/admin-port'] as const]),
+  ]
+  return wanted.flatMap(([number, annotation]) =>
     allContainers(pod)
-      .filter((each) =>
-        each.ports?.some(
-          (one) => one.containerPort === wanted && (one['protocol'] ?? 'TCP') === 'TCP',
-        ),
+      .filter(({ ports }) =>
+        ports?.some((one) => one.containerPort === number && (one['protocol'] ?? 'TCP') === 'TCP'),
       )
       .map(
         ({ name }) =>
-          `the container ${name} declares port ${wanted}, on which ${isNode ? 'the node agent' : 'the sidecar'} would listen. Fix: set the annotation ${annotation} to another port`,
-      )
-  return [
-    ...findConflicts(port, 'wimds.io/port'),
-    ...(isNode ? [] : findConflicts(adminPort, 'wimds.io/admin-port')),
-  ]
+          `the container ${name} declares port ${number}, on which ${program} would listen. Fix: set the annotation ${annotation} to another port`,
+      ),
+  )
 }
 
-/** Two entries of one variable may differ, and injection would have to change both. */
-function findDuplicateVariables({ name: container, env }: Container, { settings }: Plan): string[] {
-  const changed = [...NO_PROXY_NAMES, ...(settings.mode === 'env' ? ENV_MODE_VARIABLES : [])]
-  return changed.flatMap((name) => {
+/** Two entries of NO_PROXY may differ, and injection would have to change both. */
+function findDuplicateVariables({ name: container, env }: Container): string[] {
+  return NO_PROXY_NAMES.flatMap((name) => {
     const count = env?.filter((entry) => entry.name === name).length ?? 0
     return count < 2
       ? []

@@ -69,6 +69,20 @@ test('in mode env a variable of the author that has the value of injection’s s
   expect(containerOf(injected(withAnnotations(once, NFT)), 'app').env).toEqual(env)
 })
 
+test('in mode env a variable that its author sets twice stays, of which the kubelet takes the last', () => {
+  const env = [
+    { name: 'MSI_SECRET', value: 'a' },
+    { name: 'MSI_SECRET', value: 'b' },
+  ]
+  const once = injected(withEnv(env))
+  expect(containerOf(once, 'app').env?.slice(0, 2)).toEqual(env)
+  expect(containerOf(once, 'app').env).not.toContainEqual(
+    expect.objectContaining({ name: 'MSI_ENDPOINT' }),
+  )
+  expect(injected(once)).toEqual(once)
+  expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: withEnv(env) })
+})
+
 test('in mode env a variable that was edited since stays, and is reported as the author’s', () => {
   const once = injected(pod(ENV))
   const containers = [{ ...APP, env: [{ ...HOST, value: 'http://127.0.0.1:9' }] }]

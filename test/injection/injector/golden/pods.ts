@@ -39,7 +39,6 @@ export const PODS: Cases = {
         {
           ...APP,
           ...listening(64_169),
-          env: [...toEnv({ MSI_SECRET: 'a' }), ...toEnv({ MSI_SECRET: 'b' })],
         },
         { name: 'azwi-proxy', env: [...toEnv({ no_proxy: 'a' }), ...toEnv({ no_proxy: 'b' })] },
         { name: 'admin', ...listening(9169, { protocol: 'TCP' }) },
