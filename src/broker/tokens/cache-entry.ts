@@ -1,6 +1,7 @@
 /** The keys of the token cache: what they are, the token and failure of each, and which ones are kept. */
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
+import type { Exchange } from './attempts.ts'
 import { type Clock, computeRefreshDelayMs, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { CachedFailure, isRetried } from './failure.ts'
 import type { AccessToken, TokenRequest } from './token.ts'
@@ -49,6 +50,8 @@ export class Entry {
   isPrefetched = false
   /** When a caller last asked for it, on the monotonic clock. */
   lastUsedAt = -Infinity
+  /** The exchange that runs, which all callers of the key share. Until it ends, the entry is not evicted. */
+  exchange: Exchange | undefined
   /** The failed exchanges since the last token, which is served until it expires. */
   failure: CachedFailure | undefined
   /** A caller has waited for an exchange since the last token. Otherwise callers wait for the next one, whatever failed. */
@@ -183,13 +186,13 @@ export class EntryStore {
     return this.#entries.get(key) ?? new Entry(key, request, this.#clock, this.#random)
   }
 
-  peek(key: string): Entry | undefined {
-    return this.#entries.get(key)
+  has(entry: Entry): boolean {
+    return this.#entries.get(entry.key) === entry
   }
 
-  /** Adds an entry, unless its key is there already. */
+  /** Adds an entry, unless it is there already. */
   add(entry: Entry): void {
-    if (this.#entries.has(entry.key)) return
+    if (this.has(entry)) return
     this.#entries.set(entry.key, entry)
     this.evict()
   }
@@ -200,7 +203,7 @@ export class EntryStore {
    */
   evict(): void {
     if (this.#entries.size <= this.#maxEntries) return
-    const evictable = this.all().filter(({ isPrefetched }) => !isPrefetched)
+    const evictable = this.all().filter((each) => !each.isPrefetched && each.exchange === undefined)
     const surplus = Math.max(0, evictable.length - this.#maxEntries)
     const byUse = evictable.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt)
     for (const entry of byUse.slice(0, surplus)) this.remove(entry)
@@ -208,7 +211,7 @@ export class EntryStore {
 
   /** Removes an entry, and stops its timer. */
   remove(entry: Entry): void {
-    this.#entries.delete(entry.key)
+    if (this.has(entry)) this.#entries.delete(entry.key)
     entry.isPrefetched = false
     entry.clearTimer()
   }

@@ -5,7 +5,7 @@ import type { Exchange, StartExchange } from './attempts.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './failure.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
 import type { Clock } from './lifetime.ts'
-import { type AccessToken, isSameExchange, type TokenRequest } from './token.ts'
+import type { AccessToken, TokenRequest } from './token.ts'
 
 type Outcome =
   | { readonly ok: true; readonly token: AccessToken }
@@ -40,7 +40,6 @@ export class Exchanges {
   readonly #startExchange: StartExchange
   readonly #store: EntryStore
   readonly #options: ExchangesOptions
-  readonly #running = new Map<string, Exchange>()
 
   constructor(startExchange: StartExchange, store: EntryStore, options: ExchangesOptions) {
     this.#startExchange = startExchange
@@ -48,18 +47,13 @@ export class Exchanges {
     this.#options = options
   }
 
-  find({ key }: Entry): Exchange | undefined {
-    return this.#running.get(key)
-  }
-
   /** Returns the running exchange of a key, or starts one (single flight), under a new correlation id unless one is given. */
   start(entry: Entry, { correlationId = randomUUID(), isBackground }: StartOptions): Exchange {
-    const running = this.find(entry)
-    if (running !== undefined) return running
+    if (entry.exchange !== undefined) return entry.exchange
     entry.clearTimer()
     const request = { ...entry.request, correlationId, isBackground: isBackground === true }
     const exchange = this.#startExchange(request)
-    this.#running.set(entry.key, exchange)
+    entry.exchange = exchange
     exchange.token.then(
       (token) => this.#onOutcome(entry, exchange, { ok: true, token }),
       (error: BrokerError) => this.#onOutcome(entry, exchange, { ok: false, error }),
@@ -72,14 +66,11 @@ export class Exchanges {
    * one.
    */
   async wait(entry: Entry, exchange: Exchange, signal: AbortSignal): Promise<AccessToken> {
-    this.#findSuccessor(entry).wasAwaited = true
+    entry.wasAwaited = true
     try {
       return await exchange.wait(signal)
     } catch (error) {
-      // Another one follows if the identity was replaced meanwhile.
-      const repeated = this.find(entry)
-      if (repeated !== undefined && repeated !== exchange) return this.wait(entry, repeated, signal)
-      const { failure } = this.#findSuccessor(entry)
+      const { failure } = entry
       if (failure === undefined || failure.error !== error) throw error
       throw failure.error.with({ retryAfterMs: failure.retryAfterMs })
     }
@@ -94,27 +85,21 @@ export class Exchanges {
     return this.start(entry, { isBackground: true })
   }
 
-  /** Reports an exchange and records its outcome. If it failed and its identity was replaced meanwhile, makes another. */
+  /** Reports an exchange, and records its outcome unless the key is exchanged in another way by now. */
   #onOutcome(entry: Entry, exchange: Exchange, outcome: Outcome): void {
     const { clock, onExchange } = this.#options
     const { request, startedAt } = exchange
-    const current = this.#findSuccessor(entry)
-    this.#running.delete(entry.key)
     const durationMs = clock.monotonic() - startedAt
-    onExchange({ request, durationMs, outcome, cachedTtlMs: current.ttlMs })
+    onExchange({ request, durationMs, outcome, cachedTtlMs: entry.ttlMs })
+    if (entry.exchange !== exchange) return
+    entry.exchange = undefined
     if (outcome.ok) {
-      current.succeed(outcome.token)
-      this.schedule(current)
-    } else if (isOutdated(exchange, current, outcome.error)) {
-      this.start(current, { correlationId: request.correlationId, isBackground: true })
+      entry.succeed(outcome.token)
+      this.schedule(entry)
     } else {
-      this.#fail(current, outcome.error)
+      this.#fail(entry, outcome.error)
     }
-  }
-
-  /** Returns the entry that the key has now: another one if this one was evicted and the key requested again. */
-  #findSuccessor(entry: Entry): Entry {
-    return this.#store.peek(entry.key) ?? entry
+    this.#store.evict()
   }
 
   /** Records a failure. */
@@ -132,17 +117,24 @@ export class Exchanges {
   /** Retries at once what may have failed because of an assertion that has been replaced. A running exchange goes on. */
   retryOutdated(entry: Entry): void {
     const { failure } = entry
-    if (this.find(entry) !== undefined || failure === undefined) return
+    if (entry.exchange !== undefined || failure === undefined) return
     if (!mayRecoverWithNewAssertion(failure.error)) return
     entry.endBackoff()
     this.schedule(entry)
+  }
+
+  /** Exchanges a key in the way that its identity says now. A running exchange goes on for its callers alone. */
+  exchangeAnew(entry: Entry): void {
+    entry.exchange = undefined
+    this.schedule(entry)
+    this.retryOutdated(entry)
   }
 
   /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */
   schedule(entry: Entry): void {
     entry.clearTimer()
     // Removed while its exchange ran.
-    if (this.#store.peek(entry.key) !== entry) return
+    if (!this.#store.has(entry)) return
     if (entry.ttlMs === 0 && !entry.isPrefetched) {
       if (entry.failure !== undefined && !isRetried(entry.failure.error)) return
       if (this.#countRetrying() >= MAX_RETRYING) return
@@ -165,11 +157,4 @@ export class Exchanges {
     if (entry.msUntilDue > 0) this.schedule(entry)
     else if (entry.isInUse()) this.refresh(entry)
   }
-}
-
-/** Returns whether an exchange may have failed because of how the identity was exchanged, which was changed meanwhile. */
-function isOutdated({ request }: Exchange, current: Entry, error: BrokerError): boolean {
-  return (
-    !isSameExchange(request.identity, current.request.identity) && mayRecoverWithNewAssertion(error)
-  )
 }

@@ -114,7 +114,7 @@ export class TokenCache {
       throw createOverloadedError('too many requests wait for Entra ID')
     }
     this.#store.add(entry)
-    this.#onResult(this.#exchanges.find(entry) === undefined ? 'miss' : 'coalesced')
+    this.#onResult(entry.exchange === undefined ? 'miss' : 'coalesced')
     const exchange = this.#exchanges.start(entry, { correlationId: request.correlationId })
     return waiting.wait((signal) => this.#exchanges.wait(entry, exchange, signal), createSignal)
   }
@@ -138,7 +138,7 @@ export class TokenCache {
         await untilAborted(this.#exchanges.refresh(entry).token, signal).catch(() => {})
       }
       if (entry.token !== undefined) return entry.token
-      // Evicted: another entry has the outcome.
+      // It found no permit.
       if (entry.failure === undefined || entry.failure === failure) break
       failure = entry.failure
     }
@@ -147,7 +147,7 @@ export class TokenCache {
 
   /** Returns whether a caller may wait for a new token: once an exchange failed or takes long, the cached one is served at once. */
   #canReplace(entry: Entry, waiting: WaitingCallers): boolean {
-    const { startedAt = Infinity } = this.#exchanges.find(entry) ?? {}
+    const { startedAt = Infinity } = entry.exchange ?? {}
     const isSlow = this.#clock.monotonic() - startedAt >= MAX_REPLACE_WAIT_MS
     return entry.failure === undefined && !isSlow && !waiting.isFull
   }
@@ -182,8 +182,7 @@ export class TokenCache {
       entry.request = request
       entry.isPrefetched = true
       this.#store.add(entry)
-      const isIdle = this.#exchanges.find(entry) === undefined
-      if (isIdle && !entry.isEmpty) this.#exchanges.schedule(entry)
+      if (entry.exchange === undefined && !entry.isEmpty) this.#exchanges.schedule(entry)
       wanted.add(entry)
     }
     for (const entry of this.#store.all()) entry.isPrefetched = wanted.has(entry)
@@ -204,7 +203,7 @@ export class TokenCache {
   /**
    * Replaces the identity of each key by the one that `find` returns, and retries at once what may have failed because
    * of how it was exchanged. Removes a key if `find` returns no identity for it, or one with another key. Callers that wait for
-   * an exchange of a removed key still get its answer.
+   * an exchange as the identity was before get its answer.
    */
   updateIdentities(find: (request: TokenRequest) => Identity | undefined): void {
     for (const entry of this.#store.all()) {
@@ -212,7 +211,7 @@ export class TokenCache {
       const identity = find(request)
       if (identity !== undefined && createCacheKey(identity, request.scope) === key) {
         entry.request = { ...request, identity }
-        if (!isSameExchange(request.identity, identity)) this.#exchanges.retryOutdated(entry)
+        if (!isSameExchange(request.identity, identity)) this.#exchanges.exchangeAnew(entry)
       } else {
         this.#store.remove(entry)
       }

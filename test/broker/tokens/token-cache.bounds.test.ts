@@ -2,7 +2,6 @@ import { describe, expect, test, vi } from 'vitest'
 import { ask, askFor, slowest } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import {
-  MAX_CONCURRENT,
   MAX_OF_IDENTITY,
   MAX_WAITING,
   MINUTE_MS,
@@ -71,37 +70,6 @@ describe('a caller that asks for 1000 resources', () => {
     await vi.advanceTimersByTimeAsync(100)
     expect((await retry).ok).toBe(true)
   })
-
-  test('and hangs up leaves no more exchanges behind than the limits', async () => {
-    const { entra, get } = setUpLimited()
-    entra.behave({ latencyMs: 60_000 })
-    for (const index of range(COUNT)) {
-      const hangUp = new AbortController()
-      void ask((request) => get(request, () => hangUp.signal), other(index))
-      hangUp.abort()
-      await vi.advanceTimersByTimeAsync(0)
-    }
-    // Each exchange has two time limits, each queued one a limit of its wait too; each running one has two more.
-    expect(vi.getTimerCount()).toBeLessThanOrEqual(3 * MAX_WAITING + 4 * MAX_CONCURRENT)
-    await vi.runAllTimersAsync()
-  })
-
-  test('delays a new resource of another caller by two seconds at most', async () => {
-    const { entra, get } = setUpLimited({ maxEntries: 1000 })
-    entra.behave({ latencyMs: 100, error: 'resource_refused' })
-    let next = 0
-    const caller = async () => {
-      while (next < COUNT) await ask(get, other((next += 1)))
-    }
-    const flood = range(MAX_WAITING - 1).map(caller)
-    await vi.advanceTimersByTimeAsync(1000)
-    const answer = ask(get, VAULT)
-    entra.behave({ latencyMs: 100 })
-    await vi.advanceTimersByTimeAsync(60_000)
-    expect(await answer).toMatchObject({ ok: true })
-    expect((await answer).tookMs).toBeLessThanOrEqual(2200)
-    await Promise.all(flood)
-  })
 })
 
 test('a flood of exchanges without an answer does not prevent a refresh', async () => {
@@ -166,26 +134,12 @@ describe('while as many callers wait as may wait', () => {
     expect(entra.exchanges).toHaveLength(2)
   })
 
-  test('a resource is prefetched', async () => {
-    const { entra, cache } = await setUpCrowd()
-    entra.behave({ latencyMs: 100 })
-    void cache.prefetch([other('prefetched')])
-    await vi.advanceTimersByTimeAsync(100)
-    expect(cache.entries()[0]?.token).toBeDefined()
-  })
-
   test('others may wait instead of those that hang up', async () => {
     const { entra, get, hangUp } = await setUpCrowd()
     expect((await ask(get, other('new'))).text).toBe('overloaded')
     hangUp.abort()
     await untilNextEvent()
-    entra.behave({})
-    expect((await ask(get, other('new'))).ok).toBe(true)
-  })
-
-  test('a caller that has hung up before it could wait takes no place', async () => {
-    const { entra, get, hangUp } = await setUpCrowd()
-    hangUp.abort()
+    // They have hung up before they could wait.
     for (const _ of range(MAX_WAITING)) void ask(get, other('cold'), hangUp.signal)
     await untilNextEvent()
     entra.behave({})
@@ -206,29 +160,16 @@ test('callers that ask for the same token and hang up leave no timers behind', a
   expect(vi.getTimerCount()).toBe(3)
 })
 
-test('a token that was evicted while its refresh runs is not cached again', async () => {
+test('a key is not evicted while its exchange runs, and afterwards it is', async () => {
   const { entra, cache, get } = setUpLimited({ maxEntries: 1 })
-  await ask(get, VAULT)
-  await vi.advanceTimersByTimeAsync(29 * MINUTE_MS)
-  await ask(get, VAULT)
-  entra.behave({ latencyMs: 100, error: 'entra_unavailable' })
-  await vi.advanceTimersByTimeAsync(MINUTE_MS + 50)
-  entra.behave({})
-  await ask(get, other('newer'))
-  await vi.advanceTimersByTimeAsync(50)
-  expect(cache.entries().map(({ request }) => request.scope)).toEqual([other('newer').scope])
-  expect(vi.getTimerCount()).toBe(1)
-})
-
-test('a key that is prefetched after it was evicted gets the token of its running exchange', async () => {
-  const { entra, cache, get } = setUpLimited({ maxEntries: 1 })
+  const scopes = () => cache.entries().map(({ request }) => request.scope)
   entra.behave({ latencyMs: 100 })
-  const answer = ask(get, VAULT)
-  void ask(get, other('newer'))
-  void cache.prefetch([VAULT])
-  await vi.advanceTimersByTimeAsync(100)
-  expect((await answer).ok).toBe(true)
+  const answers = [ask(get, VAULT), ask(get, other('newer'))]
+  await vi.advanceTimersByTimeAsync(50)
+  answers.push(ask(get, VAULT))
   expect(entra.exchanges).toHaveLength(2)
-  await vi.advanceTimersByTimeAsync(170 * MINUTE_MS)
-  expect(entra.exchanges.filter(({ request }) => request.scope === VAULT.scope)).toHaveLength(6)
+  await vi.advanceTimersByTimeAsync(100)
+  expect((await Promise.all(answers)).every(({ ok }) => ok)).toBe(true)
+  expect(scopes()).toEqual([VAULT.scope])
+  expect(vi.getTimerCount()).toBe(1)
 })
