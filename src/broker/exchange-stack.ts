@@ -36,7 +36,7 @@ export function createExchangeStack(
   const clock = systemClock
   const budget = createRetryBudget(clock)
   const shared = {
-    limit: createExchangeLimit(exchange, countWaiting(maxConnections)),
+    limit: createExchangeLimit(exchange.timeoutMs, countWaiting(maxConnections)),
     failures: new IdentityFailures(clock),
   }
   let loaded: ReturnType<typeof loadExchange> | undefined

@@ -162,10 +162,10 @@ function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
   return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
 }
 
-/** Creates the error of a request that finds no capacity. */
-export function createOverloadedError(reason: string): BrokerError {
+/** Creates the error of a request that finds no capacity, with the fix if it stays so. */
+export function createOverloadedError(reason: string, fix: string): BrokerError {
   return new BrokerError('overloaded', reason, {
-    fix: 'retry; if this goes on, find the client that requests many resources or identities',
+    fix: `retry; if this goes on, ${fix}`,
     retryAfterMs: 1000,
   })
 }

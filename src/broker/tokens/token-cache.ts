@@ -111,7 +111,10 @@ export class TokenCache {
       throw failure.error.with({ retryAfterMs: failure.retryAfterMs })
     }
     if (waiting.isFull) {
-      throw createOverloadedError('too many requests wait for Entra ID')
+      throw createOverloadedError(
+        'too many requests wait for Entra ID',
+        'find the client that sends so many at once, or raise WIMDS_MAX_CONNECTIONS: three quarters of them may wait',
+      )
     }
     this.#store.add(entry)
     this.#onResult(entry.exchange === undefined ? 'miss' : 'coalesced')

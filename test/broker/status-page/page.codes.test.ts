@@ -61,7 +61,7 @@ type Fail = () => unknown
 
 /** How a token or the projected token fails with each code. */
 const FAILURES: Readonly<Partial<Record<ErrorCode, Fail | readonly Fail[]>>> = {
-  overloaded: () => createOverloadedError('too many exchanges are running'),
+  overloaded: () => createOverloadedError('too many exchanges are running', 'find the client'),
   assertion_missing: fileError('ENOENT'),
   assertion_unreadable: fileError('EACCES'),
   assertion_empty: fileWith(''),

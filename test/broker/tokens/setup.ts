@@ -7,14 +7,9 @@ import {
   type StartExchange,
 } from '../../../src/broker/tokens/attempts.ts'
 import { createRetryBudget } from '../../../src/broker/tokens/retries.ts'
-import {
-  createExchangeLimit,
-  type SharedLimits,
-  withPermit,
-} from '../../../src/broker/tokens/exchange-limit.ts'
+import { createExchangeLimit, withPermit } from '../../../src/broker/tokens/exchange-limit.ts'
 import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
 import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
-import type { Semaphore } from '../../../src/lib/semaphore.ts'
 import type { Attempt } from '../../../src/broker/tokens/token.ts'
 import { TokenCache, type TokenCacheOptions } from '../../../src/broker/tokens/token-cache.ts'
 import { type Behaviour, createScriptedEntra, type ScriptedEntra } from './scripted-entra.ts'
@@ -51,21 +46,15 @@ export const CACHE_OPTIONS: TokenCacheOptions = {
 
 interface SetUpOptions extends Partial<TokenCacheOptions> {
   readonly behaviour?: Behaviour
-  readonly limit?: Semaphore
 }
 
-const UNLIMITED: Semaphore = (work) => work()
-
 /** Creates the attempts of a sidecar at a scripted Entra ID. */
-export function createAttempt(
-  post: ScriptedEntra['source'],
-  { limit = UNLIMITED, failures = new IdentityFailures(systemClock) }: Partial<SharedLimits> = {},
-): Attempt {
+export function createAttempt(post: ScriptedEntra['source'], shared = createProcess()): Attempt {
   const attempt: Attempt = async (request, signal, onSent) => {
     onSent()
     return post(request, signal)
   }
-  return withPermit(attempt, { limit, failures })
+  return withPermit(attempt, shared)
 }
 
 /** Returns exchanges of these attempts. */
@@ -75,7 +64,7 @@ export const startWith =
     new Exchange(attempt, request, options)
 
 /** Returns exchanges of one attempt each: no retry is left, and silence is not noticed before the attempt ends. */
-export function startSingle(
+function startSingle(
   attempt: Attempt,
   options: Pick<TokenCacheOptions, 'clock' | 'timeoutMs'>,
 ): StartExchange {
@@ -91,11 +80,10 @@ export function startSingle(
 }
 
 /** A cache directly on a scripted Entra ID. */
-export function setUp({ behaviour = {}, limit = UNLIMITED, ...options }: SetUpOptions = {}) {
+export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: ExchangeEvent[] = []
-  const attempt = createAttempt(entra.source, { limit })
-  const source = startSingle(attempt, { ...CACHE_OPTIONS, ...options })
+  const source = startSingle(createAttempt(entra.source), { ...CACHE_OPTIONS, ...options })
   const cache = new TokenCache(source, {
     ...CACHE_OPTIONS,
     onExchange: (event) => {
@@ -107,8 +95,7 @@ export function setUp({ behaviour = {}, limit = UNLIMITED, ...options }: SetUpOp
 }
 
 export const MAX_WAITING = 384
-export const MAX_CONCURRENT = 32
-/** What one identity may have of them. */
+/** The exchanges of an identity that may run. */
 export const MAX_OF_IDENTITY = 24
 export const TIMEOUT_MS = 8000
 
@@ -117,10 +104,7 @@ export function createProcess() {
   return {
     budget: createRetryBudget(systemClock),
     failures: new IdentityFailures(systemClock),
-    limit: createExchangeLimit(
-      { maxConcurrent: MAX_CONCURRENT, timeoutMs: TIMEOUT_MS },
-      MAX_WAITING,
-    ),
+    limit: createExchangeLimit(TIMEOUT_MS, MAX_WAITING),
   }
 }
 
