@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   type Clock,
   computeExpiry,
+  computeRefreshDelayMs,
   createLifetime,
   toWallTimes,
   ttlMs,
@@ -27,7 +28,7 @@ test.each([
   expect(ttlMs(LIFETIME, at(WALL + wallPassed, 20_000 + passed))).toBe(expected)
 })
 
-test.each([-10, -2, 2, 10])(
+test.each([-10, 10])(
   'a lifetime contains the time of the wall clock after it was set by %i h',
   (hours) => {
     const lifetime = createLifetime(0, 24 * HOUR_MS, at(WALL, 0))
@@ -53,4 +54,32 @@ test('computeExpiry returns an expires_in of at least 1 that agrees with expires
       expect(expiresOn * 1000).toBeLessThanOrEqual(clock.wall() + ttl)
     }),
   )
+})
+
+describe('computeRefreshDelayMs', () => {
+  test.each([
+    ['half of the lifetime', 4 * HOUR_MS, undefined, 100, 0.5, 2 * HOUR_MS],
+    ['a tenth later, by jitter', 4 * HOUR_MS, undefined, 100, 1, 2.2 * HOUR_MS],
+    ['refresh_in', 24 * HOUR_MS, 10 * HOUR_MS, 100, 0, 10 * HOUR_MS],
+    ['a tenth after refresh_in, by jitter', 24 * HOUR_MS, 10 * HOUR_MS, 100, 1, 11 * HOUR_MS],
+    ['50 min of an hour at most', HOUR_MS, 59 * MINUTE_MS, 100, 0, 50 * MINUTE_MS],
+    ['a tenth of the lifetime', HOUR_MS, 1000, 5, 0, 6 * MINUTE_MS],
+    ['at least a second', 1000, undefined, 5, 0.5, 1000],
+    ['a time early enough for a slow exchange', 6000, 5000, 800, 0, 4500],
+  ])('returns %s', (_, lifetimeMs, refreshInMs, durationMs, random, expected) => {
+    const delayMs = computeRefreshDelayMs({ lifetimeMs, refreshInMs }, durationMs, () => random)
+    expect(delayMs).toBeCloseTo(expected, 3)
+  })
+
+  test('leaves at least ten minutes of a lifetime of more than twenty', () => {
+    const lifetime = fc.integer({ min: 20 * MINUTE_MS + 1, max: 30 * HOUR_MS })
+    const refresh = fc.option(fc.integer({ min: 1, max: 40 * HOUR_MS }), { nil: undefined })
+    fc.assert(
+      fc.property(lifetime, refresh, (lifetimeMs, refreshInMs) => {
+        const delay = computeRefreshDelayMs({ lifetimeMs, refreshInMs }, 200, () => 0.999)
+        expect(delay).toBeLessThanOrEqual(lifetimeMs - 10 * MINUTE_MS)
+        expect(delay).toBeGreaterThanOrEqual(1000)
+      }),
+    )
+  })
 })

@@ -1,6 +1,6 @@
 /** A scripted Entra ID: a token source in fake time that answers as configured and records requests. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import { BrokerError, type EntraDetails, type ErrorCode } from '../../../src/lib/errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createLifetime, systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from '../../../src/broker/tokens/token.ts'
@@ -21,12 +21,12 @@ const AADSTS: Partial<Record<ErrorCode, number>> = {
 }
 
 /** Creates an error of Entra ID. */
-export function createEntraError(error: ErrorCode, retryAfterMs?: number): BrokerError {
-  const aadsts = AADSTS[error]
-  return new BrokerError(error, `scripted failure: ${error}`, {
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(aadsts !== undefined && { entra: { aadsts } }),
-  })
+export function createEntraError(
+  error: ErrorCode,
+  retryAfterMs?: number,
+  entra: EntraDetails = { aadsts: AADSTS[error] },
+): BrokerError {
+  return new BrokerError(error, `scripted failure: ${error}`, { retryAfterMs, entra })
 }
 
 export interface Behaviour {
@@ -37,6 +37,8 @@ export interface Behaviour {
   /** Thrown instead of a token. */
   readonly error?: ErrorCode
   readonly retryAfterMs?: number
+  /** The details of the error, by default its usual AADSTS number. */
+  readonly entra?: EntraDetails
 }
 
 export interface ScriptedEntra {
@@ -62,7 +64,7 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     const { scope } = request
     const [behaviour = {}, ...later] = behaviours
     if (later.length > 0) behaviours = later
-    const { latencyMs = 0, error, retryAfterMs, lifetimeMs = 3_600_000, refreshInMs } = behaviour
+    const { latencyMs = 0, error, lifetimeMs = 3_600_000, refreshInMs } = behaviour
     const startedAt = systemClock.monotonic()
     const text = `${scope} #${exchanges.push({ request, at: startedAt })}`
     running.set(scope, (running.get(scope) ?? 0) + 1)
@@ -70,7 +72,9 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     if (latencyMs > 0) await sleep(latencyMs, undefined, { signal }).catch(() => undefined)
     running.set(scope, (running.get(scope) ?? 0) - 1)
     if (signal.aborted) throw new BrokerError('entra_timeout', 'no response in time')
-    if (error !== undefined) throw createEntraError(error, retryAfterMs)
+    if (error !== undefined) {
+      throw createEntraError(error, behaviour.retryAfterMs, behaviour.entra)
+    }
     return {
       secret: new Secret(text),
       lifetime: createLifetime(startedAt, lifetimeMs, systemClock),

@@ -3,8 +3,7 @@ import { ask } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import {
   HOUR_MS,
-  jump,
-  MAX_CONCURRENT,
+  MAX_OF_IDENTITY,
   MAX_WAITING,
   MINUTE_MS,
   range,
@@ -31,24 +30,12 @@ describe('a prefetched resource', () => {
     const { entra, cache, get } = setUp()
     await cache.prefetch([VAULT])
     entra.behave({ error: 'entra_unreachable' })
-    await vi.advanceTimersByTimeAsync(5 * HOUR_MS)
+    await vi.advanceTimersByTimeAsync(2 * HOUR_MS)
     entra.behave({})
     await vi.advanceTimersByTimeAsync(MINUTE_MS)
     const count = entra.exchanges.length
     expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
     expect(entra.exchanges).toHaveLength(count)
-  })
-
-  test('whose token expired while the machine slept is exchanged with retries, as callers wait', async () => {
-    const { entra, cache, get } = setUpLimited()
-    await cache.prefetch([VAULT])
-    entra.behave({ error: 'entra_unreachable', latencyMs: 200 }, {})
-    jump(3 * HOUR_MS)
-    await vi.advanceTimersToNextTimerAsync()
-    expect(entra.exchanges).toHaveLength(2)
-    const answer = ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(MINUTE_MS)
-    expect(await answer).toMatchObject({ text: `${VAULT.scope} #3` })
   })
 
   test('takes no retries from the applications: one 503 at a cold start is retried after many failed prefetches', async () => {
@@ -109,7 +96,7 @@ describe('a prefetched resource', () => {
   test('is attempted before the prefetch ends, although more are prefetched than may run or be queued', async () => {
     const { entra, cache } = setUpLimited({ maxEntries: 10 })
     entra.behave({ latencyMs: 6000 })
-    const requests = range(MAX_CONCURRENT + MAX_WAITING + 1).map((name) => other(name))
+    const requests = range(MAX_OF_IDENTITY + MAX_WAITING + 1).map((name) => other(name))
     const countTokens = () => cache.entries().filter(({ token }) => token !== undefined).length
     const prefetched = cache.prefetch(requests).then(countTokens)
     await vi.advanceTimersByTimeAsync(10 * MINUTE_MS)
@@ -119,7 +106,7 @@ describe('a prefetched resource', () => {
   test('is retried after callers took all exchanges', async () => {
     const { entra, cache, get } = setUpLimited()
     entra.behave({ latencyMs: 6000 })
-    for (const name of range(3 * MAX_CONCURRENT)) void ask(get, other(name))
+    for (const name of range(4 * MAX_OF_IDENTITY)) void ask(get, other(name))
     void cache.prefetch([VAULT])
     await vi.advanceTimersByTimeAsync(MINUTE_MS)
     expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
@@ -155,26 +142,6 @@ describe('prefetching another list, as a reload of the configuration does,', () 
     expect(cache.entries()[0]?.token).toBeDefined()
   })
 
-  test('retries a resource although the most keys are being retried', async () => {
-    const { entra, cache, get } = setUp({ behaviour: { error: 'entra_unreachable' } })
-    for (const name of range(32)) await ask(get, other(name))
-    await ask(get, VAULT)
-    entra.behave({})
-    await cache.prefetch([VAULT])
-    await vi.advanceTimersByTimeAsync(MINUTE_MS)
-    expect(entra.exchanges.filter(({ request }) => request.scope === VAULT.scope)).toHaveLength(2)
-  })
-
-  test('makes no exchange for a resource that stays on the list', async () => {
-    const { entra, cache } = setUp()
-    await cache.prefetch([VAULT])
-    await vi.advanceTimersByTimeAsync(MINUTE_MS)
-    await cache.prefetch([VAULT])
-    expect(entra.exchanges).toHaveLength(1)
-    await vi.advanceTimersByTimeAsync(3 * HOUR_MS)
-    expect(entra.exchanges.length).toBeGreaterThanOrEqual(6)
-  })
-
   test('stops the refreshes of a resource that was removed, whose token is served until it expires', async () => {
     const { entra, cache, get } = setUp()
     await cache.prefetch([VAULT])
@@ -186,16 +153,7 @@ describe('prefetching another list, as a reload of the configuration does,', () 
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('stops the retries of a resource that was removed', async () => {
-    const { entra, cache } = setUp({ behaviour: { error: 'resource_refused' } })
-    await cache.prefetch([VAULT])
-    await cache.prefetch([])
-    await vi.advanceTimersByTimeAsync(HOUR_MS)
-    expect(entra.exchanges).toHaveLength(1)
-    expect(vi.getTimerCount()).toBe(0)
-  })
-
-  test('uses the new name of an identity from the next exchange on', async () => {
+  test('makes no exchange for a resource that stays, and uses the new name of its identity from the next one on', async () => {
     const { entra, cache } = setUp()
     await cache.prefetch([VAULT])
     await cache.prefetch([{ ...VAULT, identity: { ...VAULT.identity, name: 'renamed' } }])
