@@ -11,19 +11,10 @@ import { Dispatcher } from '../../lib/undici.ts'
 import { connectThroughProxy, type ProxySettings } from './proxy.ts'
 import { type Destination, TOKEN_PROXY, withPeer } from './transport-errors.ts'
 
-/** Half of the default of WIMDS_EXCHANGE_TIMEOUT. */
-const CONNECT_TIMEOUT_MS = 4000
-
 interface ConnectOptions {
   /** Time limit of connecting, from the look-up of the name to the end of the TLS handshake, in milliseconds. */
-  readonly connectTimeoutMs?: number
-  readonly connect?: Connect
-}
-
-interface DispatcherOptions extends ConnectOptions {
-  /** PEM certificates trusted in addition to Node's default roots and NODE_EXTRA_CA_CERTS. */
-  readonly extraCa?: string | undefined
-  readonly proxy?: ProxySettings | undefined
+  readonly connectTimeoutMs: number
+  readonly connect: Connect
 }
 
 /** The dispatcher of a request, and the server that it connects to, which only its errors name. */
@@ -52,9 +43,7 @@ export function createExchangeDispatchers(
   // Two attempts must fit: the second one may have another way, or meet a proxy that knows the host by then.
   const options = { connect, connectTimeoutMs: timeoutMs / 2 }
   return {
-    dispatcher: followCertificates(extraCa, (pem) =>
-      createEntraDispatcher({ ...options, proxy, extraCa: pem }),
-    ),
+    dispatcher: followCertificates(extraCa, (pem) => createEntraDispatcher(pem, proxy, options)),
     tokenProxy: tokenProxy && {
       dispatcher: createTokenProxyDispatcher(tokenProxy, options),
       destination: withPeer(TOKEN_PROXY, tokenProxy.url),
@@ -62,13 +51,12 @@ export function createExchangeDispatchers(
   }
 }
 
-/** Creates a dispatcher to Entra ID that pools connections and closes them when they are idle. */
-export function createEntraDispatcher({
-  extraCa,
-  proxy,
-  connect = createConnect(),
-  connectTimeoutMs = CONNECT_TIMEOUT_MS,
-}: DispatcherOptions = {}): Dispatcher {
+/** Creates a dispatcher to Entra ID. `extraCa` is trusted in addition to Node's default roots and NODE_EXTRA_CA_CERTS. */
+function createEntraDispatcher(
+  extraCa: string | undefined,
+  proxy: ProxySettings | undefined,
+  { connect, connectTimeoutMs }: ConnectOptions,
+): Dispatcher {
   // The context is created once, and not for each connection.
   const handshake = createHandshake(
     extraCa === undefined ? {} : { secureContext: createContext(extraCa) },
@@ -83,9 +71,9 @@ export function createEntraDispatcher({
  * with the path appended to the proxy's. It uses no HTTP proxy, since the token proxy is inside the cluster, which
  * rotates the CA file. Its certificate may be issued by the cluster's own CA, which then is the only trusted one.
  */
-export function createTokenProxyDispatcher(
+function createTokenProxyDispatcher(
   { url, sniName, ca }: TokenProxySettings,
-  { connect = createConnect(), connectTimeoutMs = CONNECT_TIMEOUT_MS }: ConnectOptions = {},
+  { connect, connectTimeoutMs }: ConnectOptions,
 ): Dispatcher {
   const { origin, pathname } = new URL(url)
   const prefix = pathname.replace(/\/+$/, '')
@@ -95,10 +83,10 @@ export function createTokenProxyDispatcher(
       ...(sniName !== undefined && { servername: sniName }),
     })
     const agent = createAgent({ connect, handshake, connectTimeoutMs })
-    return agent.compose((dispatch) => (sent, handler) => {
-      const path = `${prefix}${sent.path.startsWith('/') ? '' : '/'}${sent.path}`
-      return dispatch({ ...sent, origin, path }, handler)
-    })
+    return agent.compose(
+      (dispatch) => (sent, handler) =>
+        dispatch({ ...sent, origin, path: prefix + sent.path }, handler),
+    )
   })
 }
 

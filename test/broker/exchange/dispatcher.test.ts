@@ -7,17 +7,14 @@ import {
   getCACertificates,
   setDefaultCACertificates,
 } from 'node:tls'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import {
-  createEntraDispatcher,
-  createExchangeDispatchers,
-  createTokenProxyDispatcher,
-} from '../../../src/broker/exchange/dispatcher.ts'
+import { createExchangeDispatchers } from '../../../src/broker/exchange/dispatcher.ts'
 import { formatUrlHost } from '../../../src/lib/hosts.ts'
+import type { Connect } from '../../../src/lib/connect.ts'
 import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-errors.ts'
 import { createTestExchange } from './test-exchange.ts'
-import { createCertificateAuthority, type IssuedCertificate } from '../../../src/lib/x509.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
@@ -25,125 +22,126 @@ import { identityOf } from '../../fixtures/identity.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
 import { type ConnectProxy, connectProxy } from './connect-proxy.ts'
 
+interface Ways {
+  readonly ca?: string | undefined
+  /** The URL of an HTTP proxy, or its port. */
+  readonly proxy?: string | number
+  readonly noProxy?: string
+  readonly timeoutMs?: number
+  readonly connect?: Connect
+}
+
+/** Creates a dispatcher to Entra ID, which ends with the test. */
+function toEntra({ ca, proxy, noProxy = '', timeoutMs = 60_000, connect: open }: Ways): Dispatcher {
+  const url = new Secret(typeof proxy === 'string' ? proxy : `http://127.0.0.1:${proxy}`)
+  const settings = {
+    extraCa: ca === undefined ? undefined : { pem: ca },
+    tokenProxy: undefined,
+    proxy: proxy === undefined ? undefined : { url, noProxy },
+    timeoutMs,
+  }
+  const { dispatcher } = createExchangeDispatchers(settings, open)
+  onTestFinished(() => dispatcher.destroy())
+  return dispatcher
+}
+
+/** Returns the status that a server answers, or the error. */
+async function send(url: string, dispatcher: Dispatcher, signal?: AbortSignal): Promise<unknown> {
+  try {
+    const { statusCode, body } = await request(url, { dispatcher, signal: signal ?? null })
+    await body.dump()
+    return statusCode
+  } catch (error) {
+    return error
+  }
+}
+
+function formatChain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return `${error.message} ${error.cause === undefined ? '' : formatChain(error.cause)}`
+}
+
 const LOGIN = 'login.microsoftonline.com'
 
 describe('an exchange through a proxy', () => {
   test.each([
-    ['the public cloud', 'https://login.microsoftonline.com', LOGIN],
-    ['an alias of the public cloud', 'https://login.windows.net', LOGIN],
-    ['China', 'https://login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
-    ['a sovereign cloud', 'https://login.sovcloud-identity.de', 'login.sovcloud-identity.de'],
-    ['a private authority', 'https://login.airgap.example', 'login.airgap.example'],
-  ])('connects to the login host of %s and sends one request', async (_, authorityHost, host) => {
-    await using simulator = await createSimulator({ names: [host] })
-    await using proxy = await startProxy(simulator, host)
-    const token = await exchange(simulator, proxy, { authorityHost })
-    expect(token.secret.reveal()).toMatch(/^eyJ/)
-    expect(proxy.tunnels).toEqual([`${host}:443`])
-    expect(simulator.log.counters().byTarget.token).toBe(1)
-  })
-
-  test('connects to the regional endpoint', async () => {
-    const host = 'westeurope.login.microsoft.com'
-    await using simulator = await createSimulator({ names: [host] })
-    await using proxy = await startProxy(simulator, host)
-    await exchange(simulator, proxy, { region: 'westeurope' })
-    expect(proxy.tunnels).toEqual([`${host}:443`])
-  })
+    ['an alias of the public cloud', 'https://login.windows.net', undefined, LOGIN],
+    ['a private authority', 'https://login.airgap.example', undefined, 'login.airgap.example'],
+    ['a region', `https://${LOGIN}`, 'westeurope', 'westeurope.login.microsoft.com'],
+  ])(
+    'connects to the login host of %s and sends one request',
+    async (_, authorityHost, region, host) => {
+      await using simulator = await createSimulator({ names: [host] })
+      await using proxy = await startProxy(simulator, host)
+      const token = await exchange(simulator, { proxy: proxy.port }, { authorityHost, region })
+      expect(token.secret.reveal()).toMatch(/^eyJ/)
+      expect(proxy.tunnels).toEqual([`${host}:443`])
+      expect(simulator.log.counters().byTarget.token).toBe(1)
+    },
+  )
 
   test('sends the password to the proxy, and puts it in no error', async () => {
     await using simulator = await createSimulator({ names: [LOGIN] })
     await using proxy = await startProxy(simulator, LOGIN, 'me:s%3Cret')
-    await exchange(simulator, proxy, { userInfo: 'me:s%253Cret@' })
+    await exchange(simulator, { proxy: `http://me:s%253Cret@127.0.0.1:${proxy.port}` })
     expect(proxy.tunnels).toEqual([`${LOGIN}:443`])
 
-    const rejected = await exchange(simulator, proxy, { userInfo: 'me:guessed@' }).catch(
-      (error: unknown) => error,
-    )
-    expect(rejected).toMatchObject({
-      code: 'entra_unreachable',
-      message: expect.stringMatching(
-        /^the proxy 127\.0\.0\.1:\d+ answered 407 instead of connecting to login\.microsoftonline\.com:443\. Fix: check HTTPS_PROXY/,
-      ),
-    })
-    expect(formatChain(rejected)).not.toContain('guessed')
-  })
-
-  test('names the proxy that cannot be reached, without its password', async () => {
-    await using simulator = await createSimulator({ names: [LOGIN] })
-    const failure = await exchange(simulator, { port: 1 }, { userInfo: 'me:s%3Cret@' }).catch(
-      (error: unknown) => error,
-    )
-    expect(failure).toMatchObject({
-      code: 'entra_unreachable',
-      message: expect.stringMatching(
-        /^the proxy 127\.0\.0\.1:1 cannot be reached: 1 IPv4 address failed \(ECONNREFUSED\)\. Fix: check HTTPS_PROXY/,
-      ),
-    })
-    expect(formatChain(failure)).not.toMatch(/me:|cret/)
+    for (const [port, problem] of [
+      [proxy.port, `answered 407 instead of connecting to ${LOGIN}:443`],
+      [1, 'cannot be reached: 1 IPv4 address failed (ECONNREFUSED)'],
+    ] as const) {
+      const way = { proxy: `http://me:guessed@127.0.0.1:${port}` }
+      const error = await exchange(simulator, way).catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({
+        code: 'entra_unreachable',
+        problem: `the proxy 127.0.0.1:${port} ${problem}`,
+        fix: expect.stringContaining('HTTPS_PROXY'),
+      })
+      expect(formatChain(error)).not.toMatch(/me:|guessed/)
+    }
   })
 
   test('names the proxy whose certificate is not trusted', async () => {
     await using simulator = await createSimulator({ names: [LOGIN] })
-    const port = Number(new URL(simulator.authorityHost).port)
-    const settings = { extraCa: false, scheme: 'https' } as const
-    await expect(exchange(simulator, { port }, settings)).rejects.toMatchObject({
+    const proxy = `127.0.0.1:${new URL(simulator.authorityHost).port}`
+    const failed = exchange(simulator, { proxy: `https://${proxy}`, ca: undefined })
+    await expect(failed).rejects.toMatchObject({
       code: 'entra_tls',
-      message: expect.stringMatching(
-        /^the TLS connection to the proxy 127\.0\.0\.1:\d+ failed .*Fix: .*WIMDS_CA_FILE/,
-      ),
+      problem: expect.stringContaining(`the TLS connection to the proxy ${proxy} failed`),
+      fix: expect.stringContaining('WIMDS_CA_FILE'),
     })
   })
 
-  test('rejects a certificate of an unknown CA', async () => {
-    await using simulator = await createSimulator({ names: [LOGIN] })
+  test.each([
+    ['of an unknown CA', LOGIN, { ca: undefined }],
+    ['for another name', 'login.microsoftonline.us', {}],
+  ])('rejects a certificate %s', async (_, name, way) => {
+    await using simulator = await createSimulator({ names: [name] })
     await using proxy = await startProxy(simulator, LOGIN)
-    await expect(exchange(simulator, proxy, { extraCa: false })).rejects.toMatchObject({
+    const failed = exchange(simulator, { proxy: proxy.port, ...way })
+    await expect(failed).rejects.toMatchObject({
       code: 'entra_tls',
-      message: expect.stringMatching(
-        /^the TLS connection to Entra ID at login\.microsoftonline\.com:443 failed \(/,
-      ),
+      problem: expect.stringContaining(`the TLS connection to Entra ID at ${LOGIN}:443 failed`),
     })
     expect(simulator.log.counters().byTarget.token).toBe(0)
   })
-
-  test('rejects a certificate for another name', async () => {
-    await using simulator = await createSimulator({ names: ['login.microsoftonline.us'] })
-    await using proxy = await startProxy(simulator, LOGIN)
-    await expect(exchange(simulator, proxy)).rejects.toMatchObject({ code: 'entra_tls' })
-  })
 })
 
-interface Settings {
+interface Endpoint {
   readonly authorityHost?: string
-  readonly region?: string
-  readonly userInfo?: string
-  readonly extraCa?: false
-  readonly scheme?: 'https'
+  readonly region?: string | undefined
 }
 
-async function exchange(
+/** Exchanges with the simulator, whose CA is trusted by default. */
+function exchange(
   simulator: Simulator,
-  proxy: Pick<ConnectProxy, 'port'>,
-  settings: Settings = {},
+  way: Ways,
+  { authorityHost = `https://${LOGIN}`, region }: Endpoint = {},
 ) {
-  const { authorityHost = `https://${LOGIN}`, region, userInfo = '', extraCa } = settings
-  const { scheme = 'http' } = settings
-  const dispatcher = createEntraDispatcher({
-    ...(extraCa !== false && { extraCa: simulator.caPem }),
-    proxy: proxyAt(`${scheme}://${userInfo}127.0.0.1:${proxy.port}`),
-  })
-  const source = createTestExchange({
-    dispatcher,
-    clock: systemClock,
-    ...(region !== undefined && { region }),
-  })
-  try {
-    const identity = { ...identityOf(simulator), authorityHost }
-    return await source({ identity, scope: 'https://vault.azure.net/.default' })
-  } finally {
-    await dispatcher.destroy()
-  }
+  const dispatcher = toEntra({ ca: simulator.caPem, ...way })
+  const identity = { ...identityOf(simulator), authorityHost }
+  const source = createTestExchange({ dispatcher, clock: systemClock, region })
+  return source({ identity, scope: 'https://vault.azure.net/.default' })
 }
 
 /** Starts a proxy through which `host` on port 443 is the simulator's Entra ID. */
@@ -156,30 +154,19 @@ function startProxy(
   return connectProxy({ routes, ...(credentials !== undefined && { credentials }) })
 }
 
-function formatChain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return `${error.message} ${error.cause === undefined ? '' : formatChain(error.cause)}`
-}
-
-const proxyAt = (url: string) => ({ url: new Secret(url), noProxy: '' })
-
-const throughProxy = (port: number) =>
-  createEntraDispatcher({ proxy: proxyAt(`http://127.0.0.1:${port}`) })
-
 describe('a connection', () => {
   const HOST = 'login.entra.example'
   const versions: string[] = []
-  let caPem = ''
-  let otherCaPem = ''
+  let ca = ''
+  let otherCa = ''
   let server: ReturnType<typeof createSecureServer>
   beforeAll(async () => {
     const authority = await createCertificateAuthority()
-    caPem = authority.caPem
-    otherCaPem = (await createCertificateAuthority()).caPem
-    const { certPem: cert, keyPem: key }: IssuedCertificate = await authority.issue({
-      names: [HOST, '127.0.0.1'],
-    })
-    server = createSecureServer({ cert, key, allowHTTP1: true }, ({ httpVersion }, response) => {
+    ca = authority.caPem
+    otherCa = (await createCertificateAuthority()).caPem
+    const { certPem, keyPem } = await authority.issue({ names: [HOST, '127.0.0.1'] })
+    const options = { cert: certPem, key: keyPem, allowHTTP1: true }
+    server = createSecureServer(options, ({ httpVersion }, response) => {
       versions.push(httpVersion)
       response.end()
     })
@@ -190,91 +177,45 @@ describe('a connection', () => {
 
   const origin = () => `https://127.0.0.1:${portOf(server)}`
 
-  test.each([
-    ['Entra ID', () => createEntraDispatcher({ extraCa: caPem })],
-    ['the token proxy', () => createTokenProxyDispatcher({ url: origin(), ca: { pem: caPem } })],
-  ])('to %s uses HTTP/1.1 although the server offers HTTP/2', async (_, createDispatcher) => {
-    const dispatcher = createDispatcher()
-    const { body } = await request(origin(), { dispatcher })
-    await body.dump()
-    await dispatcher.destroy()
-    expect(versions.at(-1)).toBe('1.1')
+  test('uses HTTP/1.1 although the server offers HTTP/2', async () => {
+    expect(await send(origin(), toEntra({ ca }))).toBe(200)
+    expect(versions).toEqual(['1.1'])
   })
 
-  const toEntra = (url: string) => ({ url, dispatcher: createEntraDispatcher({ extraCa: caPem }) })
-  const toTokenProxy = (url: string) => ({
-    url,
-    dispatcher: createTokenProxyDispatcher({ url, ca: { pem: caPem } }),
-  })
-  const toEntraThroughProxy = (_: string, proxyUrl: string) => ({
-    url: `https://${HOST}`,
-    dispatcher: createEntraDispatcher({ extraCa: caPem, proxy: proxyAt(proxyUrl) }),
-  })
-
-  /** Starts a server behind which the other one is, and whose first connection hangs. */
-  async function startHanging() {
-    let connections = 0
-    const front = createServer((socket) => {
-      connections += 1
-      if (connections === 1) return
-      const upstream = connect(portOf(server), '127.0.0.1')
-      socket.pipe(upstream).pipe(socket)
-    })
-    return { ...(await listening(front)), connections: () => connections }
-  }
-
-  test.each([
-    ['Entra ID', toEntra],
-    ['the token proxy', toTokenProxy],
-    ['Entra ID through a proxy', toEntraThroughProxy],
-  ])('to %s does not wait for another one that hangs', async (_, create) => {
-    await using front = await startHanging()
-    await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: front.port } })
-    const { url, dispatcher } = create(
-      `https://127.0.0.1:${front.port}`,
-      `http://127.0.0.1:${proxy.port}`,
-    )
-    const hanging = request(url, { dispatcher }).catch(formatChain)
-    await expect.poll(front.connections).toBe(1)
-    const { statusCode, body } = await Promise.race([
-      request(url, { dispatcher }),
-      rejects(hanging),
-    ])
-    await body.dump()
-    expect(statusCode).toBe(200)
-    await dispatcher.destroy()
-  })
-
-  test.each([
-    ['Entra ID', toEntra],
-    ['the token proxy', toTokenProxy],
-    ['Entra ID through a proxy', toEntraThroughProxy],
-  ])('to %s that hangs is given up with its request', async (_, create) => {
-    await using front = await startHanging()
-    await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: front.port } })
-    const { url, dispatcher } = create(
-      `https://127.0.0.1:${front.port}`,
-      `http://127.0.0.1:${proxy.port}`,
-    )
-    const attempt = new AbortController()
-    const hanging = request(url, { dispatcher, signal: attempt.signal }).catch(formatChain)
-    await expect.poll(front.connections).toBe(1)
-    attempt.abort()
-    await hanging
-    const { statusCode, body } = await request(url, { dispatcher })
-    await body.dump()
-    expect(statusCode).toBe(200)
-    await dispatcher.destroy()
-  })
+  test.each(['directly', 'through a proxy'])(
+    'that hangs %s holds up no other one, and is given up with its request',
+    async (way) => {
+      let connections = 0
+      // The first one hangs.
+      const front = createServer((socket) => {
+        connections += 1
+        if (connections === 1) return
+        const upstream = connect(portOf(server), '127.0.0.1')
+        socket.pipe(upstream).pipe(socket)
+      })
+      await using listener = await listening(front)
+      await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: listener.port } })
+      const isDirect = way === 'directly'
+      const dispatcher = toEntra({ ca, ...(!isDirect && { proxy: proxy.port }) })
+      const url = isDirect ? `https://127.0.0.1:${listener.port}` : `https://${HOST}`
+      const attempt = new AbortController()
+      const hanging = send(url, dispatcher, attempt.signal)
+      await expect.poll(() => connections).toBe(1)
+      expect(await Promise.race([send(url, dispatcher), hanging])).toBe(200)
+      attempt.abort()
+      expect(await hanging).toMatchObject({ name: 'AbortError' })
+      expect(await send(url, dispatcher)).toBe(200)
+    },
+  )
 
   test('trusts extra CAs in addition to the default ones, for its own connections alone', async () => {
     const defaults = getCACertificates('default')
-    expect(await fetchStatus(origin(), { extraCa: `${otherCaPem}${caPem}` })).toBe(200)
-    expect(await fetchStatus(origin(), {})).toMatch(/certificate/)
-    expect(await fetchStatus(origin(), { extraCa: otherCaPem })).toMatch(/certificate/)
+    expect(await send(origin(), toEntra({ ca: `${otherCa}${ca}` }))).toBe(200)
+    expect(formatChain(await send(origin(), toEntra({})))).toMatch(/certificate/)
+    expect(formatChain(await send(origin(), toEntra({ ca: otherCa })))).toMatch(/certificate/)
     try {
-      setDefaultCACertificates([...defaults, caPem])
-      expect(await fetchStatus(origin(), { extraCa: otherCaPem })).toBe(200)
+      setDefaultCACertificates([...defaults, ca])
+      expect(await send(origin(), toEntra({ ca: otherCa }))).toBe(200)
     } finally {
       setDefaultCACertificates(defaults)
     }
@@ -284,40 +225,11 @@ describe('a connection', () => {
     await using other = await listening(
       createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')),
     )
-    const dispatcher = throughProxy(other.port)
-    const error = await request(`https://${HOST}/`, { dispatcher }).catch(
-      (thrown: unknown) => thrown,
-    )
-    await dispatcher.destroy()
-    expect(error).toMatchObject({
+    expect(await send(`https://${HOST}/`, toEntra({ proxy: other.port }))).toMatchObject({
       code: 'entra_bad_response',
       problem: `the proxy 127.0.0.1:${other.port} answered in another protocol than HTTP`,
       fix: 'check HTTPS_PROXY, which must be the URL of a proxy',
     })
-  })
-
-  test('times out when a proxy does not open the tunnel, without blocking the next one', async () => {
-    let isSilent = true
-    const routes = { [`${HOST}:443`]: portOf(server) }
-    await using proxy = await connectProxy({ routes, isSilent: () => isSilent })
-    const impatient = createEntraDispatcher({
-      extraCa: caPem,
-      proxy: proxyAt(`http://127.0.0.1:${proxy.port}`),
-      connectTimeoutMs: 200,
-    })
-    const error = await request(`https://${HOST}/`, { dispatcher: impatient }).catch(String)
-    expect(error).toMatch(/the proxy 127\.0\.0\.1:\d+ did not answer in time\. Fix: /)
-    isSilent = false
-    await expect
-      .poll(() =>
-        request(`https://${HOST}/`, { dispatcher: impatient }).then(
-          ({ statusCode, body }) => body.dump().then(() => statusCode),
-          String,
-        ),
-      )
-      .toBe(200)
-    expect(proxy.tunnels.length).toBeGreaterThanOrEqual(2)
-    await impatient.destroy()
   })
 
   test('may take half of the time limit of an exchange, whatever its steps', async () => {
@@ -329,22 +241,18 @@ describe('a connection', () => {
       return true
     }
     await using proxy = await connectProxy({ routes: {}, isSilent })
-    const { dispatcher } = createExchangeDispatchers({
-      extraCa: undefined,
-      tokenProxy: undefined,
-      timeoutMs: 60_000,
-      proxy: proxyAt(`http://127.0.0.1:${proxy.port}`),
-    })
-    let error = ''
-    const sent = request(`https://${HOST}/`, { dispatcher }).catch(
-      (thrown: unknown) => (error = String(thrown)),
+    let error: unknown
+    const sent = send(`https://${HOST}/`, toEntra({ proxy: proxy.port, timeoutMs: 60_000 })).then(
+      (thrown) => (error = thrown),
     )
     await asked.promise
     await vi.advanceTimersByTimeAsync(29_999)
-    expect(error).toBe('')
+    expect(error).toBeUndefined()
     await vi.advanceTimersByTimeAsync(1)
-    expect(await sent).toMatch(/the proxy 127\.0\.0\.1:\d+ did not answer in time\. Fix: /)
-    await dispatcher.destroy()
+    expect(await sent).toMatchObject({
+      code: 'entra_timeout',
+      problem: `the proxy 127.0.0.1:${proxy.port} did not answer in time`,
+    })
   })
 
   test.each([
@@ -356,25 +264,10 @@ describe('a connection', () => {
     const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
     vi.useRealTimers()
     await using other = await listening(createTlsServer({ cert: certPem, key: keyPem }))
-    const dispatcher = createEntraDispatcher({ extraCa: authority.caPem })
-    const error = await request(`https://127.0.0.1:${other.port}/`, { dispatcher }).catch(
-      (thrown: unknown) => thrown,
-    )
-    await dispatcher.destroy()
+    const error = await send(`https://127.0.0.1:${other.port}/`, toEntra({ ca: authority.caPem }))
     const { problem, fix } = toTransportError(error, ENTRA)
     expect(problem).toContain(`(${code})`)
     expect(fix).toMatch(/^compare the clock of the node with the real time/)
-  })
-
-  test.each(['127.0.0.1', 'localhost', '[::1]'])('to %s does not use the proxy', async (host) => {
-    await using proxy = await connectProxy({ routes: {} })
-    const dispatcher = createEntraDispatcher({
-      proxy: proxyAt(`http://user:word@127.0.0.1:${proxy.port}`),
-      connectTimeoutMs: 200,
-    })
-    await request(`https://${host}:9/`, { dispatcher }).catch(() => {})
-    await dispatcher.destroy()
-    expect(proxy.tunnels).toEqual([])
   })
 
   test.each([
@@ -389,63 +282,42 @@ describe('a connection', () => {
     ['[fd00::1]', 'fd00::2,[fd00::1]:443', false],
     ['[fd00::1]', '[fd00::1]:8443,fd00::1:443', true],
     ['localhost', '', false],
+    ['[::1]', '', false],
   ])('to %s with NO_PROXY=%j uses the proxy: %s', async (host, noProxy, expected) => {
-    await using proxy = await connectProxy({ routes: {} })
     const connections: string[] = []
-    const dispatcher = createEntraDispatcher({
-      proxy: { ...proxyAt(`http://127.0.0.1:${proxy.port}`), noProxy },
+    const dispatcher = toEntra({
+      proxy: 'http://user:word@proxy.example',
+      noProxy,
       connect: ({ host: name }) => {
         connections.push(formatUrlHost(name))
         return Promise.reject(new Error('not connected'))
       },
     })
-    await request(`https://${host}/`, { dispatcher }).catch(() => {})
-    await dispatcher.destroy()
-    expect(connections).toEqual([expected ? '127.0.0.1' : host])
+    await send(`https://${host}/`, dispatcher)
+    expect(connections).toEqual([expected ? 'proxy.example' : host])
   })
 
   test.each([
-    ['Entra ID', () => createEntraDispatcher({})],
-    ['Entra ID with extra CAs', () => createEntraDispatcher({ extraCa: otherCaPem })],
-    ['Entra ID through a proxy', throughProxy],
-    ['the token proxy', () => createTokenProxyDispatcher({ url: origin() })],
-  ])('to %s verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async (_, create) => {
+    ['directly', {}],
+    ['with extra CAs', { ca: 'other' }],
+    ['through a proxy', { proxy: 'it' }],
+  ])('verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0, %s', async (_, way) => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: portOf(server) } })
-    const dispatcher = create(proxy.port)
-    const url = create === throughProxy ? `https://${HOST}/` : origin()
-    const error = await request(url, { dispatcher }).catch(formatChain)
-    await dispatcher.destroy()
-    expect(error).toMatch(/certificate/)
+    const dispatcher = toEntra({
+      ...('ca' in way && { ca: otherCa }),
+      ...('proxy' in way && { proxy: proxy.port }),
+    })
+    const error = await send('proxy' in way ? `https://${HOST}/` : origin(), dispatcher)
+    expect(formatChain(error)).toMatch(/certificate/)
   })
 
   test('reads no proxy from the environment of the process', async () => {
     await using other = await connectProxy({ routes: {} })
     const url = `http://127.0.0.1:${other.port}`
-    const proxy = proxyAt('http://127.0.0.1:9')
-    const dispatcher = createEntraDispatcher({ extraCa: caPem, proxy })
+    const dispatcher = toEntra({ ca, proxy: 9 })
     vi.stubEnv('HTTPS_PROXY', url).stubEnv('HTTP_PROXY', url).stubEnv('NO_PROXY', '*')
-    await request(`https://${HOST}/`, { dispatcher }).catch(() => {})
-    await dispatcher.destroy()
+    await send(`https://${HOST}/`, dispatcher)
     expect(other.tunnels).toEqual([])
   })
 })
-
-/** Throws when the other request has ended first. */
-async function rejects(ended: Promise<unknown>): Promise<never> {
-  throw new Error(`the request that hangs ended first: ${String(await ended)}`)
-}
-
-/** Returns the status that a server answers, or the chain of messages of the error. */
-async function fetchStatus(origin: string, settings: { extraCa?: string }) {
-  const dispatcher = createEntraDispatcher(settings)
-  try {
-    const { statusCode, body } = await request(origin, { dispatcher })
-    await body.dump()
-    return statusCode
-  } catch (error) {
-    return formatChain(error)
-  } finally {
-    await dispatcher.destroy()
-  }
-}

@@ -2,7 +2,7 @@
 import type { Dispatcher } from 'undici'
 import type * as z from 'zod/mini'
 import type { Config } from '../../../broker/config/config.ts'
-import { createEntraDispatcher } from '../../../broker/exchange/dispatcher.ts'
+import { createExchangeDispatchers } from '../../../broker/exchange/dispatcher.ts'
 import { parseJson, readBody } from '../../../lib/json.ts'
 
 /** How this machine reaches the internet. */
@@ -15,9 +15,10 @@ const MAX_BYTES = 1_048_576
 export async function fetchDocument<T>(
   url: URL,
   schema: z.ZodMiniType<T>,
-  { proxy, extraCa }: Network,
+  network: Network,
 ): Promise<T> {
-  const dispatcher = createEntraDispatcher({ proxy, extraCa: extraCa?.pem })
+  const settings = { ...network, tokenProxy: undefined, timeoutMs: TIMEOUT_MS }
+  const { dispatcher } = createExchangeDispatchers(settings)
   try {
     const document = schema.safeParse(parseJson(await get(url, dispatcher)))
     if (!document.success) throw new Error('it answered with another kind of document')
