@@ -51,7 +51,7 @@ const TARGET = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=
 export async function startFaultySidecar(): Promise<FaultySidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
-  const simulator = onFailure.use(await createSimulator({ now: clock.truth }))
+  const simulator = onFailure.use(await createSimulator({ now: clock.wall }))
   let detour: Dispatcher | undefined
   const dispatcher = simulator.dispatcher.compose(
     (dispatch) => (options, handler) =>
@@ -138,7 +138,7 @@ export async function expectToken(
   const keys = createLocalJWKSet((await response.json()) as JSONWebKeySet)
   const { payload } = await jwtVerify(reply.body['access_token'] ?? '', keys, {
     audience: RESOURCE,
-    currentDate: new Date(clock.truth()),
+    currentDate: new Date(clock.wall()),
   })
   expect(payload['appid']).toBe(simulator.clientId)
 }

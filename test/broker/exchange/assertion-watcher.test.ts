@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import type { Assertion } from '../../../src/broker/exchange/assertion.ts'
 import { watchAssertions } from '../../../src/broker/exchange/assertion-watcher.ts'
@@ -21,140 +21,91 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function createWatcher(first: string, pollMs?: number) {
-  let content = first
-  let polls = 0
+/** Watches files with these contents; one that is undefined is missing. */
+function watch(contents: Record<string, string | Promise<string> | undefined>) {
+  const reads: string[] = []
   const reported: string[] = []
-  const watch = watchAssertions({
-    files: () => [FILE],
-    read: () => {
-      polls += 1
-      return content.startsWith('assertion_')
-        ? Promise.reject(new BrokerError('assertion_missing', content))
-        : Promise.resolve(anAssertion(content))
+  const watcher = watchAssertions({
+    files: () => Object.keys(contents),
+    read: async (file) => {
+      reads.push(file)
+      const text = await contents[file]
+      if (text === undefined) throw new BrokerError('assertion_missing', file)
+      return anAssertion(text)
     },
     clock: systemClock,
-    pollMs,
-    onChange: (_file, state) =>
-      reported.push(state.ok ? state.assertion.secret.reveal() : state.error.code),
+    onChange: (file, state) => {
+      const what = state.ok ? state.assertion.secret.reveal() : state.error.code
+      reported.push(file === FILE ? what : `${file}: ${what}`)
+    },
   })
-  return { watch, reported, polls: () => polls, becomes: (next: string) => (content = next) }
+  onTestFinished(watcher.close)
+  return { ...watcher, reads, reported }
 }
 
-test('reports the first state and each change once', async () => {
-  const { watch, reported, becomes } = createWatcher('one')
-  await watch.poll()
+test('reports the first state and each change once, and polls five times a second while a token is missing', async () => {
+  const contents: { [FILE]: string | undefined } = { [FILE]: 'one' }
+  const { poll, reported, reads } = watch(contents)
+  await poll()
   await vi.advanceTimersByTimeAsync(10_000)
-  becomes('two')
+  contents[FILE] = 'two'
   await vi.advanceTimersByTimeAsync(2000)
-  becomes('assertion_missing')
-  await vi.advanceTimersByTimeAsync(10_000)
-  becomes('two')
+  contents[FILE] = undefined
+  await vi.advanceTimersByTimeAsync(2000)
+  const count = reads.length
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(reads).toHaveLength(count + 5)
+  contents[FILE] = 'two'
   await vi.advanceTimersByTimeAsync(200)
   expect(reported).toEqual(['one', 'two', 'assertion_missing', 'two'])
-  watch.close()
-})
-
-test('unreadable files are polled as often as the caller says', async () => {
-  const { watch, polls } = createWatcher('assertion_missing', 9000)
-  await watch.poll()
-  await vi.advanceTimersByTimeAsync(2700)
-  expect(polls()).toBe(4)
-  watch.close()
 })
 
 test('a failure keeps the time of the first failed read, and the subject of the last token', async () => {
-  const { watch, becomes } = createWatcher('one')
-  await watch.poll()
-  becomes('assertion_missing')
+  const contents: { [FILE]: string | undefined } = { [FILE]: 'one' }
+  const { poll, states } = watch(contents)
+  await poll()
+  contents[FILE] = undefined
   await vi.advanceTimersByTimeAsync(200)
-  const { since, lastSubject } = { since: 0, lastSubject: '', ...watch.states.get(FILE) }
-  expect(since).toBe(performance.now())
-  expect(lastSubject).toBe('system:serviceaccount:shop:orders')
+  const failed = { since: performance.now(), lastSubject: 'system:serviceaccount:shop:orders' }
+  expect(states.get(FILE)).toMatchObject(failed)
   await vi.advanceTimersByTimeAsync(10_000)
-  expect(watch.states.get(FILE)).toMatchObject({ since, lastSubject })
-  watch.close()
-})
-
-test('polls five times a second until the token is there', async () => {
-  const { watch, reported, becomes } = createWatcher('assertion_missing')
-  await watch.poll()
-  await vi.advanceTimersByTimeAsync(1000)
-  becomes('one')
-  await vi.advanceTimersByTimeAsync(200)
-  expect(reported).toEqual(['assertion_missing', 'one'])
-  expect(watch.states.get(FILE)?.ok).toBe(true)
-  watch.close()
+  expect(states.get(FILE)).toMatchObject(failed)
 })
 
 test('polls five times a second while one of several files is missing', async () => {
-  let isThere = false
-  const reported: string[] = []
-  const watch = watchAssertions({
-    files: () => ['/later', FILE],
-    read: (file) =>
-      isThere || file === FILE
-        ? Promise.resolve(anAssertion(file))
-        : Promise.reject(new BrokerError('assertion_missing', file)),
-    clock: systemClock,
-    onChange: (file, { ok }) => reported.push(`${file}: ${ok}`),
-  })
-  await watch.poll()
+  const contents: Record<string, string | undefined> = { '/later': undefined, [FILE]: 'one' }
+  const { poll, reported } = watch(contents)
+  await poll()
   await vi.advanceTimersByTimeAsync(1000)
-  isThere = true
+  contents['/later'] = 'two'
   await vi.advanceTimersByTimeAsync(200)
-  expect(reported.toSorted()).toEqual(['/later: false', '/later: true', `${FILE}: true`])
-  watch.close()
+  expect(reported.toSorted()).toEqual(['/later: assertion_missing', '/later: two', 'one'])
 })
 
-test('stops polling when it is closed', async () => {
-  const { watch, polls } = createWatcher('one')
-  await watch.poll()
-  watch.close()
-  await vi.advanceTimersByTimeAsync(60_000)
-  expect(polls()).toBe(1)
-})
-
-test('goes on with the other files while one does not answer, which is reads once', async () => {
-  let content = 'one'
-  let reads = 0
-  const reported: string[] = []
-  const stuck = Promise.withResolvers<Assertion>()
-  const watch = watchAssertions({
-    files: () => ['/stuck', FILE],
-    read: (file) => {
-      if (file === FILE) return Promise.resolve(anAssertion(content))
-      reads += 1
-      return stuck.promise
-    },
-    clock: systemClock,
-    onChange: (_file, state) => reported.push(state.ok ? state.assertion.secret.reveal() : ''),
-  })
-  void watch.poll()
+test('goes on with the other files while one does not answer, which is read once', async () => {
+  const stuck = Promise.withResolvers<string>()
+  const contents = { '/stuck': stuck.promise, [FILE]: 'one' }
+  const { poll, reads, reported } = watch(contents)
+  void poll()
   await vi.advanceTimersByTimeAsync(1000)
-  content = 'two'
+  contents[FILE] = 'two'
   await vi.advanceTimersByTimeAsync(2000)
   expect(reported).toEqual(['one', 'two'])
-  expect(reads).toBe(1)
-  stuck.resolve(anAssertion('at last'))
+  expect(reads.filter((file) => file !== FILE)).toHaveLength(1)
+  stuck.resolve('at last')
   await vi.advanceTimersByTimeAsync(2000)
-  expect(reported).toEqual(['one', 'two', 'at last'])
-  expect(reads).toBeGreaterThan(1)
-  watch.close()
+  expect(reported).toEqual(['one', 'two', '/stuck: at last'])
+  expect(reads.filter((file) => file !== FILE).length).toBeGreaterThan(1)
 })
 
-test('reports no state that arrives after it was closed', async () => {
-  const late = Promise.withResolvers<Assertion>()
-  const reported: string[] = []
-  const watch = watchAssertions({
-    files: () => [FILE],
-    read: () => late.promise,
-    clock: systemClock,
-    onChange: (file) => reported.push(file),
-  })
-  const polled = watch.poll()
-  watch.close()
-  late.resolve(anAssertion('one'))
+test('when it is closed, stops polling, and reports no state that arrives late', async () => {
+  const late = Promise.withResolvers<string>()
+  const { poll, close, reads, reported } = watch({ [FILE]: late.promise })
+  const polled = poll()
+  close()
+  late.resolve('one')
   await polled
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(reads).toEqual([FILE])
   expect(reported).toEqual([])
 })

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
@@ -73,16 +72,12 @@ describe('fails with a code and a fix when the file is', () => {
 
   test.each<[string, string, () => unknown, RegExp]>([
     ['absent', 'assertion_missing', () => {}, NOT_MOUNTED],
-    ['a dangling link', 'assertion_missing', () => symlink('..data/token', path), NOT_MOUNTED],
     ['empty', 'assertion_empty', written(' \n'), /kubelet/u],
     ['a directory', 'assertion_unreadable', () => mkdir(path), NOT_REGULAR],
-    ['a pipe', 'assertion_unreadable', () => execFileSync('mkfifo', [path]), NOT_REGULAR],
     ['a device', 'assertion_unreadable', () => symlink('/dev/zero', path), NOT_REGULAR],
     ['not a JWT', 'assertion_malformed', written('password'), /projected token/u],
-    ['two JWTs', 'assertion_malformed', written(`${jwt(CLAIMS)}\n${jwt(CLAIMS)}`), /projected/u],
     ['without a subject', 'assertion_malformed', writtenWith({ sub: undefined }), CLAIM],
     ['of an exp that is no date', 'assertion_malformed', writtenWith({ exp: 1e300 }), CLAIM],
-    ['truncated', 'assertion_malformed', written(jwt(CLAIMS).slice(0, 60)), /JWT/u],
   ])('%s: %s', async (_, code, prepare, fix) => {
     await prepare()
     await expect(createAssertionReader()(path)).rejects.toMatchObject({
@@ -118,8 +113,6 @@ describe('fails with a code and a fix when the file is', () => {
       code: 'assertion_audience',
       message: expect.stringContaining('set the audience of the projected volume'),
     })
-    await writeFile(path, jwt({ ...CLAIMS, aud: 'x'.repeat(20_000) }))
-    await expect(read(path)).rejects.toThrow(/has the audience x{600}, but/)
     await writeFile(path, jwt(CLAIMS))
     await expect(read(path)).resolves.toMatchObject({ audience: CLAIMS.aud })
   })
@@ -128,12 +121,8 @@ describe('fails with a code and a fix when the file is', () => {
 describe('a Kubernetes API token', () => {
   test.each([
     [['https://kubernetes.default.svc']],
-    [['https://kubernetes.default.svc.cluster.local']],
-    [['kubernetes.default']],
     [['kubernetes']],
-    [['https://shop.hcp.westeurope.azmk8s.io']],
     [['"shop.hcp.westeurope.azmk8s.io"']],
-    [[CLAIMS.iss]],
     [['https://issuer.test']],
     [['api://AzureADTokenExchange', 'https://kubernetes.default.svc']],
   ])('with the audience %j is rejected', async (aud) => {

@@ -311,13 +311,4 @@ describe('a connection', () => {
     const error = await send('proxy' in way ? `https://${HOST}/` : origin(), dispatcher)
     expect(formatChain(error)).toMatch(/certificate/)
   })
-
-  test('reads no proxy from the environment of the process', async () => {
-    await using other = await connectProxy({ routes: {} })
-    const url = `http://127.0.0.1:${other.port}`
-    const dispatcher = toEntra({ ca, proxy: 9 })
-    vi.stubEnv('HTTPS_PROXY', url).stubEnv('HTTP_PROXY', url).stubEnv('NO_PROXY', '*')
-    await send(`https://${HOST}/`, dispatcher)
-    expect(other.tunnels).toEqual([])
-  })
 })

@@ -2,16 +2,14 @@ import { decodeJwt } from 'jose'
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
-import { createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
+import { type Assertion, createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
 import { createTestExchange, type TestExchange } from './test-exchange.ts'
-import { REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { withPermit } from '../../../src/broker/tokens/exchange-limit.ts'
 import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import { ttlMs } from '../../../src/broker/tokens/lifetime.ts'
-import type { Identity } from '../../../src/broker/identities.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'
 
@@ -30,7 +28,7 @@ beforeEach(async () => {
   clock = movedClock()
   skews.length = 0
   attempts.length = 0
-  simulator = await createSimulator({ now: clock.truth })
+  simulator = await createSimulator({ now: clock.wall })
 })
 afterEach(() => simulator.close())
 
@@ -48,17 +46,6 @@ function createExchange({
   const { dispatcher } = simulator
   const exchange = createTestExchange({ readAssertion, dispatcher, clock, onSkew, onAttempt })
   return (options, signal = AbortSignal.timeout(timeoutMs)) => exchange(options, signal)
-}
-
-/** Shares the failures of identities, as the sidecar does. */
-function createSharing(): TestExchange {
-  const failures = new IdentityFailures(clock)
-  const exchange = createExchange()
-  const attempt = withPermit(exchange, {
-    limit: (work) => work(),
-    failures,
-  })
-  return (asked, signal = AbortSignal.timeout(NO_LIMIT_MS)) => attempt(asked, signal, () => {})
 }
 
 const failure = (source: TestExchange): Promise<BrokerError> =>
@@ -97,15 +84,14 @@ test('counts the lifetime from the start of the request, and the skew from its m
   expect(Math.abs((skews[0] ?? NaN) - 5 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
 })
 
-test.each([-2, 2])('gets a valid token while the clock is set by %i h', async (hours) => {
+test('gets a valid token while the clock is set', async () => {
   let stepMs = 0
   const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
-    stepMs = hours * 60 * MINUTE_MS
+    stepMs = -2 * HOUR_MS
     return dispatch(options, handler)
   })
   const moved = { wall: () => clock.wall() + stepMs, monotonic: clock.monotonic }
-  const source = createTestExchange({ dispatcher, clock: moved })
-  const { lifetime } = await source(request())
+  const { lifetime } = await createTestExchange({ dispatcher, clock: moved })(request())
   expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
 })
 
@@ -130,21 +116,16 @@ describe('maps the response', () => {
     ['429 without Retry-After', answer(429), 'entra_throttled'],
     ['503 in JSON', { kind: 'unavailable' }, 'entra_unavailable'],
     ['503 in HTML', answer(503, BUSY_PAGE), 'entra_unavailable', 7000],
-    ['503 without a body', answer(503), 'entra_unavailable'],
-    ['502 of a gateway', answer(502), 'entra_unavailable'],
     ['a reset of each connection', { kind: 'reset' }, 'entra_unreachable'],
     ['a reset within each body', { kind: 'reset', when: 'mid-body' }, 'entra_unreachable'],
     ['garbage', answer(200, { body: '{"expires_in":35<' }), 'entra_bad_response'],
     ['a redirect to another host', answer(307, REDIRECT), 'entra_redirected'],
-    ['a redirect with the method kept', answer(308, REDIRECT), 'entra_redirected'],
     ['200 without a token', answerJson(200, '{"expires_in":3599}'), 'entra_bad_response'],
-    ['200 without a lifetime', answerJson(200, '{"access_token":"t"}'), 'entra_bad_response'],
     [
       '200 with a lifetime beyond the calendar',
       answerJson(200, '{"access_token":"t","expires_in":1e15}'),
       'entra_bad_response',
     ],
-    ['204', answer(204), 'entra_bad_response'],
     [
       'an error whose members have other types',
       answerJson(400, '{"error_codes":"700213","error_description":"AADSTS700213: no"}'),
@@ -167,7 +148,7 @@ describe('maps the response', () => {
   })
 
   test('ignores an invalid refresh_in', async () => {
-    for (const refresh of ['0', '-5', '"soon"', 'null', '[]']) {
+    for (const refresh of ['0', '"soon"']) {
       const body = `{"access_token":"t","expires_in":3599,"refresh_in":${refresh}}`
       simulator.faults.set([answerJson(200, body)])
       const token = await createExchange()(request())
@@ -176,19 +157,16 @@ describe('maps the response', () => {
   })
 })
 
-test.each([0, 5 * MINUTE_MS, -5 * MINUTE_MS])(
-  'measures a clock skew of %d ms',
-  async (offsetMs) => {
-    simulator.faults.add({ kind: 'clock', offsetMs })
-    await simulator.rotateToken({ lifetimeSeconds: 7200 })
-    const startedAt = performance.now()
-    await createExchange()(request()).catch(() => {})
-    const durationMs = performance.now() - startedAt
-    const [skew = NaN] = skews
-    // The Date header has whole seconds, and comes at some time of the exchange.
-    expect(Math.abs(skew + offsetMs)).toBeLessThanOrEqual(600 + durationMs)
-  },
-)
+test('measures the clock skew', async () => {
+  simulator.faults.add({ kind: 'clock', offsetMs: -5 * MINUTE_MS })
+  await simulator.rotateToken({ lifetimeSeconds: 7200 })
+  const startedAt = performance.now()
+  await createExchange()(request()).catch(() => {})
+  const durationMs = performance.now() - startedAt
+  const [skew = NaN] = skews
+  // The Date header has whole seconds, and comes at some time of the exchange.
+  expect(Math.abs(skew - 5 * MINUTE_MS)).toBeLessThanOrEqual(600 + durationMs)
+})
 
 test('measures no clock skew by a response that is not JSON', async () => {
   const headers = { date: new Date(0).toUTCString() }
@@ -198,21 +176,15 @@ test('measures no clock skew by a response that is not JSON', async () => {
 })
 
 describe('an expired projected token', () => {
-  test('fails with assertion_expired when Entra ID rejects it', async () => {
-    clock.pass(2 * HOUR_MS)
-    const error = await failure(createExchange())
-    expect(error).toMatchObject({
-      code: 'assertion_expired',
-      isPermanent: false,
-      entra: { aadsts: 700024 },
-    })
-    expect(error.message).toContain('kubelet')
-  })
-
   test('is not posted again until its file has another one', async () => {
     const source = createExchange()
     clock.pass(2 * HOUR_MS)
     const first = await failure(source)
+    expect(first).toMatchObject({
+      code: 'assertion_expired',
+      isPermanent: false,
+      entra: { aadsts: 700024 },
+    })
     for (const _ of [1, 2, 3]) expect(await failure(source)).toBe(first)
     expect(countPosts()).toBe(1)
     await simulator.rotateToken()
@@ -236,47 +208,35 @@ describe('an expired projected token', () => {
   test('is exchanged if it has expired by the local clock only', async () => {
     const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
     const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
-    const source = createTestExchange({
-      dispatcher: simulator.dispatcher,
-      clock: late,
-    })
+    const source = createTestExchange({ dispatcher: simulator.dispatcher, clock: late })
     await expect(source(request())).resolves.toBeDefined()
   })
-
-  test('is exchanged again at once if it has been rotated', async () => {
-    const stale = await createAssertionReader()(simulator.tokenFile)
-    clock.pass(2 * HOUR_MS)
-    await simulator.rotateToken()
-    const reads = [stale, await createAssertionReader()(simulator.tokenFile)]
-    await expect(
-      createExchange({ readAssertion: async () => reads.shift() ?? stale })(request()),
-    ).resolves.toBeDefined()
-    expect(countPosts()).toBe(2)
-  })
-
-  test('is exchanged once only if it has not been rotated', async () => {
-    clock.pass(2 * HOUR_MS)
-    await failure(createExchange())
-    expect(countPosts()).toBe(1)
-  })
 })
 
-test('reads a refused assertion again, and posts it if it has changed', async () => {
-  const complete = await createAssertionReader()(simulator.tokenFile)
-  // Cut by a writer that does not replace the file atomically
-  const cut = { ...complete, secret: new Secret(complete.secret.reveal().slice(0, -40)) }
-  const reads = [cut, complete]
-  const readAssertion = async () => reads.shift() ?? complete
-  await expect(createExchange({ readAssertion })(request())).resolves.toBeDefined()
-  expect(countPosts()).toBe(2)
-})
-
-test('posts the rotated assertion if the key of the one that it read has been retired', async () => {
-  const stale = await createAssertionReader()(simulator.tokenFile)
-  await simulator.issuer.rotateKey()
+test.each<[string, (read: Assertion) => Assertion | Promise<Assertion>]>([
+  [
+    'that has expired',
+    (read) => {
+      clock.pass(2 * HOUR_MS)
+      return read
+    },
+  ],
+  // By a writer that does not replace the file atomically.
+  ['that was cut', (read) => ({ ...read, secret: new Secret(read.secret.reveal().slice(0, -40)) })],
+  [
+    'whose key has been retired',
+    async (read) => {
+      await simulator.issuer.rotateKey()
+      await simulator.rotateToken()
+      simulator.issuer.retireOldKeys()
+      return read
+    },
+  ],
+])('reads an assertion %s again, and posts the one that it has now', async (_, spoil) => {
+  const read = createAssertionReader()
+  const stale = await spoil(await read(simulator.tokenFile))
   await simulator.rotateToken()
-  simulator.issuer.retireOldKeys()
-  const reads = [stale, await createAssertionReader()(simulator.tokenFile)]
+  const reads = [stale, await read(simulator.tokenFile)]
   const readAssertion = async () => reads.shift() ?? stale
   await expect(createExchange({ readAssertion })(request())).resolves.toBeDefined()
   expect(countPosts()).toBe(2)
@@ -310,12 +270,11 @@ test('does not blame the assertion or Entra ID when the time has passed before i
 async function abortWhenSent(
   reason?: Error,
   fault: FaultInput = { kind: 'hang' },
-  identity: Identity = identityOf(simulator),
 ): Promise<BrokerError> {
   simulator.faults.add(fault)
   const caller = new AbortController()
   const exchange = createExchange()
-  const outcome = failure(() => exchange({ scope: SCOPE, identity }, caller.signal))
+  const outcome = failure((asked) => exchange(asked, caller.signal))
   await vi.waitUntil(() => simulator.exchanges() === 1, { timeout: NO_LIMIT_MS })
   caller.abort(reason)
   return outcome
@@ -337,28 +296,13 @@ test('does not count an attempt that ends because another one has', async () => 
   expect(attempts).toEqual([])
 })
 
-test('posts nothing while another exchange has found the identity throttled', async () => {
-  simulator.faults.add({ kind: 'throttled' })
-  const exchange = createSharing()
-  for (const scope of [SCOPE, 'https://storage.azure.com/.default']) {
-    const error = await failure(() => exchange({ ...request(), scope }))
-    expect(error.code).toBe('entra_throttled')
-  }
-  expect(countPosts()).toBe(1)
-})
-
-test('fails with a temporary error for three minutes if the credential is missing', async () => {
-  const exchange = createSharing()
-  const identity = { ...identityOf(simulator), clientId: REPORTS.clientId }
-  const fail = () => failure(() => exchange({ scope: SCOPE, identity }))
-  expect(await fail()).toMatchObject({ code: 'federated_credential_not_found', isPermanent: false })
-  clock.pass(4 * MINUTE_MS)
-  await simulator.rotateToken()
-  expect(await fail()).toMatchObject({ isPermanent: true })
-})
-
 test('a token begins another grace for a credential that is missing', async () => {
-  const exchange = createSharing()
+  const attempt = withPermit(createExchange(), {
+    limit: (work) => work(),
+    failures: new IdentityFailures(clock),
+  })
+  const exchange: TestExchange = (asked) =>
+    attempt(asked, AbortSignal.timeout(NO_LIMIT_MS), () => {})
   const reject = () => {
     simulator.faults.set([{ kind: 'aadsts', code: 70025 }])
     return failure(exchange)

@@ -119,16 +119,6 @@ describe('an attempt that is silent for 2 s', () => {
 
   test.each<[string, readonly Behaviour[], object]>([
     [
-      'a temporary error of the other one does not decide',
-      [{ latencyMs: 5000 }, { error: 'entra_unavailable' }],
-      { ok: true, tookMs: 5000 },
-    ],
-    [
-      'its temporary error does not decide',
-      [{ error: 'entra_unreachable', latencyMs: 2500 }, { latencyMs: 1000 }],
-      { ok: true, tookMs: 3000 },
-    ],
-    [
       'its silence does not hide the error of the other one',
       [{ error: 'entra_timeout', latencyMs: 7500 }, { error: 'entra_throttled' }],
       { text: 'entra_throttled', tookMs: 7500 },
@@ -151,12 +141,6 @@ describe('an attempt that is silent for 2 s', () => {
   ])('%s', async (_, behaviours, expected) => {
     const { answer } = await coldStart(...behaviours)
     expect(answer).toMatchObject(expected)
-  })
-
-  test('is not followed by a third attempt if the other one got a 429 without Retry-After', async () => {
-    const { answer, entra } = await coldStart({ latencyMs: 7000 }, { error: 'entra_throttled' })
-    expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #1`, tookMs: 7000 })
-    expect(entra.exchanges).toHaveLength(2)
   })
 
   test('does not delay the retries if all that answer fail, and ends with them', async () => {

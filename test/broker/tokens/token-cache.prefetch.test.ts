@@ -26,18 +26,6 @@ describe('a prefetched resource', () => {
     expect((await ask(get, VAULT)).tookMs).toBe(0)
   })
 
-  test('has a token again soon after an outage that outlasted its token', async () => {
-    const { entra, cache, get } = setUp()
-    await cache.prefetch([VAULT])
-    entra.behave({ error: 'entra_unreachable' })
-    await vi.advanceTimersByTimeAsync(2 * HOUR_MS)
-    entra.behave({})
-    await vi.advanceTimersByTimeAsync(MINUTE_MS)
-    const count = entra.exchanges.length
-    expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
-    expect(entra.exchanges).toHaveLength(count)
-  })
-
   test('takes no retries from the applications: one 503 at a cold start is retried after many failed prefetches', async () => {
     const { entra, cache, get } = setUpLimited()
     entra.behave({ error: 'entra_unavailable' })

@@ -37,21 +37,6 @@ describe('a refresh', () => {
     expect(cache.entries()).toHaveLength(0)
     expect(vi.getTimerCount()).toBe(0)
   })
-
-  test('delays no client that asks once in a lifetime, five minutes before its token expires', async () => {
-    const { get } = setUp({ behaviour: { latencyMs: 800 } })
-    const answers = askFor(get, { forMs: 10 * HOUR_MS, everyMs: 55 * MINUTE_MS })
-    expect(slowest((await answers).slice(1))).toBe(0)
-  })
-
-  test('starts with the next use if it was due while the token was not in use', async () => {
-    const { get } = setUp({ behaviour: { latencyMs: 800 } })
-    void ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(80 * MINUTE_MS)
-    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #2`, tookMs: 0 })
-    await vi.advanceTimersByTimeAsync(800)
-    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #3`, tookMs: 0 })
-  })
 })
 
 test('the cache rejects a token that has expired when it arrives', async () => {

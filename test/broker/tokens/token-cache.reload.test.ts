@@ -78,15 +78,6 @@ describe('a key whose identity is exchanged in another way', () => {
     expect(entra.exchanges).toHaveLength(2)
   })
 
-  test('waits for the end of a Retry-After', async () => {
-    const throttled: Behaviour = { error: 'entra_throttled', retryAfterMs: MINUTE_MS }
-    const { entra, cache, get } = setUp({ behaviour: throttled })
-    await ask(get, VAULT)
-    entra.behave({})
-    cache.updateIdentities(replacedBy(change))
-    expect((await ask(get, changed)).text).toBe('entra_throttled')
-  })
-
   test.each([
     ['', replacedBy(change)],
     [' if it was removed in between', REMOVED],
