@@ -1,7 +1,7 @@
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
-import { toBrokerError } from '../../../src/lib/errors.ts'
+import { type ErrorCode, toBrokerError } from '../../../src/lib/errors.ts'
 import { createFolder, type Folder } from '../../fixtures/folder.ts'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -65,54 +65,40 @@ test('returns an expired token: the local clock does not decide', async () => {
 })
 
 describe('fails with a code and a fix when the file is', () => {
-  const NOT_MOUNTED = /mount a projected/u
-  const NOT_REGULAR =
-    /cannot be read: not a regular file\. Fix: set AZURE_FEDERATED_TOKEN_FILE to the file/u
-  const CLAIM = /iss, sub, aud and exp/u
-
-  test.each<[string, string, () => unknown, RegExp]>([
-    ['absent', 'assertion_missing', () => {}, NOT_MOUNTED],
-    ['empty', 'assertion_empty', written(' \n'), /kubelet/u],
-    ['a directory', 'assertion_unreadable', () => mkdir(path), NOT_REGULAR],
-    ['a device', 'assertion_unreadable', () => symlink('/dev/zero', path), NOT_REGULAR],
-    ['not a JWT', 'assertion_malformed', written('password'), /projected token/u],
-    ['without a subject', 'assertion_malformed', writtenWith({ sub: undefined }), CLAIM],
-    ['of an exp that is no date', 'assertion_malformed', writtenWith({ exp: 1e300 }), CLAIM],
-  ])('%s: %s', async (_, code, prepare, fix) => {
+  test.each<[string, ErrorCode, () => unknown]>([
+    ['absent', 'assertion_missing', () => {}],
+    ['empty', 'assertion_empty', written(' \n')],
+    ['a directory', 'assertion_unreadable', () => mkdir(path)],
+    ['a device', 'assertion_unreadable', () => symlink('/dev/zero', path)],
+    ['not a JWT', 'assertion_malformed', written('hunter2')],
+    ['without a subject', 'assertion_malformed', writtenWith({ sub: undefined })],
+    ['of an exp that is no date', 'assertion_malformed', writtenWith({ exp: 1e300 })],
+    ['huge', 'assertion_malformed', () => written('')().then(() => truncate(path, 64 * 1024 ** 3))],
+  ])('%s: %s', async (_, code, prepare) => {
     await prepare()
-    await expect(createAssertionReader()(path)).rejects.toMatchObject({
-      code,
-      message: expect.stringMatching(fix),
-    })
+    const error = await createAssertionReader()(path).catch(toBrokerError)
+    expect(error).toMatchObject({ code, fix: expect.any(String) })
+    expect(JSON.stringify(error)).not.toContain('hunter2')
   })
 
   test.each([
-    ['EACCES', /cannot be read: EACCES\. Fix: let the user of the sidecar read it/u],
-    [
-      'ERR_ACCESS_DENIED',
-      /Fix: the image .* below \/var\/run\/secrets, or allow its folder: http/u,
-    ],
-    ['EMFILE', /cannot be read: EMFILE\. Fix: raise the limit of open files/u],
-    ['EIO', /cannot be read: EIO\. Fix: check the file system/u],
-  ])(
-    'not to be read because of %s: assertion_unreadable, with a fix for that',
-    async (code, fix) => {
-      const denied = Object.assign(new Error('no'), { code })
-      const read = createAssertionReader({ readFile: () => Promise.reject(denied) })
-      await expect(read(path)).rejects.toMatchObject({
-        code: 'assertion_unreadable',
-        message: expect.stringMatching(fix),
-      })
-    },
-  )
+    ['EACCES', 'let the user of the sidecar read it'],
+    ['ERR_ACCESS_DENIED', 'below /var/run/secrets'],
+    ['EMFILE', 'raise the limit of open files'],
+    ['EIO', 'check the file system'],
+  ])('not to be read because of %s: assertion_unreadable', async (code, fix) => {
+    const denied = Object.assign(new Error('no'), { code })
+    const read = createAssertionReader({ readFile: () => Promise.reject(denied) })
+    await expect(read(path)).rejects.toMatchObject({
+      code: 'assertion_unreadable',
+      fix: expect.stringContaining(fix),
+    })
+  })
 
   test('a token without the audience of WIMDS_AUDIENCE: assertion_audience', async () => {
     await writeFile(path, jwt({ ...CLAIMS, aud: 'https://kubernetes.default.svc' }))
     const read = createAssertionReader({ audience: 'api://AzureADTokenExchange' })
-    await expect(read(path)).rejects.toMatchObject({
-      code: 'assertion_audience',
-      message: expect.stringContaining('set the audience of the projected volume'),
-    })
+    await expect(read(path)).rejects.toMatchObject({ code: 'assertion_audience' })
     await writeFile(path, jwt(CLAIMS))
     await expect(read(path)).resolves.toMatchObject({ audience: CLAIMS.aud })
   })
@@ -129,33 +115,21 @@ describe('a Kubernetes API token', () => {
     await writeFile(path, jwt({ ...CLAIMS, aud }))
     await expect(createAssertionReader()(path)).rejects.toMatchObject({
       code: 'assertion_audience',
-      message: expect.stringMatching(
-        /credential for the Kubernetes API.* Fix: mount a projected .* the audience of its cloud, in the public cloud api:/u,
-      ),
+      problem: expect.stringContaining('credential for the Kubernetes API'),
     })
   })
 
-  test('is accepted if WIMDS_AUDIENCE names its audience', async () => {
-    const audience = 'https://kubernetes.default.svc'
-    await writeFile(path, jwt({ ...CLAIMS, aud: [audience] }))
-    await expect(createAssertionReader({ audience })(path)).resolves.toMatchObject({
-      audience: [audience],
-    })
-  })
-
-  test('is rejected if WIMDS_AUDIENCE names another of its audiences', async () => {
-    const audience = 'api://AzureADTokenExchange'
-    await writeFile(path, jwt({ ...CLAIMS, aud: [audience, 'kubernetes'] }))
-    await expect(createAssertionReader({ audience })(path)).rejects.toMatchObject({
-      code: 'assertion_audience',
-    })
-  })
-})
-
-test('does not repeat the content of a wrong file in the error', async () => {
-  await writeFile(path, 'hunter2-hunter2')
-  await expect(createAssertionReader()(path)).rejects.not.toMatchObject({
-    message: expect.stringContaining('hunter2'),
+  test.each([
+    ['if WIMDS_AUDIENCE names its audience', ['kubernetes'], 'accepted'],
+    ['if WIMDS_AUDIENCE names another one', ['kubernetes', 'api://other'], 'assertion_audience'],
+  ])('is judged by the setting %s', async (_, aud, expected) => {
+    await writeFile(path, jwt({ ...CLAIMS, aud }))
+    const read = createAssertionReader({ audience: aud.at(-1) })
+    const outcome = await read(path).then(
+      () => 'accepted',
+      (error: unknown) => toBrokerError(error).code,
+    )
+    expect(outcome).toBe(expected)
   })
 })
 
@@ -167,10 +141,4 @@ test('keeps no more of long audiences in the error than a credential may have', 
     code: 'assertion_audience',
     message: expect.toSatisfy((text: string) => text.length < 1500),
   })
-})
-
-test('rejects a huge file after reading its beginning', async () => {
-  await writeFile(path, '')
-  await truncate(path, 64 * 1024 ** 3)
-  await expect(createAssertionReader()(path)).rejects.toMatchObject({ code: 'assertion_malformed' })
 })

@@ -1,5 +1,5 @@
 /** Exchanges through the token proxy of a cluster's identity bindings, over real TLS. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { TokenProxySettings } from '../../../src/broker/config/config.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { createTestExchange } from './test-exchange.ts'
@@ -8,7 +8,7 @@ import { TOKEN_PROXY, withPeer } from '../../../src/broker/exchange/transport-er
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
 import { createTokenProxy } from '../../fixtures/token-proxy.ts'
-import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { identityOf } from '../../fixtures/identity.ts'
@@ -104,8 +104,16 @@ test.each([
   expect(simulator.log.counters().byTarget.token).toBe(1)
 })
 
-/** Makes an exchange at this simulator as the token proxy. */
-function exchangeViaTokenProxy(simulator: Simulator, signal?: AbortSignal) {
+const simulator = await createSimulator()
+afterAll(() => simulator.close())
+beforeEach(async () => {
+  simulator.faults.clear()
+  simulator.log.clear()
+  await simulator.rotateToken()
+})
+
+/** Makes an exchange at the simulator as the token proxy. */
+function exchangeViaTokenProxy(signal?: AbortSignal) {
   const { dispatcher } = simulator
   const tokenProxy = { dispatcher, destination: withPeer(TOKEN_PROXY, 'https://proxy.test/path') }
   const source = createTestExchange({ dispatcher, tokenProxy, clock: systemClock })
@@ -124,9 +132,8 @@ describe('a rejection of the token proxy itself', () => {
     ['of the path', 404, 'no such path', 'entra_bad_response', 'answered 404 "no such path"'],
     ['of another kind', 500, 'no', 'entra_unavailable', 'answered 500 "no"'],
   ])('%s becomes an error code', async (_, status, body, code, problem) => {
-    await using simulator = await createSimulator()
     simulator.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
-    await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
+    await expect(exchangeViaTokenProxy()).rejects.toMatchObject({
       code,
       message: expect.stringContaining(problem),
     })
@@ -134,10 +141,9 @@ describe('a rejection of the token proxy itself', () => {
 })
 
 test('a 401 of the token proxy for an expired token is temporary', async () => {
-  await using simulator = await createSimulator()
   const headers = { date: new Date(Date.now() + 2 * 3_600_000).toUTCString() }
   simulator.faults.add({ kind: 'status', status: 401, body: 'Unauthorized', headers })
-  await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
+  await expect(exchangeViaTokenProxy()).rejects.toMatchObject({
     code: 'assertion_expired',
     isPermanent: false,
     problem: expect.stringContaining('the token proxy of the cluster rejects it'),
@@ -145,9 +151,8 @@ test('a 401 of the token proxy for an expired token is temporary', async () => {
 })
 
 test('an internal issuer is no fault of an exchange through the token proxy', async () => {
-  await using simulator = await createSimulator()
   await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
-  await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
+  await expect(exchangeViaTokenProxy()).rejects.toMatchObject({
     code: 'federated_credential_not_found',
   })
 })
@@ -170,10 +175,9 @@ test.each<[string, string, FaultInput]>([
     { kind: 'status', status: 200, body: '{"expires_in":3599}' },
   ],
 ])('a failure of the token proxy is not one of Entra ID: it %s', async (what, code, fault) => {
-  await using simulator = await createSimulator()
   simulator.faults.add(fault)
   const limit = new AbortController()
-  const outcome = exchangeViaTokenProxy(simulator, limit.signal).catch((error: unknown) => error)
+  const outcome = exchangeViaTokenProxy(limit.signal).catch((error: unknown) => error)
   await expect.poll(() => simulator.exchanges(), { timeout: 60_000 }).toBe(1)
   if (fault.kind === 'hang') limit.abort(new DOMException('Too late', 'TimeoutError'))
   const failure = await outcome

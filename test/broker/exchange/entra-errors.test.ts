@@ -44,15 +44,6 @@ function answerAadsts(aadsts: number): void {
 
 const MINUTE_MS = 60_000
 
-test.each(['It is over. Timestamp: 2025-07-01 23:32:51Z', 'Is it over?'])(
-  'ends the description %j as a sentence',
-  async (description) => {
-    const body = { error: 'invalid_grant', error_description: description, error_codes: [53003] }
-    simulator.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
-    expect((await rejection()).message).toMatch(/\w[.?] Fix: have/)
-  },
-)
-
 test('keeps no more of the claims of a token than a credential may have', async () => {
   const subject = 'a'.repeat(40_000)
   const error = parseEntraError(

@@ -70,16 +70,4 @@ describe('computeRefreshDelayMs', () => {
     const delayMs = computeRefreshDelayMs({ lifetimeMs, refreshInMs }, durationMs, () => random)
     expect(delayMs).toBeCloseTo(expected, 3)
   })
-
-  test('leaves at least ten minutes of a lifetime of more than twenty', () => {
-    const lifetime = fc.integer({ min: 20 * MINUTE_MS + 1, max: 30 * HOUR_MS })
-    const refresh = fc.option(fc.integer({ min: 1, max: 40 * HOUR_MS }), { nil: undefined })
-    fc.assert(
-      fc.property(lifetime, refresh, (lifetimeMs, refreshInMs) => {
-        const delay = computeRefreshDelayMs({ lifetimeMs, refreshInMs }, 200, () => 0.999)
-        expect(delay).toBeLessThanOrEqual(lifetimeMs - 10 * MINUTE_MS)
-        expect(delay).toBeGreaterThanOrEqual(1000)
-      }),
-    )
-  })
 })

@@ -1,12 +1,11 @@
 import { describe, expect, test, vi } from 'vitest'
-import { ask, askFor, slowest } from './callers.ts'
+import { ask } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import {
   MAX_OF_IDENTITY,
   MAX_WAITING,
   MINUTE_MS,
   range,
-  setUp,
   setUpLimited,
   useFakeTime,
 } from './setup.ts'
@@ -38,18 +37,6 @@ describe('a caller that asks for 1000 resources', () => {
     expect((await ask(get, VAULT)).text).toBe(text)
   })
 
-  test('causes few retries in an outage', async () => {
-    const { entra, cache, get } = setUp({ maxEntries: 100 })
-    entra.behave({ error: 'entra_unreachable' })
-    for (const index of range(COUNT)) await ask(get, other(index))
-    expect(vi.getTimerCount()).toBe(16)
-    const count = entra.exchanges.length
-    await vi.advanceTimersByTimeAsync(MINUTE_MS)
-    // 16 keys, each about every 4 s.
-    expect(entra.exchanges.length - count).toBeLessThan(16 * 30)
-    cache.close()
-  })
-
   test('at once gets overloaded beyond the limit, which is not cached', async () => {
     const { entra, cache, get } = setUpLimited()
     entra.behave({ latencyMs: 100 })
@@ -67,21 +54,6 @@ describe('a caller that asks for 1000 resources', () => {
     await vi.advanceTimersByTimeAsync(100)
     expect((await retry).ok).toBe(true)
   })
-})
-
-test('a flood of exchanges without an answer does not prevent a refresh', async () => {
-  const { entra, get } = setUpLimited({ maxEntries: 1000 })
-  await ask(get, VAULT)
-  await vi.advanceTimersByTimeAsync(29 * MINUTE_MS)
-  await ask(get, VAULT)
-  entra.behave({ latencyMs: 8000, error: 'entra_timeout' })
-  const flood = Promise.all(range(500).map((index) => ask(get, other(index))))
-  await vi.advanceTimersByTimeAsync(1)
-  entra.behave({ latencyMs: 100 })
-  const answers = await askFor(get, { forMs: 90_000, everyMs: 1000 })
-  expect(slowest(answers)).toBe(0)
-  expect(answers.at(-1)?.text).not.toBe(`${VAULT.scope} #1`)
-  expect((await flood).every(({ tookMs }) => tookMs <= 8000)).toBe(true)
 })
 
 /** A cache with a token for `VAULT`, while as many callers as may wait for another token do so. */
