@@ -11,8 +11,8 @@ interface Exchange {
   endedAt?: number
   token?: AccessToken
   /**
-   * The token had expired when the clock was set, or its key was removed: the cache may have dropped it, even if it
-   * is valid again.
+   * The token had expired when the clock was set, its key was removed, or was exchanged in another way before it came: the
+   * cache may have dropped it, even if it is valid.
    */
   isDropped?: boolean
   error?: { readonly code: ErrorCode; readonly retryAfterMs: number }
@@ -37,6 +37,8 @@ interface Specification {
   /** Checks the answer when the caller gets it. */
   readonly check: (call: Call, answer: Answer) => void
   readonly assertionRotated: () => void
+  /** Records that all keys are exchanged in another way from now on, and keep their tokens. */
+  readonly exchangedAnew: () => void
   /** Records the state before the wall clock is set. */
   readonly clockJumped: () => void
   /** Records that the key of this request is removed, and with it what is cached. */
@@ -75,8 +77,8 @@ export function specification(): Specification {
   function watch(start: StartExchange): StartExchange {
     return (request) => {
       const history = historyOf(request)
-      // Single flight.
-      expect(history.every(({ endedAt }) => endedAt !== undefined)).toBe(true)
+      // Single flight, until the key is removed or exchanged in another way.
+      expect(history.every((each) => each.endedAt !== undefined || each.isDropped)).toBe(true)
       const exchange: Exchange = { startedAt: now() }
       history.push(exchange)
       const started = start(request)
@@ -162,8 +164,8 @@ export function specification(): Specification {
         if (error !== undefined && !isRotated && !isRemoved) {
           expect(gap).toBeGreaterThanOrEqual(Math.max(250, error.retryAfterMs))
         }
-        // No exchange right after a token, unless it expired, its key was removed or a caller bypassed the cache.
-        if (error === undefined && !isBypassed && !isJump && !isRemoved) {
+        // No exchange right after a token, unless it expired, was dropped or a caller bypassed the cache.
+        if (error === undefined && !isBypassed && !isJump && exchange.isDropped !== true) {
           expect(next.startedAt - startedAt).toBeGreaterThanOrEqual(MIN_TTL_MS)
         }
       }
@@ -174,6 +176,13 @@ export function specification(): Specification {
     jumps.push(now())
     for (const exchange of [...histories.values()].flat()) {
       if (exchange.token && ttlOf(exchange.token) < MIN_TTL_MS) exchange.isDropped = true
+    }
+  }
+
+  function exchangedAnew(): void {
+    rotations.push(now())
+    for (const exchange of [...histories.values()].flat()) {
+      if (exchange.endedAt === undefined) exchange.isDropped = true
     }
   }
 
@@ -188,6 +197,7 @@ export function specification(): Specification {
     check,
     checkBackoff,
     assertionRotated: () => rotations.push(now()),
+    exchangedAnew,
     clockJumped,
     removed,
   }

@@ -72,6 +72,17 @@ const rotatingAssertion = () =>
     rethrow()
   })
 
+const exchangingAnew = () =>
+  command('change how all keys are exchanged', async (spec, { cache }) => {
+    spec.exchangedAnew()
+    cache.updateIdentities(({ identity }) => ({
+      ...identity,
+      tokenFile: `${identity.tokenFile}-next`,
+    }))
+    await vi.advanceTimersByTimeAsync(0)
+    rethrow()
+  })
+
 const removing = (key: number) =>
   command(`remove(${key})`, async (spec, { cache }) => {
     const removed = other(key)
@@ -132,6 +143,7 @@ const commands = fc.commands(
     jumpMs.map(jumping),
     fc.constant(rotatingAssertion()),
     fc.nat(2).map(removing),
+    fc.constant(exchangingAnew()),
   ],
   { maxCommands: 60 },
 )
