@@ -19,6 +19,7 @@ const INDEPENDENT = [
     'cert-manager/cert-manager/releases/tag/v1.11.0',
     '`managedIdentity.clientID` of the solver `azureDNS`',
   ],
+  ['Dapr', '1.11', 'dapr/docs/pull/3204', 'with `azure.workload.identity/use: "true"` on the pod'],
   [
     'external-dns',
     '0.13.6',
@@ -36,6 +37,12 @@ const INDEPENDENT = [
     '4.1',
     'fluent/fluent-bit-docs/issues/2086',
     '`auth_type workload_identity`',
+  ],
+  [
+    'KEDA',
+    '2.8',
+    'kedacore/keda/issues/2487',
+    '`podIdentity.provider: azure-workload` in the TriggerAuthentication',
   ],
   [
     'restic',
@@ -70,7 +77,7 @@ function formatIndex() {
   const items = recipes.map(({ id, title }) => `- [${title}](${id}.md)`)
   const independent = INDEPENDENT.map(
     ([name, version, source, setting]) =>
-      `- ${name} [${version}](https://github.com/${source}): ${setting}`,
+      `### ${name}\n\n[${version}](https://github.com/${source}): ${setting}.`,
   )
   return `# Recipes by program
 
@@ -88,13 +95,13 @@ From the version shown on, these programs exchange the projected token themselve
 \`azure.workload.identity/use: "true"\`. For SDKs, see
 [minimum versions](../compatibility.md#minimum-sdk-version-for-workload-identity).
 
-${independent.join('\n')}
+${independent.join('\n\n')}
 `
 }
 
 function formatRecipe({ title, text, set, settings, works, fails, ...origin }) {
   const rows = settings.map(([name, value]) => `| ${formatName(name)} | ${value} |`)
-  return `# ${title} with workload identity on Kubernetes
+  return `# ${title}
 
 ${formatOrigin()}
 

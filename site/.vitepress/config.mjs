@@ -52,6 +52,11 @@ export default defineConfig({
     editLink: { pattern: `${REPOSITORY}/edit/main/:path` },
   },
   vite: { plugins: [{ name: 'wimds-vue', enforce: 'pre', resolveId: findVue }] },
+  // What people type into a search engine.
+  transformPageData: (page) => {
+    if (/^recipes\/(?!index)/.test(page.relativePath))
+      page.title += ' with workload identity on Kubernetes'
+  },
   buildEnd: () => copyFileSync(`${ROOT}docs/images/icon.svg`, `${ROOT}site/dist/${REF}/icon.svg`),
 })
 

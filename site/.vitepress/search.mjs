@@ -18,30 +18,57 @@ export const SEARCH = {
         field === 'names'
           ? [...(section.text ?? '').matchAll(/§(\S+)/g)].map(([, name]) => name).join(' ')
           : section[field],
-      /** Returns identifiers such as `wimds.io/mode` and `AADSTS700213` as a whole, and their parts. */
+      /** Returns identifiers such as `wimds.io/mode`, `AADSTS700213` and `ForbiddenByRbac` as a whole, and their parts. */
       tokenize: (text) =>
         (text.match(/[\p{L}\p{N}]+(?:[-_./:][\p{L}\p{N}]+)*/gu) ?? []).flatMap((word) => {
           // An address and the name of a host are only whole words.
-          const parts = /\..*\./.test(word) ? [word] : word.split(/[-_./:]|(?<=AADSTS)/i)
+          const parts =
+            /\..*\./.test(word) && !/[A-Z]/.test(word)
+              ? [word]
+              : word.split(/[-_./:]|(?<=AADSTS|aadsts)|(?<=[a-z\d])(?=[A-Z])/)
           return parts.length > 1 ? [word, ...parts] : parts
         }),
     },
     searchOptions: {
       boost: { title: 3.5, names: 2, titles: 1, text: 1 },
-      /** A code or an address means only itself. */
-      fuzzy: (term) => (/\d|^.{0,4}$/.test(term) ? false : 0.2),
-      prefix: (term) => term.length > 2,
-      /** What is typed counts most, the beginning of a word less, and a misspelt word least. */
-      weights: { prefix: 0.375, fuzzy: 0.1 },
-      /** Words that every page has. */
-      boostTerm: (term) =>
-        /^(?:a|an|and|are|by|can|for|how|in|is|it|no|not|of|on|or|the|to|use|what|when|with|wimds)$/.test(
+      /** Drops words of every sentence, which would make a long page match a long question; adds our word for the field's. */
+      processTerm: (typed) => {
+        const term = typed.toLowerCase()
+        const ours = {
+          aad: ['entra'],
+          azwi: ['azure-workload-identity'],
+          k8s: ['kubernetes'],
+          mic: ['aad-pod-identity'],
+          msi: ['managed'],
+          mutated: ['injected'],
+          mutating: ['webhook'],
+          nmi: ['aad-pod-identity'],
+          restriction: ['restricted'],
+          uami: ['managed', 'identity'],
+          unauthorized: ['401'],
+          forbidden: ['403'],
+        }
+        return /^(?:an?|and|are|as|at|be|but|by|can|do|does|don|for|from|has|have|how|i|if|in|into|is|its?|my|not?|of|on|or|so|that|the|then|there|this|to|use|used|using|was|we|what|when|which|while|why|will|with|wimds|you|your)$/.test(
           term,
         )
-          ? 0.1
+          ? null
+          : [term, ...(Object.hasOwn(ours, term) ? ours[term] : [])]
+      },
+      /** A code or an address means only itself, once it is typed whole. */
+      fuzzy: (term) => (/\d|^.{0,4}$/.test(term) ? false : 0.2),
+      prefix: (term, index, terms) =>
+        term.length > 2 && (!/\d/.test(term) || index === terms.length - 1),
+      /** What is typed counts most, the beginning of a word less, and a misspelt word least. */
+      weights: { prefix: 0.375, fuzzy: 0.1 },
+      /** Words that most pages have. */
+      boostTerm: (term) =>
+        /^(?:access|aks|azure|identit(?:y|ies)|kubernetes|managed|pods?|requests?|service|sidecar|tokens?|workload)$/.test(
+          term,
+        )
+          ? 0.6
           : 1,
       /**
-       * A page goes before its sections; a page with explanations before a list of flags and values, and before a recipe, of
+       * What explains an error goes first; a page goes before its sections; a page with explanations before a list of flags and values, and before a recipe, of
        * which each repeats the same words; what only contributors read comes last.
        */
       boostDocument: (id, term, { titles }) => {
@@ -55,8 +82,13 @@ export const SEARCH = {
         )
           return 0.2
         return (
-          (titles.length === 0 ? 1.8 : 1) *
-          (/^(?:chart|cli|logs|metrics)$/.test(page) || id.includes('/recipes/') ? 0.4 : 1)
+          (titles.length === 0 ? 1.5 : 1) *
+          (/^(?:troubleshooting|access-denied)$/.test(page) ? 1.25 : 1) *
+          (/^(?:chart|cli|examples.*|logs|metrics)$/.test(page)
+            ? 0.4
+            : /recipes\/\w/.test(id)
+              ? 0.7
+              : 1)
         )
       },
     },

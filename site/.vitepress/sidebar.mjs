@@ -23,7 +23,7 @@ function listFolder(text, folder) {
     .map((file) => {
       const [, title] = /^# (.+)$/m.exec(readFileSync(new URL(`${folder}/${file}`, INDEX), 'utf8'))
       return {
-        text: title.replace(' with workload identity on Kubernetes', ''),
+        text: title,
         link: `/${folder}/${file}`,
       }
     })

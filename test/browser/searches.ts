@@ -1,81 +1,271 @@
-/** What people type into the search of the site, and the sections that answer it. */
-export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
-  // The error in front of them
-  AADSTS700213: ['aadsts.html#aadsts700213'],
-  AADSTS70021: ['aadsts.html#aadsts70021'],
-  aadsts7000272: ['aadsts.html#aadsts7000272'],
-  '700016': ['aadsts.html#aadsts700016'],
-  AADSTS500011: ['aadsts.html#aadsts500011'],
-  AADSTS53003: ['aadsts.html#aadsts53003'],
-  'No matching federated identity record found for presented assertion subject': [
-    'aadsts.html#aadsts700213',
-  ],
-  'Failed to acquire a token': ['troubleshooting.html#failed-to-acquire-a-token'],
-  'ManagedIdentityCredential authentication unavailable': [
-    'troubleshooting.html#failed-to-acquire-a-token',
-  ],
-  'connection refused': ['troubleshooting.html#connection-refused'],
-  timeout: ['troubleshooting.html#entra_timeout', 'troubleshooting.html#connection-timed-out'],
-  'connection timed out': ['troubleshooting.html#connection-timed-out'],
-  'identity not found': ['troubleshooting.html#identity_not_found'],
-  'Multiple user assigned identities exist': ['troubleshooting.html#identity_ambiguous'],
-  'unable to verify the first certificate': ['troubleshooting.html#entra_tls'],
-  'address already in use': ['troubleshooting.html#listen_failed'],
-  'failed calling webhook': [
-    'webhook.html#when-it-fails',
-    'troubleshooting.html#webhook_unavailable',
-  ],
-  'violates PodSecurity': ['troubleshooting.html#pod_not_admitted'],
-  CrashLoopBackOff: [
-    'troubleshooting.html#sidecar_not_running',
-    'troubleshooting.html#a-pod-does-not-start-or-is-stuck-in-init',
-  ],
-  ImagePullBackOff: ['troubleshooting.html#a-pod-does-not-start-or-is-stuck-in-init'],
-  AADSTS50013: ['aadsts.html'],
-  EnvironmentCredential: ['troubleshooting.html#failed-to-acquire-a-token'],
-  '429 Too Many Requests': ['troubleshooting.html#entra_throttled'],
-  'ENOTFOUND login.microsoftonline.com': ['troubleshooting.html#entra_unreachable'],
-  'self signed certificate in certificate chain': ['troubleshooting.html#entra_tls'],
-  'no endpoints available for service "wimds"': ['troubleshooting.html#webhook_unavailable'],
-  '403 Forbidden Key Vault': [
-    'tasks/access-denied.html',
-    'tasks/access-denied.html#a-role-is-missing',
-  ],
-  ForbiddenByRbac: ['tasks/access-denied.html#a-role-is-missing'],
-  AuthorizationFailed: ['tasks/access-denied.html#a-role-is-missing'],
-  AuthorizationPermissionMismatch: ['tasks/access-denied.html#a-role-is-missing'],
-  ForbiddenByFirewall: ['tasks/access-denied.html#a-firewall-refuses-the-address'],
-  // A task
-  install: ['install.html'],
-  upgrade: ['tasks/upgrade.html'],
-  uninstall: ['tasks/uninstall.html'],
-  'helm values': ['chart.html#values'],
-  'AKS Automatic': ['tasks/aks-automatic.html'],
-  openshift: ['tasks/openshift.html'],
-  istio: ['tasks/service-mesh.html'],
-  'argo cd': ['tasks/gitops.html'],
-  'aad-pod-identity': ['migrating.html', 'migrating.html#from-aad-pod-identity'],
-  'network policy': ['tasks/restricted-clusters.html#network-policy-for-default-deny-egress'],
-  'air gapped': ['install.html#air-gapped-clusters'],
-  prometheus: [
-    'observability.html',
-    'observability.html#with-the-prometheus-operator',
-    'recipes/prometheus.html',
-  ],
-  pgbackrest: ['recipes/pgbackrest.html'],
-  'grafana dashboard': ['observability.html#the-grafana-dashboard'],
-  'local development': ['simulator.html'],
-  // A name, or a question
-  'minimum SDK version workload identity': [
-    'compatibility.html#minimum-sdk-version-for-workload-identity',
-  ],
-  benchmark: ['performance.html', 'performance.html#method'],
-  'entra down': ['operations.html#during-an-outage-of-entra-id'],
-  'env mode': ['kubernetes.html#routing-modes', 'tasks/roll-out.html#choose-the-mode'],
-  'node agent': ['node-agent.html'],
-  WIMDS_PREFETCH: ['configuration.html#identity-and-cloud'],
-  'wimds.io/mode': ['kubernetes.html#injection-at-admission'],
-  limitations: ['#limitations'],
-  windows: ['#limitations', 'support.html#sdks-and-programs'],
-  'audit log': ['operations.html#audit-log'],
+/** What people type into the search of the site. */
+
+interface Search {
+  readonly typed: string
+  /** The sections that answer it; a page stands for all of its sections. */
+  readonly answers: readonly string[]
 }
+
+/** Sections that answer many of them. */
+const GROUPS: Readonly<Record<string, string>> = {
+  '@failed':
+    'troubleshooting#failed-to-acquire-a-token troubleshooting#net troubleshooting#what-the-application-sees',
+  '@timeout':
+    '@failed troubleshooting#connection-timed-out troubleshooting#entra_timeout troubleshooting#only-the-first-request-fails-or-some-fail',
+  '@denied':
+    'tasks/access-denied#the-service-says-403-forbidden-although-there-is-a-token tasks/access-denied#a-role-is-missing tasks/access-denied#steps',
+  '@aad-pod-identity':
+    'migrating#migration-from-azure-workload-identity-and-aad-pod-identity migrating#from-aad-pod-identity',
+  '@program':
+    'recipes/#programs-that-need-no-wimds recipes/#cert-manager recipes/#dapr recipes/#external-dns recipes/#external-secrets-operator recipes/#keda recipes/#restic',
+}
+
+const expand = (answers: string): string[] =>
+  answers.split(' ').flatMap((each) => (each in GROUPS ? expand(GROUPS[each] ?? '') : [each]))
+
+/** `typed | answers | source`: the public issue with these words, `-` if there is none. */
+const TABLE = `
+700016 | aadsts#aadsts700016 | -
+AADSTS700213 | aadsts#aadsts700213 | -
+AADSTS70021 | aadsts#aadsts70021 | -
+aadsts7000272 | aadsts#aadsts7000272 | -
+AADSTS500011 | aadsts#aadsts500011 | -
+AADSTS53003 | aadsts#aadsts53003 | -
+No matching federated identity record found for presented assertion subject | aadsts#aadsts700213 | -
+Failed to acquire a token | troubleshooting#failed-to-acquire-a-token | -
+ManagedIdentityCredential authentication unavailable | troubleshooting#failed-to-acquire-a-token | -
+connection refused | troubleshooting#connection-refused | -
+timeout | troubleshooting#entra_timeout troubleshooting#connection-timed-out | -
+connection timed out | troubleshooting#connection-timed-out | -
+identity not found | troubleshooting#identity_not_found | -
+Multiple user assigned identities exist | troubleshooting#identity_ambiguous | -
+unable to verify the first certificate | troubleshooting#entra_tls | -
+address already in use | troubleshooting#listen_failed | -
+failed calling webhook | webhook#when-it-fails troubleshooting#webhook_unavailable | -
+violates PodSecurity | troubleshooting#pod_not_admitted | -
+CrashLoopBackOff | troubleshooting#sidecar_not_running troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | -
+ImagePullBackOff | troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | -
+AADSTS50013 | aadsts | -
+EnvironmentCredential | troubleshooting#failed-to-acquire-a-token | -
+429 Too Many Requests | troubleshooting#entra_throttled | -
+ENOTFOUND login.microsoftonline.com | troubleshooting#entra_unreachable | -
+self signed certificate in certificate chain | troubleshooting#entra_tls | -
+no endpoints available for service "wimds" | troubleshooting#webhook_unavailable | -
+403 Forbidden Key Vault | @denied | -
+ForbiddenByRbac | tasks/access-denied#a-role-is-missing | -
+AuthorizationFailed | tasks/access-denied#a-role-is-missing | -
+AuthorizationPermissionMismatch | tasks/access-denied#a-role-is-missing | -
+ForbiddenByFirewall | tasks/access-denied#a-firewall-refuses-the-address | -
+install | install | -
+upgrade | tasks/upgrade | -
+uninstall | tasks/uninstall | -
+helm values | chart#values | -
+AKS Automatic | tasks/aks-automatic | -
+openshift | tasks/openshift | -
+istio | tasks/service-mesh | -
+argo cd | tasks/gitops | -
+aad-pod-identity | @aad-pod-identity | -
+network policy | tasks/restricted-clusters#network-policy-for-default-deny-egress | -
+air gapped | install#air-gapped-clusters | -
+prometheus | observability recipes/prometheus | -
+pgbackrest | recipes/pgbackrest | -
+grafana dashboard | observability#the-grafana-dashboard | -
+local development | simulator | -
+minimum SDK version workload identity | compatibility#minimum-sdk-version-for-workload-identity | -
+benchmark | performance | -
+entra down | operations#during-an-outage-of-entra-id | -
+env mode | kubernetes#routing-modes tasks/roll-out#choose-the-mode | -
+node agent | node-agent | -
+WIMDS_PREFETCH | configuration#identity-and-cloud | -
+wimds.io/mode | kubernetes#injection-at-admission | -
+limitations | #limitations | -
+windows | #limitations support#sdks-and-programs | -
+audit log | operations#audit-log | -
+ManagedIdentityCredential authentication unavailable. The requested identity has not been assigned to this resource | @failed troubleshooting#identity_not_found | azure-workload-identity#751
+ManagedIdentityCredential authentication failed status code 404 | @failed troubleshooting#identity_not_found troubleshooting#not_found | aad-pod-identity#1250
+Failed to retrieve IMDS token after 3 retries | @failed | aad-pod-identity#1250
+dial tcp 169.254.169.254:80: connect: connection refused | @failed troubleshooting#connection-refused | azure-workload-identity#1135
+dial tcp 169.254.169.254:80: i/o timeout | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | AKS-Construction#177
+the MSI endpoint is not available. Failed HTTP request to MSI endpoint | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | AKS-Construction#177
+169.254.169.254 context deadline exceeded | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | external-dns#4375
+side car container not working | troubleshooting#sidecar_not_ready troubleshooting#sidecar_not_running troubleshooting#pod_not_injected troubleshooting#sidecar_not_listening | azure-workload-identity#651
+Failed to connect to MSI. Please make sure MSI is configured correctly | @failed | azure-workload-identity#1116
+az login --identity | @failed recipes/azure-cli compatibility troubleshooting#the-sdk-does-not-call-the-sidecar sdk-variables | azure-cli#14577
+NO_PROXY 169.254.169.254 | troubleshooting#token_request_proxied kubernetes#corporate-proxy-and-ca tasks/proxy-and-ca | certbot-dns-azure#54
+Identity not found | troubleshooting#identity_not_found | aad-pod-identity#778
+AzureServiceTokenProviderException: Identity not found | @failed troubleshooting#identity_not_found | aad-pod-identity#436
+Tried the following 3 methods to get an access token, but none of them worked | @failed | aad-pod-identity#436
+Received a non-retryable error. MSI ResponseCode | @failed | aad-pod-identity#436
+Access token could not be acquired | @failed | aad-pod-identity#768
+adal: Refresh request failed. Status Code = 404 | @failed troubleshooting#not_found troubleshooting#identity_not_found | aad-pod-identity#74
+getting assigned identities for pod in CREATED state failed after 16 attempts | @failed migrating | azure-workload-identity#976
+azure.workload.identity/inject-proxy-sidecar | migrating | azure-workload-identity#1210
+workload identity with dapr sidecar | @program tasks/service-mesh | azure-workload-identity#791
+environment variables not injected into the pod | troubleshooting#pod_not_injected troubleshooting#sdk_variables_missing | azure-workload-identity#525
+pod is not injected | troubleshooting#pod_not_injected | azure-workload-identity#525
+job does not complete sidecar keeps running | kubernetes#start-order-of-the-native-sidecar tasks/existing-workload migrating#differences | azure-workload-identity#773
+AADSTS70021 No matching federated identity record found for presented assertion | aadsts#aadsts70021 aadsts#aadsts700213 troubleshooting#federated_credential_not_found | azure-workload-identity#340
+AADSTS7002138 | aadsts troubleshooting#federated_credential_mismatch troubleshooting#federated_credential_not_found | Azure/login#517
+AADSTS700211 | aadsts#aadsts700211 | azure-workload-identity#1200
+Assertion Issuer kubernetes.default.svc.cluster.local | troubleshooting#issuer_mismatch troubleshooting#issuer_unreachable aadsts#aadsts700211 tasks/self-hosted-issuer troubleshooting#federated_credential_not_found aadsts#aadsts70021 | azure-workload-identity#616
+AADSTS700024 client assertion is not within its valid time range | aadsts#aadsts700024 troubleshooting#assertion_expired troubleshooting#assertion_not_yet_valid | a question
+HTTPConnectionPool(host=169.254.169.254, port=80): Max retries exceeded with url: /metadata/identity/oauth2/token | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | zero-to-jupyterhub#2437
+requests.exceptions.ConnectionError when doing MSIAuthentication | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout troubleshooting#connection-refused | zero-to-jupyterhub#2437
+token response time spikes | performance operations runbooks#wimdsentraslow troubleshooting#entra_timeout | aad-pod-identity#726
+IMDS probe timeout 1s | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout sdk-variables configuration#identity-and-cloud tasks/roll-out operations | azure-sdk-for-net#20609
+Managed Identity to Connect AKS with Azure SQL | recipes/sql-server-dotnet recipes/sql-server-jdbc tasks/access-denied | aad-pod-identity#1437
+Login failed for user '<token-identified principal>' | @denied tasks/access-denied#the-audience-or-the-tenant-is-wrong-or-the-token-has-expired | aad-pod-identity#851
+parameter resource cannot be empty | troubleshooting#resource_missing | aad-pod-identity#851
+MSI Token failure: Failed to acquire access token from IMDS | @failed | mssql-jdbc#1907
+ActiveDirectoryMSI msiClientId | recipes/sql-server-jdbc recipes/sql-server-dotnet | mssql-jdbc#1316
+Authentication=Active Directory Managed Identity | recipes/sql-server-dotnet | azure-workload-identity#976
+Entity Framework Core managed identity | recipes/sql-server-dotnet | azure-workload-identity#976
+No Managed Identity found for specified ClientId/ResourceId/PrincipalId | @failed troubleshooting#identity_not_found | SqlClient#815
+external-dns | @program | external-dns#1556
+cert-manager azure dns managed identity | @program | cert-manager/website#350
+jupyterhub | @program | zero-to-jupyterhub#2437
+does not have secrets get permission on key vault | @denied | azure-key-vault-to-kubernetes#182
+keyvault.BaseClient#GetSecret StatusCode=403 | @denied | azure-key-vault-to-kubernetes#232
+does not have authorization to perform action | @denied | kubernetes-keyvault-flexvol#180
+If access was recently granted, please refresh your credentials | @denied | kubernetes-keyvault-flexvol#180
+This request is not authorized to perform this operation | @denied tasks/access-denied#a-firewall-refuses-the-address | azure-sdk-for-net#46653
+hostNetwork | kubernetes#rejected-pods #limitations troubleshooting#pod_not_injected | azure-workload-identity#1050
+hostNetwork: true token | kubernetes#rejected-pods #limitations troubleshooting#pod_not_injected | aad-pod-identity#826
+windows containers support | #limitations support#sdks-and-programs kubernetes#rejected-pods | azure-workload-identity#1017
+virtual nodes ACI | support#clusters | azure-aci#131
+restic | @program | restic#3698
+velero | recipes/velero recipes/#velero | velero#6011
+Error getting backup store for this location velero | recipes/velero recipes/#velero | devops-lab#219
+repo1-azure-key-type=auto | recipes/pgbackrest | pgbackrest#2741
+Multiple user assigned identities exist, please specify the clientId / resourceId | troubleshooting#identity_ambiguous | pgbackrest#2741
+AZBLOB_USE_MANAGED_IDENTITY | recipes/clickhouse-backup | clickhouse-backup#1047
+NewServicePrincipalTokenFromMSI | @failed recipes/clickhouse-backup compatibility recipes/coredns-azure | clickhouse-backup#1047
+migrate from pod identity | @aad-pod-identity | a question
+AzureIdentityBinding | @aad-pod-identity | aad-pod-identity#1437
+AzurePodIdentityException | @aad-pod-identity | aad-pod-identity#552
+native sidecar | kubernetes#start-order-of-the-native-sidecar | azure-workload-identity#1442
+Assertion audience api://AzureADTokenExchange | troubleshooting#assertion_audience troubleshooting#federated_credential_mismatch aadsts#aadsts700212 troubleshooting#federated_credential_not_found | azure-workload-identity#340
+proxy sidecar Bad Request 400 | @failed troubleshooting#requests troubleshooting#request_malformed troubleshooting#metadata_header_missing migrating#differences | azure-workload-identity#1116
+Using managed identity extension to retrieve access token for Azure API | @failed @program | external-dns#1556
+multiple identities in one pod | tasks/several-identities | a question
+DefaultAzureCredential | @failed sdk-variables compatibility | a question
+spring boot managed identity | recipes/spring-boot recipes/sql-server-jdbc | sql-docs#5839
+terraform azurerm msi | recipes/terraform | a question
+OpenShift security context constraint | tasks/openshift | hypershift#7867
+pods stuck in Init | troubleshooting#a-pod-does-not-start-or-is-stuck-in-init troubleshooting#gate_failed troubleshooting#redirect_failed | azure-workload-identity#650
+failed to get token | @failed | azure-workload-identity#650
+how much memory does the sidecar need | kubernetes#resources tasks/roll-out#capacity-how-much-memory-and-cpu-the-sidecar-needs performance tasks/roll-out#choose-the-mode | a question
+sidecar not injected | troubleshooting#pod_not_injected | azure-workload-identity#525
+pod without sidecar | troubleshooting#pod_not_injected | azure-workload-identity#525
+operation not permitted | troubleshooting#redirect_failed | a question
+iptables | troubleshooting#redirect_failed kubernetes#routing-modes tasks/roll-out#choose-the-mode | azure-workload-identity#1050
+is it production ready | support | a question
+gateway timeout 504 | troubleshooting#entra_timeout | aad-pod-identity#726
+key vault firewall | tasks/access-denied#a-firewall-refuses-the-address | a question
+role assignment propagation | @denied | a question
+federated credential limit 20 | tasks/trust tasks/roll-out | azure-workload-identity#1200
+AADSTS90002 tenant not found | aadsts#aadsts90002 troubleshooting#tenant_refused | a question
+AADSTS700016 application was not found in the directory | aadsts#aadsts700016 troubleshooting#application_refused | a question
+azure government | configuration#clouds | a question
+china cloud login.partner.microsoftonline.cn | configuration#clouds | a question
+kustomize | tasks/gitops tasks/existing-workload kubernetes#injection-by-hand | a question
+github actions | tasks/gitops tasks/trust tasks/outside-kubernetes | Azure/login#517
+docker compose | tasks/outside-kubernetes | a question
+run locally without kubernetes | tasks/outside-kubernetes simulator | azure-dev#124
+token cache lifetime refresh | operations configuration protocol architecture performance | a question
+webhook failurePolicy | webhook#when-it-fails | azure-workload-identity#751
+x509: certificate signed by unknown authority | troubleshooting#webhook_certificate_invalid troubleshooting#entra_tls | a question
+SELF_SIGNED_CERT_IN_CHAIN | troubleshooting#entra_tls install#variants tasks/proxy-and-ca | a question
+user assigned managed identity federated credential create | tasks/trust tasks/quick-start-aks kubernetes#identity | a question
+kubelet identity | tasks/restricted-clusters #when-to-use-it | devops-stack#907
+azcopy | recipes/azcopy | azure-cli#14577
+external-secrets | @program | external-secrets#2783
+fluent-bit | recipes/fluent-bit | a question
+ManagedIdentityCredential authentication failed: Service request failed. Status: 403 (Forbidden) | @failed @denied | azure-sdk-for-net#19242
+The managed identity endpoint is indicating there's no available identity | @failed troubleshooting#identity_not_found | azure-sdk-for-js#17584
+Unable to connect to the Instance Metadata Service (IMDS). Skipping request to the Managed Service Identity (MSI) token endpoint | @failed | aad-pod-identity#1232
+ImdsCredential.get_token failed: no response from the IMDS endpoint | @failed | azure-sdk-for-python#35452
+failed to get matching identities for pod | @aad-pod-identity | aad-pod-identity#1300
+nmi restarts often | @aad-pod-identity | aad-pod-identity#799
+NMI throwing 404 | @aad-pod-identity troubleshooting#not_found | aad-pod-identity#1402
+admissions.enforcer/disabled | webhook chart#webhook tasks/aks-automatic | azure-workload-identity#687
+MutatingWebhookConfiguration failurePolicy | webhook#when-it-fails | AKS#3286
+the Authority does not appear to use https | configuration#clouds configuration#identity-and-cloud | azure-workload-identity#611
+federated token not created inside pod | troubleshooting#pod_not_injected troubleshooting#assertion_missing troubleshooting#the-projected-token troubleshooting#assertion_unreadable | azure-workload-identity#1023
+The combination of issuer and subject must be unique | tasks/trust kubernetes#identity | azure-workload-identity#434
+keda TriggerAuthentication workload identity | @program | AKS#3616
+init-iptables.sh is hardcoded to port 8000 | migrating#differences migrating#from-the-azure-workload-identity-proxy migrating#replace-its-image kubernetes#injection-at-admission | azure-workload-identity#177
+Don't require a privileged security context or the NET_ADMIN capability | tasks/restricted-clusters kubernetes#routing-modes tasks/roll-out#choose-the-mode | azure-workload-identity#1424
+inject-proxy-sidecar blocks jobs in Kubernetes | kubernetes#start-order-of-the-native-sidecar migrating#differences migrating#from-the-azure-workload-identity-proxy migrating#replace-its-webhook | azure-workload-identity#773
+istio native sidecars initContainers prevent pod from starting | tasks/service-mesh kubernetes#start-order-of-the-native-sidecar | istio#49221
+ManagedIdentityCredential: IMDS token request timed out | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#connection-timed-out troubleshooting#entra_timeout | azure-sdk-for-go#19389
+500ms timeout on IMDS available probe is too aggressive | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#connection-timed-out troubleshooting#entra_timeout | azure-sdk-for-net#9550
+Default Credentials Authentication for IMDS fails with context deadline exceeded when running on ACI | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#connection-timed-out troubleshooting#entra_timeout support#clusters | azure-sdk-for-go#21013
+IMDS Restriction on Azure Kubernetes Service | tasks/restricted-clusters | terraform-provider-azurerm#29032
+MSI authentication: Identity not found issue | @failed troubleshooting#identity_not_found | blob-csi-driver#618
+Received a non-retryable error. Identity Response Code: BadRequest | @failed troubleshooting#identity_not_found | SqlClient#815
+Managed Identity authentication is not possible inside shell-less container | recipes/sql-server-dotnet | SqlClient#3055
+database connectivity using Manage Identity in AKS jdbc | recipes/sql-server-jdbc | mssql-jdbc#1844
+azure.BearerAuthorizer#WithAuthorization: Failed to refresh the Token for request | @failed | aad-pod-identity#553
+failed to refresh ServicePrincipalTokenFromMSI using the MSI VM extension | @failed compatibility protocol | aad-pod-identity#585
+unable to talk to AAD | troubleshooting#entra_unreachable troubleshooting#connectivity-to-entra-id | aad-pod-identity#606
+Failed to retrieve OAuth Token from IMDS endpoint (CURLCode: 0, HTTP code: 400) | @failed | blob-csi-driver#618
+Use MSI for persistent volume azure blob CSI | @program kubernetes#rejected-pods #limitations | azure-docs#119466
+failed to create provider access token for the controller: ManagedIdentityCredential: context deadline exceeded | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | image-reflector-controller#882
+ManagedIdentityCredential: no default identity is assigned to this resource | @failed troubleshooting#identity_not_found troubleshooting#identity_ambiguous | image-reflector-controller#371
+missing environment variable AZURE_TENANT_ID | @failed configuration#identity-and-cloud | image-reflector-controller#371
+Azure CLI not found on path | @failed | source-controller#1071
+DefaultAzureCredential: failed to acquire a token. Attempted credentials | @failed | source-controller#1071
+Retry failed after 4 tries. (A task was canceled.) | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | azure-sdk-for-net#19249
+Sending request to IMDS identity endpoint got 500 status code back | @failed troubleshooting#internal | azure-sdk-for-net#19241
+ManagedIdentityCredential fails sometimes in AKS | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#connection-timed-out troubleshooting#entra_timeout | azure-sdk-for-net#18312
+significant delay for waiting the pod identity endpoint to be ready | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#connection-timed-out troubleshooting#entra_timeout kubernetes#start-order-of-the-native-sidecar operations#start troubleshooting#sidecar_not_ready | azure-sdk-for-net#19249
+does not work on first request | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#connection-timed-out troubleshooting#entra_timeout operations#start kubernetes#start-order-of-the-native-sidecar | azure-sdk-for-js#13436
+Multiple attempts failed to obtain a token from the managed identity endpoint | @failed | AppConfiguration#598
+Failure to authenticate with user defined managed identity on AKS | @failed troubleshooting#identity_not_found | AppConfiguration#598
+The policy requires the caller to use on-behalf-of (OBO) flow ForbiddenByPolicy | @denied | azure-key-vault-to-kubernetes#232
+pod stuck in ContainerCreating | troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | secrets-store-csi-driver-provider-azure#1328
+failed to mount secrets store objects for pod. Status=403 Code="Forbidden" | @denied kubernetes#rejected-pods | secrets-store-csi-driver-provider-azure#1328
+Pod cannot able to get values from akvs - 403 Forbidden | @denied | azure-key-vault-to-kubernetes#182
+private endpoint Key Vault public access disabled | tasks/access-denied#a-firewall-refuses-the-address | secrets-store-csi-driver-provider-azure#1226
+Key Vault access policy required instead of RBAC | @denied | azure-docs#117124
+nmi response failed with status code: 403 | @denied @aad-pod-identity | secrets-store-csi-driver-provider-azure#88
+AADSTS700016 Application with identifier was not found in the directory | aadsts#aadsts700016 troubleshooting#application_refused | azure-docs#108526
+AADSTS90002: Tenant not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud | aadsts#aadsts90002 troubleshooting#tenant_refused | external-dns#4418
+AADSTS700222 | aadsts | azure-workload-identity#820
+InvalidAuthenticationTokenTenant | tasks/access-denied#the-audience-or-the-tenant-is-wrong-or-the-token-has-expired | azure-sdk-for-python#35268
+AADSTS900023 Specified tenant identifier is neither a valid DNS name, nor a valid external domain | aadsts#aadsts900023 troubleshooting#tenant_refused | azure-sdk-for-js#29854
+Setting up oidc discovery document | tasks/self-hosted-issuer | azure-workload-identity#254
+How to configure with self-hosted OIDC url | tasks/self-hosted-issuer | azure-workload-identity#7
+k3s oidc issuer | tasks/self-hosted-issuer | azure-workload-identity#1117
+service-account-issuer kube-apiserver flags | tasks/self-hosted-issuer | azure-workload-identity#1117
+workload identity on azure redhat openshift cluster | tasks/openshift | azure-workload-identity#1360
+spark MSI storage account hadoop | recipes/hadoop-abfs | azure-container-apps#297
+org.apache.hadoop.fs.azurebfs.oauth2.MsiTokenProvider | recipes/hadoop-abfs | trino#16041
+HTTP connection failed for getting token from AzureAD | @failed recipes/hadoop-abfs | azure-container-apps#297
+Connection to IMDS endpoint cannot be established | @failed | azure-sdk-for-java#40604
+delta-rs managed identity | compatibility | delta-rs#662
+could not acquire access token to parse claims: ManagedIdentityAuthorizer: failed to request token from metadata endpoint | @failed recipes/terraform | terraform-provider-azurerm#21187
+terraform use_msi hangs and nothing happens | recipes/terraform | terraform-provider-azurerm#16501
+ARM_USE_MSI | recipes/terraform | terraform-provider-azapi#962
+Can't get kubelogin to work with MSI | troubleshooting#login_failed compatibility sdk-variables | kubelogin#35
+support custom proxy and certificate | tasks/proxy-and-ca kubernetes#corporate-proxy-and-ca configuration#network | azure-sdk-for-java#47041
+identity binding mode AKS | tasks/identity-bindings configuration#identity-bindings | azure-sdk-for-net#53436
+sidecar injection annotation | kubernetes#injection-at-admission webhook | azure-workload-identity#496
+make proxy image configurable | migrating#replace-its-image chart#images install#variants chart#values kubernetes#images | azure-workload-identity#1443
+Lifetime Validation failed. Token is expired | @failed operations troubleshooting#assertion_expired tasks/access-denied#steps | azure-sdk-for-js#6643
+ExpiredAuthenticationToken | @denied tasks/access-denied#the-audience-or-the-tenant-is-wrong-or-the-token-has-expired operations | azure-sdk-for-java#33112
+MSI: Failed to acquire tokens after retrying 3 times | @failed | azure-sdk-for-java#23698
+expires_in parsing issue | protocol compatibility #what-you-get | azure-sdk-for-java#32367
+authentication causes timeout after upgrade azure identity java | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | azure-sdk-for-java#25084
+webhooks OutOfSync ArgoCD | tasks/gitops | seldon-core#2392
+gatekeeper policy | tasks/roll-out#policies-gatekeeper-and-kyverno tasks/restricted-clusters node-agent#without-the-webhook troubleshooting#pod_not_admitted | gatekeeper#1058
+az cli login does not work with workload identity | @failed recipes/azure-cli | azure-workload-identity#682
+`
+
+export const SEARCHES: readonly Search[] = TABLE.trim()
+  .split('\n')
+  .map((line) => {
+    const [typed = '', answers = ''] = line.split(' | ')
+    return { typed, answers: expand(answers) }
+  })
