@@ -85,9 +85,8 @@ test('rejects the values of golden/rejected.txt', async () => {
     [POLICY, [...REJECTED_BY_POLICY]],
   ] as const) {
     for (const values of rejected) {
-      const error: unknown = await template([base, [`--set=${values}`]]).catch(
-        (thrown: unknown) => thrown,
-      )
+      const flag = values.startsWith('--') ? values : `--set=${values}`
+      const error: unknown = await template([base, [flag]]).catch((thrown: unknown) => thrown)
       found.push(`${values}\n  ${messageIn(error)}\n`)
     }
   }

@@ -82,6 +82,7 @@ export const WEBHOOK: Group = [
       { webhook: { namespaceSelector: [{ key: 'team', operator: 'In', values: ['shop'] }] } },
     ],
     'no excluded namespaces': [{ webhook: { excludedNamespaces: [] } }],
+    'its own namespace among the excluded': [{ webhook: { excludedNamespaces: ['wimds'] } }],
     'no FlowSchema, NetworkPolicy and admission policy': [
       ['flowSchema', 'networkPolicy', 'admissionPolicy'].map(
         (name) => `--set=${name}.enabled=false`,
@@ -140,6 +141,7 @@ export const NODE_AGENT: Group = [
       { nodeAgent: { scrapers: [{ ipBlock: { cidr: '10.0.0.0/8' } }] } },
     ],
     'another port of loopback': [['--set=nodeAgent.adminListen=localhost:9449']],
+    'loopback of IPv6': [['--set=nodeAgent.adminListen=[::1]:9441']],
     'metrics that Prometheus cannot scrape': [
       [SCRAPER, '--set=podMonitor.enabled=true,nodeAgent.adminListen=127.0.0.1:9441'],
     ],
@@ -208,7 +210,7 @@ export const BY_POLICY: Group = [
 
 const CERT_MANAGER = 'certificates.source=cert-manager'
 
-/** Values that are rejected, as `--set` takes them. */
+/** Values that are rejected, as `--set` takes them, or flags. */
 export const REJECTED: readonly string[] = [
   'injektion.mode=env',
   'injection.mode=iptables',
@@ -224,7 +226,7 @@ export const REJECTED: readonly string[] = [
   'injection.env.WIMDS_CA_FILE=/ca.crt,injection.ca.secret=ca',
   // As wimds inject does.
   ...[...SET_BY_INJECTION.keys()].map((name) => `injection.env.${name}=x`),
-  'injection.uid=2147483648',
+  '--set-string=injection.uid=2147483648',
   'injection.resources.memoryLimit=32Mi',
   'injection.resources.memoryRequest=1Gi,injection.resources.memoryLimit=1000M',
   'injection.resources.cpuRequest=1500m,injection.resources.cpuLimit=1',

@@ -1,7 +1,7 @@
 /** The environment of the app's containers: the endpoints of SDKs, and the metadata address in NO_PROXY and no_proxy. */
 import { listFound } from '../../lib/printable.ts'
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
-import { createEndpointVariables, type SidecarEndpoint } from './endpoint-variables.ts'
+import { createEndpointVariables } from './endpoint-variables.ts'
 import type { Plan } from './injection-plan.ts'
 import {
   type Container,
@@ -11,13 +11,10 @@ import {
   hasEnvFrom,
 } from '../../kubernetes/pod.ts'
 
-/** Returns the container with NO_PROXY extended and the endpoint variables added. */
-export function addAppEnvironment(
-  container: Container,
-  endpoint: SidecarEndpoint,
-  alwaysSetsNoProxy: boolean,
-): Container {
-  const env = excludeFromProxy(container, alwaysSetsNoProxy)
+/** Returns the container with NO_PROXY extended and the endpoint variables added, unless it is to be skipped. */
+export function addAppEnvironment(container: Container, { settings, endpoint }: Plan): Container {
+  if (settings.skipped.has(container.name)) return container
+  const env = excludeFromProxy(container, settings.alwaysSetsNoProxy)
   const added = createEndpointVariables(container, endpoint)
   if (env.length + added.length === 0) return container
   return { ...container, env: [...env, ...added] }

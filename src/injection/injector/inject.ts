@@ -115,11 +115,7 @@ const MAX_PATCH_BYTES = 2 ** 20
 
 /** Adds the injection to a pod without one. `before` is the pod with an earlier one, whose defaults of plugins are kept. */
 function addInjection(pod: Pod, plan: Plan, before: Pod | undefined): Pod {
-  const { mode, alwaysSetsNoProxy } = plan.settings
-  const addEnvironment = (container: Container) =>
-    plan.settings.skipped.has(container.name)
-      ? container
-      : addAppEnvironment(container, plan.endpoint, alwaysSetsNoProxy)
+  const addEnvironment = (container: Container) => addAppEnvironment(container, plan)
   const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
   const spec = {
     ...pod.spec,
@@ -133,7 +129,7 @@ function addInjection(pod: Pod, plan: Plan, before: Pod | undefined): Pod {
     ],
     ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
   }
-  const record = formatRecord(mode, pod, { spec })
+  const record = formatRecord(plan.settings.mode, pod, { spec })
   const annotations = { ...pod.metadata?.annotations, [INJECTED]: record }
   return { ...pod, metadata: { ...pod.metadata, annotations }, spec }
 }

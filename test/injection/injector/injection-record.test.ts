@@ -90,23 +90,20 @@ test('in mode env a variable that was edited since stays, and is reported as the
   expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST.name}, so SDKs`)])
 })
 
-test.each(['IDENTITY_HEADER', 'MSI_SECRET'])(
-  'in mode env a %s that was edited since stays, and its removal says so',
-  (name) => {
-    const mine = { name, value: 'mine' }
-    const once = injected(pod(ENV))
-    const env = (containerOf(once, 'app').env ?? []).map((entry) =>
-      entry.name === name ? mine : entry,
-    )
-    const edited = { ...once, spec: { ...once.spec, containers: [{ ...APP, env }] } }
-    expect(uninject(edited)).toEqual({
-      kind: 'uninjected',
-      pod: withEnv([mine]),
-      warnings: [expect.stringContaining(`edited after the injection: ${name} of app`)],
-    })
-    expect(containerOf(injected(edited), 'app').env).toContainEqual(mine)
-  },
-)
+test('in mode env an identity header that was edited since stays, and its removal says so', () => {
+  const mine = { name: 'IDENTITY_HEADER', value: 'mine' }
+  const once = injected(pod(ENV))
+  const env = (containerOf(once, 'app').env ?? []).map((entry) =>
+    entry.name === mine.name ? mine : entry,
+  )
+  const edited = { ...once, spec: { ...once.spec, containers: [{ ...APP, env }] } }
+  expect(uninject(edited)).toEqual({
+    kind: 'uninjected',
+    pod: withEnv([mine]),
+    warnings: [expect.stringContaining('edited after the injection: IDENTITY_HEADER of app')],
+  })
+  expect(containerOf(injected(edited), 'app').env).toContainEqual(mine)
+})
 
 test.each<readonly [string, object]>([
   ['a value', { value: 'hunter2' }],
@@ -116,20 +113,6 @@ test.each<readonly [string, object]>([
   const once = injected(pod(ENV), { sidecarEnv })
   expect(containerOf(once, 'app').env).toContainEqual({ name: 'IDENTITY_HEADER', ...source })
   expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: pod(ENV), warnings: [] })
-})
-
-test('the pair of an earlier version, whose header is in a Secret, becomes that of this one', () => {
-  const valueFrom = { secretKeyRef: { name: 'header', key: 'identity-header' } }
-  const pair = [
-    { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
-    { name: 'IDENTITY_HEADER', valueFrom },
-  ]
-  const digest = createHash('sha256').update('http://127.0.0.1:8000/msi/token').digest('base64url')
-  const changes = { IDENTITY_ENDPOINT: [null, digest.slice(0, 8)], IDENTITY_HEADER: [null, null] }
-  const record = JSON.stringify({ mode: 'env', env: { app: changes } })
-  const earlier = withEnv(pair, { ...ENV, [RECORD]: record })
-  expect(injected(earlier)).toEqual(injected(pod(ENV)))
-  expect(uninject(earlier)).toMatchObject({ kind: 'uninjected', pod: pod(ENV) })
 })
 
 test('its record contains no secret', () => {

@@ -1,6 +1,6 @@
 /** The certificate that the replicas of the webhook share: when it is created, and when it is replaced. */
 import { X509Certificate } from 'node:crypto'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { ensureCertificate } from '../../../src/injection/webhook/certificate-rotation.ts'
 import type { CertificateStore } from '../../../src/injection/webhook/certificate-store.ts'
 import {
@@ -67,13 +67,18 @@ test('throws if every write conflicts', async () => {
   expect(writes).toBe(3)
 })
 
-test('rotates a certificate when a third of its life is left, and keeps its CA', async () => {
+test('rotates a certificate when a third of its life is left, and keeps its CA until that has expired', async () => {
   const store = memoryStore()
   const made = await current(store)
   expect(await current(store, { now: NOW + 59 * DAY_MS })).toEqual(made)
+  const known = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+  store.material = { ...made, caPem: made.caPem + known }
   const rotated = await current(store, { now: NOW + 61 * DAY_MS })
   expect(rotated.caPem).toContain(made.caPem)
+  // What is no certificate is dropped.
   expect(splitCertificates(rotated.caPem)).toHaveLength(2)
+  const late = await current(memoryStore(made), { now: NOW + 92 * DAY_MS })
+  expect(splitCertificates(late.caPem)).toHaveLength(1)
 })
 
 test('an empty store is filled again, with the CA of the served certificate', async () => {
@@ -82,38 +87,17 @@ test('an empty store is filled again, with the CA of the served certificate', as
   expect(rotated.caPem).toContain(made.caPem)
 })
 
-test('a rotation drops what is no certificate', async () => {
-  const made = await current(memoryStore())
-  const known = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
-  const store = memoryStore({ ...made, caPem: made.caPem + known })
-  const { caPem } = await current(store, { now: NOW + 61 * DAY_MS })
-  expect(splitCertificates(caPem)).toHaveLength(2)
-})
-
-test('a rotation drops expired CAs', async () => {
-  const store = memoryStore()
+test.each<
+  [string, (material: CertificateMaterial, other: CertificateMaterial) => CertificateMaterial]
+>([
+  ['with the key of another', (material, { keyPem }) => ({ ...material, keyPem })],
+  ['that no CA of the store has signed', (material, { caPem }) => ({ ...material, caPem })],
+  ['that is not PEM', (material) => ({ ...material, certPem: 'garbage' })],
+  ['for another name', (_, other) => other],
+])('replaces a stored certificate %s', async (_, spoil) => {
+  const material = await current(memoryStore())
+  const other = await current(memoryStore(), { name: 'other.wimds.svc' })
+  const store = memoryStore(spoil(material, other))
   await current(store)
-  const late = await current(store, { now: NOW + 92 * DAY_MS })
-  expect(splitCertificates(late.caPem)).toHaveLength(1)
-})
-
-describe('replaces a stored certificate', () => {
-  test.each<
-    [string, (material: CertificateMaterial, other: CertificateMaterial) => CertificateMaterial]
-  >([
-    ['with the key of another', (material, { keyPem }) => ({ ...material, keyPem })],
-    ['that no CA of the store has signed', (material, { caPem }) => ({ ...material, caPem })],
-    ['that is not PEM', (material) => ({ ...material, certPem: 'garbage' })],
-  ])('%s', async (_, spoil) => {
-    const [material, other] = [await current(memoryStore()), await current(memoryStore())]
-    const store = memoryStore(spoil(material, other))
-    await current(store)
-    expect(store.writes).toBe(1)
-  })
-
-  test('for another name', async () => {
-    const store = memoryStore(await current(memoryStore()))
-    await current(store, { name: 'other.wimds.svc' })
-    expect(store.writes).toBe(1)
-  })
+  expect(store.writes).toBe(1)
 })
