@@ -150,12 +150,11 @@ async function findProblem({ shell }: Reader): Promise<string | undefined> {
 /** Runs the steps, and adds the result of each. */
 async function runSteps(run: Run, limit: AbortSignal, results: Result[]): Promise<void> {
   let isBlocked = false
-  for (const { name, rehearsal, isNeeded, run: execute } of STEPS) {
+  for (const { name, isNeeded, run: execute } of STEPS) {
     const startedAt = Date.now()
     const add = (outcome: Result['outcome'], evidence?: unknown) =>
       results.push({
         name,
-        rehearsal,
         outcome,
         seconds: Math.round((Date.now() - startedAt) / 1000),
         evidence,

@@ -5,8 +5,6 @@ import { type Identifiers, redact } from './redact.ts'
 /** What one step of a run has shown. */
 export interface Result {
   readonly name: string
-  /** The test that shows the same without Azure. */
-  readonly rehearsal: string | undefined
   readonly outcome: 'passed' | 'failed' | 'not reached'
   readonly seconds: number
   /** What was seen, or why it failed. */
@@ -31,13 +29,10 @@ export function formatReport(
     '',
     ...Object.entries(about).map(([name, value]) => `- ${name}: ${text(value, identifiers)}`),
     '',
-    'Only a run in Azure shows what no other test does.',
-    '',
-    '| step | outcome | seconds | also shown by |',
-    '| --- | --- | --- | --- |',
+    '| step | outcome | seconds |',
+    '| --- | --- | --- |',
     ...results.map(
-      ({ name, outcome, seconds, rehearsal = 'no other test' }) =>
-        `| ${name} | ${SIGNS[outcome]} ${outcome} | ${seconds} | ${rehearsal} |`,
+      ({ name, outcome, seconds }) => `| ${name} | ${SIGNS[outcome]} ${outcome} | ${seconds} |`,
     ),
     ...seen.flatMap(({ name, evidence }) => [
       '',

@@ -21,8 +21,6 @@ export interface Step {
   readonly name: string
   /** True if no later step can do without it. */
   readonly isNeeded?: boolean
-  /** The test that shows the same without Azure, by the simulator; undefined: only a run in Azure can show it. */
-  readonly rehearsal?: string
   /** Returns what was seen. Throws an error if that is not what it should be. */
   readonly run: (run: Run) => Promise<unknown>
 }

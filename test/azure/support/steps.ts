@@ -23,46 +23,25 @@ const PUSH_CLIENTS = `
 "\${DOCKER_COMMAND:-docker}" tag wimds-clients:test "$REGISTRY/wimds-clients:test"
 "\${DOCKER_COMMAND:-docker}" push "$REGISTRY/wimds-clients:test"`
 
-/** What the others need, in this order, with the test that runs the commands elsewhere. */
-const PREPARATIONS: Readonly<Record<string, string | undefined>> = {
-  providers: undefined,
-  cluster: undefined,
-  images: undefined,
-  identity: undefined,
-  install: 'test/e2e/docs.test.ts',
-  application: 'test/e2e/docs.test.ts',
-}
+/** What the others need, in this order. */
+const PREPARATIONS = ['providers', 'cluster', 'images', 'identity', 'install', 'application']
 
 export const STEPS: readonly Step[] = [
-  ...Object.entries(PREPARATIONS).map(([name, rehearsal]): Step => ({
+  ...PREPARATIONS.map((name) => ({
     name: `quick start: ${name}`,
-    ...(rehearsal !== undefined && { rehearsal }),
     isNeeded: true,
-    run: (run) => prepare(run, name),
+    run: (run: Run) => prepare(run, name),
   })),
   { name: 'an application with a sidecar gets a token', isNeeded: true, run: getToken },
   { name: 'the node has containerd and cgroup v2', run: describeNode },
   { name: 'the admissions enforcer and the webhook', run: describeEnforcer },
-  {
-    name: 'an upgrade by Helm 4 to the node agent',
-    rehearsal: 'test/e2e/docs.test.ts',
-    run: installAgent,
-  },
-  {
-    name: 'an upgrade by the page, after a diff that is empty',
-    rehearsal: 'test/e2e/docs.test.ts',
-    run: upgrade,
-  },
+  { name: 'an upgrade by Helm 4 to the node agent', run: installAgent },
+  { name: 'an upgrade by the page, after a diff that is empty', run: upgrade },
   ...(['loopback', 'env', 'nft', 'node'] as const).map((mode) => ({
     name: `three generations of the SDK in mode ${mode}`,
-    rehearsal: mode === 'node' ? 'test/e2e/node-agent.test.ts' : 'test/clients/matrix',
     run: (run: Run) => checkClients(run, mode),
   })),
-  {
-    name: 'doctor finds no fault from outside',
-    rehearsal: 'test/e2e/doctor.test.ts',
-    run: runDoctor,
-  },
+  { name: 'doctor finds no fault from outside', run: runDoctor },
   { name: 'replies of Entra ID, and how the simulator differs', run: compareExchanges },
   { name: 'an application with a flexible credential', run: measureApplication },
   { name: 'tokens of an issuer of our own', run: measureOwnIssuer },
