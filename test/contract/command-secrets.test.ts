@@ -59,8 +59,8 @@ test.each<[string, string, string, string[][]]>([
     const settings = Object.fromEntries(names.map((name) => [name, value]))
     const variables = { ...environmentOf(simulator), ...settings }
     const printed = [
-      await captureOutput(doctor, ['--no-exchange'], variables),
-      await captureOutput(doctor, ['--no-exchange', '-o', 'json'], variables),
+      await captureOutput(doctor, [], variables),
+      await captureOutput(doctor, ['-o', 'json'], variables),
       // These are printed on purpose: applications need them.
       names.some((name) => name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name))
         ? ''
@@ -81,7 +81,7 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
   'HTTPS_PROXY rejects a password that is not percent-encoded: %s',
   async (url) => {
     const variables = { ...environmentOf(simulator), HTTPS_PROXY: url }
-    const text = await captureOutput(doctor, ['--no-exchange'], variables)
+    const text = await captureOutput(doctor, [], variables)
     expect(text).toMatch(/✗ settings: invalid settings\n {4}HTTPS_PROXY: .*%25/)
     expect(findPiece(PASSWORD, text)).toBeUndefined()
   },

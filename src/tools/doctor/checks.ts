@@ -2,70 +2,42 @@
 import { loadConfig } from '../../broker/config/config.ts'
 import { describeSettings, type Environment } from '../../broker/config/settings.ts'
 import { ConfigError, formatProblem } from '../../lib/errors.ts'
-import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import type { Sections } from './doctor-report.ts'
-import {
-  createFinding,
-  failed,
-  leaveOut,
-  notChecked,
-  type Outcome,
-  passed,
-  SKIPPED,
-} from './findings.ts'
+import { createFinding, failed, notNeeded, type Outcome, passed } from './findings.ts'
 import { checkSidecar } from './sidecar-check.ts'
 import { createStatus } from './status.ts'
-import { checkTokens, STATUS_CHECKS } from './status-checks.ts'
-
-interface LocalOptions {
-  readonly env: Environment
-  /** Undefined: WIMDS_MODE. */
-  readonly mode: RoutingMode | undefined
-  readonly skipSidecar: boolean
-  readonly skipExchange: boolean
-}
+import { checkTokens } from './status-checks.ts'
 
 /** Returns the settings and the checks, without a secret. A check that fails is reported, not thrown. */
-export async function checkHere(options: LocalOptions): Promise<Sections> {
-  const { env, mode, skipSidecar, skipExchange } = options
+export async function checkHere(env: Environment, skipSidecar: boolean): Promise<Sections> {
   const settings = describeSettings(env)
-  const config = await loadConfig(env).catch(explainSettings)
-  if ('status' in config) {
-    const dependent = ['sidecar', 'route', ...STATUS_CHECKS] as const
-    const others = leaveOut(dependent, notChecked('the settings are invalid'))
-    return { settings, checks: [createFinding('settings', config), ...others] }
-  }
-  const {
-    sidecar,
-    route,
-    tokens: asked,
-    requests,
-  } = skipSidecar ? SKIPPED_SIDECAR : await checkSidecar(config, mode ?? config.mode)
-  const status = await createStatus(config, !skipExchange)
+  const isUnset = settings.every(({ source }) => source === 'default')
+  const config = await loadConfig(env).catch((error: unknown) => explainSettings(error, isUnset))
+  if ('status' in config) return { settings, checks: [createFinding('settings', config)] }
+  const ofSidecar = skipSidecar ? undefined : await checkSidecar(config)
+  const { sidecar = WITHOUT, route, requests = [], tokens: asked = [] } = ofSidecar ?? {}
+  const status = await createStatus(config)
   // Without an identity only requests name client ids.
-  const requested = status.identities.length === 0 ? asked : status.tokens
-  const tokens = checkTokens({ ...status, tokens: requested }, 'this machine')
+  const tokens = status.identities.length === 0 ? asked : status.tokens
   const own = createFinding('settings', { ...passed(), warnings: [...config.warnings] })
-  const ofTokens = skipExchange
-    ? [
-        ...tokens.filter(({ check }) => check !== 'clock' && check !== 'token_exchange'),
-        ...leaveOut(['clock', 'token_exchange'], SKIPPED),
-      ]
-    : tokens
-  return { settings, checks: [own, sidecar, route, ...ofTokens, ...requests] }
+  const others = checkTokens({ ...status, tokens }, 'this machine')
+  return { settings, checks: [own, sidecar, route ?? [], others, requests].flat() }
 }
 
-const SKIPPED_SIDECAR = {
-  sidecar: createFinding('sidecar', SKIPPED),
-  route: createFinding('route', SKIPPED),
-  tokens: [],
-  requests: [createFinding('requests', SKIPPED)],
-}
+const WITHOUT = createFinding('sidecar', notNeeded('left out by --no-sidecar'))
+
+/** Where nothing is set, such as on a laptop, where doctor was tried first. */
+const UNSET = {
+  code: 'settings_invalid',
+  problem: 'no setting of a sidecar is set here',
+  fix: `run wimds doctor --pre before an installation, wimds doctor --cluster for an installation, or wimds doctor NAMESPACE/POD for a pod. To check a sidecar on this machine, set its variables: ${DOCS_URL}/configuration.html`,
+} as const
 
 /** Returns the failure of invalid settings. Throws any other error. */
-function explainSettings(error: unknown): Outcome {
+function explainSettings(error: unknown, isUnset: boolean): Outcome {
   if (!(error instanceof ConfigError)) throw error
+  if (isUnset) return failed(UNSET)
   const fault = {
     code: 'settings_invalid',
     problem: 'wimds serve does not start with these settings',

@@ -1,7 +1,16 @@
 /** Checks that a cluster answers, before an installation and of one. */
 import * as z from 'zod/mini'
-import { CheckEnd, createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
-import { type Kubectl, parseOutput } from './kubectl.ts'
+import type { Finding, Sections } from './doctor-report.ts'
+import {
+  catchEnd,
+  CheckEnd,
+  createFinding,
+  failed,
+  notChecked,
+  type Outcome,
+  passed,
+} from './findings.ts'
+import { type Kubectl, readJson, requireKubectl } from './kubectl.ts'
 
 /** The minor version of Kubernetes 1 from which on the chart can be installed. */
 const SUPPORTED_SINCE = 30
@@ -10,21 +19,17 @@ const Version = z.object({
   serverVersion: z.object({ gitVersion: z.string(), minor: z.string() }),
 })
 
-/**
- * Returns whether the version of the API server is supported, and the kubectl of the other checks: it ends them as not made
- * if the API server does not answer.
- */
-export async function reachCluster(kubectl: Kubectl) {
-  const result = await kubectl(['version', '--output=json'])
-  const { serverVersion } = parseOutput(Version, result) ?? {}
-  if (serverVersion !== undefined) {
-    return { server: createFinding('api_server', judgeVersion(serverVersion)), kubectl }
+/** Checks whether the version of the API server is supported. Makes the other checks if the API server answers. */
+export async function checkServer(
+  kubectl: Kubectl,
+  makeChecks: () => Promise<readonly Finding[]>,
+): Promise<Sections> {
+  const version = await catchEnd(() => readJson(kubectl, Version, ['version', '--output=json']))
+  if (version instanceof CheckEnd) {
+    return { checks: [createFinding('api_server', requireKubectl(version))] }
   }
-  return { server: createFinding('api_server', failed(result.fault)), kubectl: endUnreached }
-}
-
-const endUnreached: Kubectl = () => {
-  throw new CheckEnd(notChecked('the cluster cannot be reached'))
+  const server = createFinding('api_server', judgeVersion(version.serverVersion))
+  return { checks: [server, ...(await makeChecks())] }
 }
 
 function judgeVersion({ gitVersion, minor }: z.infer<typeof Version>['serverVersion']): Outcome {

@@ -6,10 +6,10 @@ import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import { VERSION } from '../../lib/version.ts'
 
 /**
- * `not_checked`: it could not be checked, or a failed check made it pointless. `not_needed`: this mode, or these
- * settings, have no use for it. `skipped`: left out by a flag. Only `ok` means that something was found to be right.
+ * `not_checked`: it could not be checked. `not_needed`: this mode, these settings or flags have no use for it. Only `ok` means
+ * that something was found to be right.
  */
-export type CheckStatus = 'ok' | 'failed' | 'not_checked' | 'not_needed' | 'skipped'
+export type CheckStatus = 'ok' | 'failed' | 'not_checked' | 'not_needed'
 
 /** The names of the checks. */
 export type CheckName =
@@ -21,6 +21,7 @@ export type CheckName =
   | 'clock'
   | 'token_exchange'
   | 'requests'
+  | 'status'
   | 'pod'
   | 'sidecar_container'
   | 'redirect'
@@ -71,14 +72,14 @@ export interface Sections {
   readonly pod?: string
   /** The settings of this machine, or of the pod; absent if they are not known. */
   readonly settings?: StatusDocument['settings'] | undefined
-  /** Every check, in the order in which one depends on the other, also the checks that were not made. */
+  /** In the order in which one depends on the other, without the checks that a failure makes pointless. */
   readonly checks: readonly Finding[]
 }
 
 export interface DoctorReport extends Sections {
   readonly schemaVersion: 1
   readonly version: string
-  /** True if every check passed, is not needed, or was left out by a flag; warnings leave it true. */
+  /** True if every check passed, or is not needed; warnings leave it true. */
   readonly ok: boolean
 }
 

@@ -1,7 +1,6 @@
 /** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
 import {
   type CommandDeclaration,
-  findConflict,
   type Flags,
   isJsonOutput,
   OUTPUT_FLAGS,
@@ -30,13 +29,7 @@ It checks the settings, the sidecar on this machine, the route to it, the reques
 Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists the checks.`,
   flags: {
     ...OUTPUT_FLAGS,
-    mode: {
-      value: 'MODE',
-      choices: ROUTING_MODES,
-      help: `the routing mode: ${ROUTING_MODES.join(', ')} (default: WIMDS_MODE, or the mode of the pod; with --pre loopback)`,
-    },
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
-    'no-exchange': { help: 'do not attempt a token exchange' },
     pre: {
       help: 'check, before an installation, the API server, the issuer, and whether a namespace admits injected pods',
       group: 'From another machine, with its kubectl',
@@ -48,6 +41,11 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
       short: 'n',
       value: 'NAME',
       help: 'the namespace of the pod, or with --pre of injected pods (default: the current one of the kubeconfig)',
+    },
+    mode: {
+      value: 'MODE',
+      choices: ROUTING_MODES,
+      help: `with --pre: the routing mode of the pod, as in wimds inject (default loopback)`,
     },
     'image-registry': {
       value: 'REGISTRY',
@@ -66,18 +64,13 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     'wimds doctor --cluster',
   ],
   exitCodes: {
-    0: 'every check passed, is not needed, or was left out by a flag',
+    0: 'every check passed, or is not needed',
     1: 'a check failed',
     2: 'no check failed, but one could not be made',
   },
 } as const satisfies CommandDeclaration
 
 type FlagName = keyof typeof DOCTOR.flags
-
-/** Flags of the checks on this machine. */
-const LOCAL_FLAGS = ['no-sidecar', 'no-exchange'] as const
-
-type DoctorFlags = Flags<FlagName>
 
 /**
  * Prints the report. The checks from outside a pod are loaded when they are asked for: the image of the sidecar does not
@@ -99,35 +92,31 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   return report.checks.some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED
 }
 
+/** Where a flag has a meaning, of which the others have none. */
+const SCOPES: readonly (readonly [FlagName, ...string[]])[] = [
+  ['no-sidecar', 'checks on this machine'],
+  ['mode', '--pre'],
+  ['image-registry', '--pre'],
+  ['uid', '--pre'],
+  ['namespace', '--pre', 'a pod'],
+  ['context', '--pre', '--cluster', 'a pod'],
+]
+
 /** Returns a sentence for each flag that has no meaning among the others. */
-function findConflicts(flags: DoctorFlags): string[] {
-  const isPre = flags.has('pre')
-  const isOfCluster = flags.has('cluster')
-  const isOfPod = flags.positionals.length > 0
-  const limit = (names: readonly FlagName[], isMet: boolean, scope: string) =>
-    isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
+function findConflicts(flags: Flags<FlagName>): string[] {
+  const chosen = (['pre', 'cluster'] as const).filter(flags.has).map((name) => `--${name}`)
+  const asked = [...chosen, ...(flags.positionals.length > 0 ? ['a pod'] : [])]
+  const [scope = 'checks on this machine', ...others] = asked
   return [
-    ...findConflict(flags, ['pre', 'cluster']),
-    ...(['pre', 'cluster'] as const)
-      .filter((name) => flags.has(name) && isOfPod)
-      .map((name) => `a pod or --${name}, not both`),
-    ...limit(['image-registry', 'uid'], isPre, '--pre'),
-    ...limit(['namespace'], isPre || isOfPod, '--pre and a pod'),
-    ...limit(['context'], isPre || isOfCluster || isOfPod, '--pre, --cluster and a pod'),
-    ...limit(['mode'], !isOfCluster, 'checks without --cluster'),
-    ...(flags.value('mode') === 'node' && !isPre && !isOfPod
-      ? ['--mode node is only for --pre and a pod: a pod of this mode has no sidecar']
-      : []),
-    ...limit(
-      LOCAL_FLAGS,
-      !isPre && !isOfCluster && !isOfPod,
-      'checks on this machine, without a pod, --pre and --cluster',
+    ...(others.length > 0 ? [`${asked.join(' or ')}: give one`] : []),
+    ...SCOPES.filter(([name, ...scopes]) => flags.has(name) && !scopes.includes(scope)).map(
+      ([name, ...scopes]) => `--${name} is only for ${scopes.join(' or ')}`,
     ),
   ]
 }
 
 /** Returns the pod that is named. */
-function parseTarget(flags: DoctorFlags, problems: string[]): PodTarget | undefined {
+function parseTarget(flags: Flags<FlagName>, problems: string[]): PodTarget | undefined {
   const [text] = flags.positionals
   if (text === undefined) return undefined
   const given = flags.value('namespace')
@@ -144,19 +133,13 @@ function parseTarget(flags: DoctorFlags, problems: string[]): PodTarget | undefi
 
 /** Runs the checks of this machine, of a pod, or of a cluster. Returns their title with them. */
 async function runChecks(
-  flags: DoctorFlags,
+  flags: Flags<FlagName>,
   target: PodTarget | undefined,
   io: CommandIo,
 ): Promise<readonly [title: string, Sections]> {
-  const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
   if (target === undefined && !flags.has('pre') && !flags.has('cluster')) {
-    const sections = await checkHere({
-      env: io.env,
-      mode,
-      skipSidecar: flags.has('no-sidecar'),
-      skipExchange: flags.has('no-exchange'),
-    })
-    return [`wimds ${VERSION}`, sections]
+    const skipSidecar = flags.has('no-sidecar')
+    return [`wimds ${VERSION}`, await checkHere(io.env, skipSidecar)]
   }
   const namespace = target?.namespace ?? flags.value('namespace')
   const context = flags.value('context')
@@ -165,7 +148,7 @@ async function runChecks(
     const { checkPod } = await import('./pod/pod-check.ts')
     const { createPortForward } = await import('./pod/port-forward.ts')
     const readForwarded = createPortForward(io, context)
-    const sections = await checkPod({ kubectl, readForwarded, target, mode })
+    const sections = await checkPod({ kubectl, readForwarded, target })
     const place = namespace === undefined ? '' : `${namespace}/`
     return [`Pod ${place}${sections.pod}`, sections]
   }
@@ -176,6 +159,6 @@ async function runChecks(
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(io.env)
   const { value } = flags
-  const sections = await checkBeforeInstallation({ kubectl, network, mode, namespace, value })
+  const sections = await checkBeforeInstallation({ kubectl, network, namespace, value })
   return [`Before an installation of wimds ${VERSION}`, sections]
 }

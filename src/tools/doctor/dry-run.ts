@@ -1,11 +1,11 @@
 /** Asks the API server by a dry run, which creates nothing, whether it would create an object, and explains a refusal. */
 import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
-import { failed, notChecked, type Outcome, passed } from './findings.ts'
-import type { Kubectl, KubectlResult } from './kubectl.ts'
+import { failed, notChecked, type Outcome } from './findings.ts'
+import type { Kubectl, KubectlFailure } from './kubectl.ts'
 
-/** Creates nothing. The result has the object as it would be stored. */
-export function tryToCreate(kubectl: Kubectl, object: object): Promise<KubectlResult> {
+/** Creates nothing. Returns the object as it would be stored, as JSON, or why it would not be. */
+export function tryToCreate(kubectl: Kubectl, object: object) {
   const args = ['create', '--dry-run=server', '--output=json', '--filename=-']
   return kubectl(args, JSON.stringify(object))
 }
@@ -101,7 +101,7 @@ const REFUSALS: readonly (readonly [RegExp, by: string, fix: string])[] = [
  * kubectl failed for another reason.
  */
 export function findRefusal(
-  { stderr, reason }: Pick<KubectlResult, 'stderr' | 'reason'>,
+  { stderr, reason }: Pick<KubectlFailure, 'stderr' | 'reason'>,
   what: string,
   mode?: RoutingMode,
 ) {
@@ -123,19 +123,14 @@ export function findRefusal(
   return { name, by, fault: { code, problem: `${by} refuses ${what}: ${reason}`, fix } } as const
 }
 
-/** Returns the outcome of a dry run of `what`. */
-export function judgeDryRun(result: KubectlResult, what: string, mode: RoutingMode): Outcome {
-  if (result.code === 0) return passed('is admitted (dry run)')
-  const { reason } = result
+/** Returns the outcome of a dry run of `what` that failed. */
+export function judgeRefusal(failure: KubectlFailure, what: string, mode: RoutingMode): Outcome {
+  const { reason, stderr, fault } = failure
   const [, missing] = /namespaces "([^"]+)" not found/.exec(reason) ?? []
   if (missing !== undefined) {
     return notChecked(`there is no namespace ${missing}. Create it, or name another one`)
   }
-  if (isUndecided(result)) return notChecked(reason)
-  return failed(findRefusal(result, what, mode)?.fault ?? result.fault)
-}
-
-/** Returns true if the API server has not judged the object: the user may not create it, or a webhook forbids dry runs. */
-function isUndecided({ stderr }: KubectlResult): boolean {
-  return /cannot create resource|does not support dry run/.test(stderr)
+  // The API server has not judged the object: the user may not create it, or a webhook forbids dry runs.
+  if (/cannot create resource|does not support dry run/.test(stderr)) return notChecked(reason)
+  return failed(findRefusal(failure, what, mode)?.fault ?? fault)
 }

@@ -7,7 +7,7 @@ import {
   formatWrite,
   parseManagedIdentityId,
 } from '../managed-identity.ts'
-import { isPlainWord, namesFileForAz, quoteForShell } from '../shell.ts'
+import { namesFileForAz, quoteForShell } from '../shell.ts'
 import type { Finding } from './doctor-report.ts'
 import type { TokenStatus } from './status.ts'
 
@@ -34,8 +34,10 @@ export function createCredentialCommands(
     application: `--id ${quoteForShell(clientId)}`,
   }
   const propose = (action: string, write: (kind: keyof typeof flags) => string): Commands => [
-    ...findIdentityName({ name, clientId, resourceId }),
-    { purpose: `${action} of ${name}, a managed identity`, command: write('managed-identity') },
+    {
+      purpose: `${action} of ${name}, a managed identity, whose name az identity list shows`,
+      command: write('managed-identity'),
+    },
     { purpose: 'or of an application registration', command: write('application') },
   ]
   if (code === 'federated_credential_mismatch') {
@@ -55,18 +57,6 @@ export function createCredentialCommands(
   return propose('Create the federated credential', (kind) =>
     formatWrite('create', { kind, flags: flags[kind] }, credential).join(' '),
   )
-}
-
-/** Returns the command that finds a managed identity by its client id; none if its resource id is configured. */
-function findIdentityName({ name, clientId, resourceId }: IdentityFacts): Commands {
-  if (resourceId !== undefined || !isPlainWord(clientId)) return []
-  const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
-  return [
-    {
-      purpose: `Find the name and the resource group of ${name}, if it is a managed identity`,
-      command: `az identity list --output table --query "${query}"`,
-    },
-  ]
 }
 
 /** Returns the flags that name a managed identity, with placeholders if its resource id is not configured. */

@@ -37,7 +37,6 @@ export const DOCTOR_CODES = [
   'webhook_unavailable',
   // Of an installation
   'not_installed',
-  'webhook_not_ready',
   'webhook_certificate_invalid',
 ] as const
 
@@ -105,11 +104,6 @@ export function createFinding(
   }
 }
 
-/** Gives these checks one outcome, without making them. */
-export function leaveOut(checks: readonly CheckName[], outcome: Outcome): Finding[] {
-  return checks.map((check) => createFinding(check, outcome))
-}
-
 export function passed(...details: string[]): Outcome {
   return { status: 'ok', details }
 }
@@ -123,9 +117,6 @@ export function notChecked(reason: string, ...details: string[]): Outcome {
 export function notNeeded(reason: string): Outcome {
   return { status: 'not_needed', reason, details: [] }
 }
-
-/** The outcome of a check that a flag leaves out. */
-export const SKIPPED: Outcome = { status: 'skipped', details: [] }
 
 export function failed(fault: Fault, ...details: string[]): Outcome {
   return { status: 'failed', details, failure: createFailure(fault) }

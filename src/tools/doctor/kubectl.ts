@@ -1,29 +1,37 @@
-/** What kubectl answers with the kubeconfig of the user: found, not found, or failed and why. */
+/** Asks kubectl with the kubeconfig of the user: what it found, or why it failed. */
 import { text } from 'node:stream/consumers'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
-import { CheckEnd, endAsFailed, type Fault, notChecked, notNeeded } from './findings.ts'
+import { CheckEnd, failed, type Fault, notChecked, type Outcome } from './findings.ts'
 import { type End, type KubectlIo, startKubectl, TIMED_OUT } from './run-kubectl.ts'
 
-/** The output of kubectl, and the fault if it failed. */
-export interface KubectlResult extends End {
+/** Ends a check as not made, unless the caller explains the failure better. */
+export class KubectlFailure extends CheckEnd {
+  /** What kubectl printed before it failed. */
   readonly stdout: string
+  readonly stderr: string
   /** Why it failed, in its own words. */
   readonly reason: string
-  /** The fault that a caller reports unless it can explain the failure better. */
   readonly fault: Fault
+
+  constructor(args: readonly string[], end: Pick<End, 'stderr' | 'stopped'>, stdout = '') {
+    const { reason, fault } = explain(args, end)
+    super(notChecked(fault.problem))
+    this.stdout = stdout
+    this.stderr = end.stderr
+    this.reason = reason
+    this.fault = fault
+  }
 }
 
-/** Runs kubectl with these arguments, without a shell. */
-export type Kubectl = (args: readonly string[], input?: string) => Promise<KubectlResult>
+/** Returns the outcome of the first check of a report, which fails if kubectl does: no other check would say why. */
+export function requireKubectl(end: CheckEnd): Outcome {
+  return end instanceof KubectlFailure ? failed(end.fault) : end.outcome
+}
 
-/** The objects for which kubectl was asked: one at least if they were asked for by name. */
-export type Answer<T> =
-  | { readonly kind: 'found'; readonly items: readonly T[] }
-  /** The cluster has no object of this name; `reason`: not even the kind. */
-  | { readonly kind: 'not_found'; readonly reason?: string }
-  | { readonly kind: 'failed'; readonly reason: string; readonly fault: Fault }
+/** Runs kubectl with these arguments, without a shell. Returns what it prints, or how it failed. */
+export type Kubectl = (args: readonly string[], input?: string) => Promise<string | KubectlFailure>
 
 export interface KubectlOptions {
   readonly io: KubectlIo
@@ -44,8 +52,9 @@ export function createKubectl({ io, context, namespace }: KubectlOptions, runMs?
     const { stdout, ended } = startKubectl([...flags, ...args], io, options)
     // It is of no use if kubectl was stopped.
     const [output, end] = await Promise.all([text(stdout).catch(() => ''), ended])
-    isLoggedIn ||= end.code === 0
-    return { stdout: output, ...end, ...explain(args, end) }
+    if (end.code !== 0) return new KubectlFailure(args, end, output)
+    isLoggedIn = true
+    return output
   }
 }
 
@@ -60,24 +69,30 @@ export function formatFlags({
   ]
 }
 
-/** Parses the JSON that kubectl printed; undefined if kubectl failed, or if the JSON does not have the form of the schema. */
-export function parseOutput<T>(
+/** Reads the JSON that kubectl prints. Throws a `KubectlFailure`, also if it has another form. */
+export async function readJson<T>(
+  kubectl: Kubectl,
   schema: z.ZodMiniType<T>,
-  { code, stdout }: KubectlResult,
-): T | undefined {
-  return code === 0 ? schema.safeParse(parseJson(stdout)).data : undefined
+  args: readonly string[],
+): Promise<T> {
+  const output = await kubectl(args)
+  if (typeof output !== 'string') throw output
+  const { data } = schema.safeParse(parseJson(output))
+  if (data === undefined) throw new KubectlFailure(args, OTHER_FORM)
+  return data
 }
 
-/** Lists the objects of a kind. kubectl prints a forbidden list as an empty one. */
+const OTHER_FORM = { stopped: 'it printed something else than what was asked for', stderr: '' }
+
+/** Lists the objects of a kind. Throws a `KubectlFailure`: kubectl prints a forbidden list as an empty one. */
 export async function list<T>(
   kubectl: Kubectl,
   schema: z.ZodMiniType<T>,
   kind: string,
   ...args: readonly string[]
-): Promise<Answer<T>> {
-  const result = await kubectl(['get', kind, ...args, '--output=json'])
-  const found = parseOutput(z.object({ items: z.array(schema) }), result)
-  return found === undefined ? explainAnswer(result) : { kind: 'found', items: found.items }
+): Promise<readonly T[]> {
+  const List = z.object({ items: z.array(schema) })
+  return (await readJson(kubectl, List, ['get', kind, ...args, '--output=json'])).items
 }
 
 /**
@@ -89,47 +104,23 @@ export async function getNamed<T>(
   schema: z.ZodMiniType<T>,
   kinds: string,
   name: string,
-): Promise<Answer<T>> {
-  const result = await kubectl(['get', kinds, name, '--ignore-not-found', '--output=json'])
-  const document = parseJson(result.stdout)
-  const one = schema.safeParse(document)
-  const several = z.object({ items: z.array(schema) }).safeParse(document).data
-  const items = several?.items ?? (one.success ? [one.data] : [])
-  if (items.length > 0) return { kind: 'found', items }
-  const isNone = several !== undefined || result.stdout.trim() === ''
-  return result.code === 0 && isNone ? { kind: 'not_found' } : explainAnswer(result)
+): Promise<readonly T[]> {
+  const args = ['get', kinds, name, '--ignore-not-found', '--output=json']
+  const result = await kubectl(args)
+  const output = typeof result === 'string' ? result : result.stdout
+  const document = parseJson(output)
+  const { data: one } = schema.safeParse(document)
+  const { data: several } = z.object({ items: z.array(schema) }).safeParse(document)
+  const items = several?.items ?? (one === undefined ? [] : [one])
+  if (items.length === 0 && typeof result !== 'string') throw result
+  const isOther = items.length === 0 && several === undefined && output.trim() !== ''
+  if (isOther) throw new KubectlFailure(args, OTHER_FORM)
+  return items
 }
 
-function explainAnswer({ code, stderr, reason, fault }: KubectlResult): Answer<never> {
-  // kubectl says so of every kind, too, if the API server has not told it the kinds.
-  const knowsKinds = !stderr.includes("couldn't get current server API group list")
-  if (knowsKinds && reason.includes("doesn't have a resource type")) {
-    return { kind: 'not_found', reason }
-  }
-  // A prompt may stand before it.
-  if (/^Error from server \(NotFound\)/m.test(stderr)) return { kind: 'not_found' }
-  if (code !== 0) return { kind: 'failed', reason, fault }
-  const other = 'kubectl printed something else than what was asked for'
-  return { kind: 'failed', reason: other, fault: { ...fault, problem: other } }
-}
-
-/** Lists objects. Ends the check as not made if kubectl failed; as not needed if the cluster has no such kind. */
-export async function getItems<T>(...args: Parameters<typeof list<T>>): Promise<readonly T[]> {
-  return requireMade(await list(...args))
-}
-
-/** Returns the objects, or ends the check as `getItems` does. */
-export function requireMade<T>(answer: Answer<T>): readonly T[] {
-  if (answer.kind === 'found') return answer.items
-  const { reason = 'there is none' } = answer
-  throw new CheckEnd(answer.kind === 'failed' ? notChecked(reason) : notNeeded(reason))
-}
-
-/** Returns the objects, none if there are none. Ends the check as failed if kubectl failed. */
-export function requireAnswer<T>(answer: Answer<T>): readonly T[] {
-  if (answer.kind === 'failed') return endAsFailed(answer.fault)
-  return answer.kind === 'found' ? answer.items : []
-}
+/** The cluster has no such kind. kubectl says so of every kind, too, if the API server has not told it the kinds. */
+export const UNKNOWN_KIND =
+  /^(?![^]*couldn't get current server API group list)[^]*doesn't have a resource type/
 
 const LOGIN_FAILED = {
   code: 'login_failed',
@@ -157,17 +148,22 @@ const FAILURES = [
     pattern: /\(Forbidden\)/,
     fix: 'let an administrator grant what it names (kubectl auth can-i --list shows what you may do), or check the namespace (-n)',
   },
+  {
+    code: 'pod_not_found',
+    pattern: UNKNOWN_KIND,
+    fix: 'check the kind (kubectl api-resources has all), and the context (kubectl config current-context)',
+  },
 ] as const
 const OTHER = {
   code: 'kubectl_failed',
   fix: 'check the context (kubectl config current-context), and try kubectl version',
 } as const
 
-/** Returns why kubectl failed, and a fault with that reason for callers that have no better one. */
-export function explain(
+/** Returns why kubectl failed, and a fault with that reason. */
+function explain(
   args: readonly string[],
   { stopped, stderr }: Pick<End, 'stopped' | 'stderr'>,
-): Pick<KubectlResult, 'reason' | 'fault'> {
+): Pick<KubectlFailure, 'reason' | 'fault'> {
   if (stopped === 'ENOENT') {
     const problem = 'kubectl is not on the PATH'
     const fix =
@@ -178,11 +174,9 @@ export function explain(
     stopped === TIMED_OUT
       ? LOGIN_FAILED
       : (FAILURES.find(({ pattern }) => pattern.test(stopped ?? stderr)) ?? OTHER)
-  const lines = listLines(stderr)
-  const line = lines.find((each) => /^error/i.test(each)) ?? lines[0] ?? 'no reason given'
   // An exec plugin says why before kubectl says that it failed.
-  const told = code === 'login_failed' ? lines : [line]
-  const reason = stopped ?? scrubAndTruncate(told.map(removePrefixes).join('; '), MAX_REASON)
+  const told = scrubAndTruncate(listLines(stderr).join('; '), MAX_REASON)
+  const reason = stopped ?? (told || 'no reason given')
   const problem = `kubectl ${args.slice(0, 2).join(' ')} failed: ${reason}`
   return { reason, fault: { code, problem, fix } }
 }
@@ -191,8 +185,6 @@ export function explain(
 const PREFIXES =
   /^(?:error: |Error from server(?: \(\w+\))?: |error when creating "STDIN": |Unable to connect to the server: (?=getting credentials))+/i
 
-const removePrefixes = (line: string) => line.replace(PREFIXES, '')
-
 /** Logs, warnings, a prompt with its code, and what kubectl tells of exec plugins in general. */
 const NOISE =
   /https?:\/\/\S*device|\bcode:? (?=[\d-]*[A-Z])[A-Z0-9-]{6,}|^(?:Warning: |[EWI]\d{4} |It looks like you are trying to use a client-go|To learn more about this feature|https:\/\/kubernetes\.io\/docs\/reference\/access-authn)/
@@ -200,5 +192,6 @@ const NOISE =
 /** Returns each line once: of a plugin, of kubectl, and of the hint in the kubeconfig. */
 function listLines(stderr: string): string[] {
   const lines = stderr.split('\n').map((line) => line.trim())
-  return [...new Set(lines)].filter((line) => line !== '' && !NOISE.test(line))
+  const told = lines.filter((line) => line !== '' && !NOISE.test(line))
+  return [...new Set(told.map((line) => line.replace(PREFIXES, '')))]
 }

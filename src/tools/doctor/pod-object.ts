@@ -10,7 +10,8 @@ import {
   SIDECAR,
 } from '../../kubernetes/pod.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { type Answer, type Kubectl, list, requireMade } from './kubectl.ts'
+import { catchEnd, CheckEnd } from './findings.ts'
+import { type Kubectl, list } from './kubectl.ts'
 import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
 
 const text = z.optional(z.string())
@@ -44,9 +45,6 @@ const Status = z.object({
 
 export type ContainerStatus = z.infer<typeof ContainerStatus>
 
-interface Labelled {
-  readonly labels?: Readonly<Record<string, string>> | null | undefined
-}
 const labels = z.nullish(z.record(z.string(), z.string()))
 
 export const ClusterPod = z.extend(Pod, {
@@ -87,8 +85,8 @@ export function chooseNewest(
   return pods.toSorted((a, b) => format(b).localeCompare(format(a)))[0]
 }
 
-/** Returns the component of the chart that the object is; undefined for another's, which may have the same label. */
-export function findComponent({ metadata }: { readonly metadata: Labelled }) {
+/** Returns the component of the chart that the pod is; undefined for another's, which may have the same label. */
+export function findComponent({ metadata }: ClusterPod): string | undefined {
   const { 'helm.sh/chart': chart = '', 'app.kubernetes.io/component': component } =
     metadata.labels ?? {}
   return chart.startsWith('wimds-') ? component : undefined
@@ -107,31 +105,13 @@ export function formatPod({ metadata }: Pick<ClusterPod, 'metadata'>): string {
 /** Selects the objects of the node agent, by the label of the chart. */
 export const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
 
-/** Lists pods with the rights of the user, without malformed ones. */
-export async function listPods(
-  kubectl: Kubectl,
-  ...args: readonly string[]
-): Promise<Answer<ClusterPod>> {
-  const answer = await list(kubectl, z.unknown(), 'pods', ...args)
-  if (answer.kind !== 'found') return answer
-  return {
-    kind: 'found',
-    items: answer.items.flatMap((pod) => ClusterPod.safeParse(pod).data ?? []),
-  }
-}
-
-/** Returns the pods. Ends the check as not made if they cannot be read. */
-export async function getPods(kubectl: Kubectl, ...args: readonly string[]) {
-  return requireMade(await listPods(kubectl, ...args))
-}
-
 const Event = z.looseObject({ message: z.nullish(z.string()) })
 
 /** Returns the events with these fields, the last one at the end; none if the events cannot be read. */
 export async function readEvents(kubectl: Kubectl, fields: string) {
   const args = ['--sort-by=.lastTimestamp', `--field-selector=${fields}`]
-  const events = await list(kubectl, Event, 'events', ...args)
-  return events.kind === 'found' ? events.items : []
+  const events = await catchEnd(() => list(kubectl, Event, 'events', ...args))
+  return events instanceof CheckEnd ? [] : events
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */
@@ -161,6 +141,8 @@ export function findSettingOf(sidecar: Container, name: string): string | undefi
 
 /** Returns the routing mode of a sidecar; undefined if its variables do not have it. */
 export function findMode(sidecar: Container): SidecarMode | undefined {
+  // The webhook that adds the drop-in redirects the metadata address.
+  if (sidecar.name === DROP_IN) return 'nft'
   const found = findSettingOf(sidecar, 'WIMDS_MODE')
   return SIDECAR_MODES.find((mode) => mode === found)
 }
@@ -169,11 +151,4 @@ export function findMode(sidecar: Container): SidecarMode | undefined {
 export function findStatus({ status }: ClusterPod, name: string): Partial<ContainerStatus> {
   const { initContainerStatuses = [], containerStatuses = [] } = status
   return [...initContainerStatuses, ...containerStatuses].find((each) => each.name === name) ?? {}
-}
-
-/** Returns the command that prints the log of a container, of the run before if it ends again and again. */
-export function formatLogs(pod: ClusterPod, container: string): string {
-  const { name, namespace } = pod.metadata
-  const isCrashing = findStatus(pod, container).state?.waiting?.reason === 'CrashLoopBackOff'
-  return `kubectl logs --namespace ${namespace} ${name} -c ${container}${isCrashing ? ' --previous' : ''}`
 }

@@ -32,8 +32,8 @@ export function describeRequests(document: ReportedStatus): Finding[] {
     return formatProblem({ problem, fix: failure.fix })
   })
   if (failures.length > 0 && warnings.length === 0) return failures
-  const kind = failedRequests.length === 0 ? 'none failed' : 'no other failed that needs a fix'
-  const others = { ...passed(`${kind} since ${startedAt}`), warnings }
+  const kind = failures.length === 0 ? 'none' : 'no other'
+  const others = { ...passed(`${kind} needs a fix since ${startedAt}`), warnings }
   return [...failures, createFinding('requests', others)]
 }
 

@@ -24,13 +24,10 @@ import { getLocal, type LocalReply, readStatus, type ReportedStatus } from './st
 const Readiness = z.object({ ready: z.boolean(), instanceId: z.optional(z.string()) })
 
 /** Sends `GET /readyz` to each address, and reads the status at the admin port. */
-export async function checkSidecar(
-  { listen, adminListen, passThrough }: Pick<Config, 'listen' | 'adminListen' | 'passThrough'>,
-  mode: RoutingMode | undefined,
-) {
+export async function checkSidecar({ listen, adminListen, passThrough, mode }: Config) {
   const ports = await Promise.all(listen.map(readPort))
   const status = await catchEnd(() => readAdminPort(adminListen))
-  const problems = status instanceof CheckEnd ? [] : status.problems
+  const { problems = [], tokens = [] } = status instanceof CheckEnd ? {} : status
   const broken = ports.find(({ data }) => data?.ready !== true)
   const instanceId = ports.find(({ data }) => data?.instanceId !== undefined)?.data?.instanceId
   const route = await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId })
@@ -41,7 +38,7 @@ export async function checkSidecar(
         ? createFinding('sidecar', passed('listens and is ready'), addresses)
         : createFinding('sidecar', failed(explainPort(broken, problems)), broken.address),
     route: createFinding('route', route, '169.254.169.254:80'),
-    tokens: status instanceof CheckEnd ? [] : status.tokens,
+    tokens,
     requests:
       status instanceof CheckEnd
         ? [createFinding('requests', status.outcome)]
@@ -64,27 +61,18 @@ function explainPort(
   problems: ReportedStatus['problems'],
 ): Fault {
   if (data !== undefined) {
-    const problem = [
-      `the sidecar on ${address} is not ready`,
-      ...problems.map(({ summary }) => summary),
-    ]
+    const reasons = problems.map(({ summary }) => `; ${summary}`).join('')
     return {
       code: 'sidecar_not_ready',
-      problem: problem.join('; '),
+      problem: `the sidecar on ${address} is not ready${reasons}`,
       fix: 'fix the failed checks below',
     }
   }
-  if (status !== undefined) {
-    return {
-      code: 'listen_failed',
-      problem: `another program listens on ${address}: it answered ${status} to /readyz, so wimds cannot open the port`,
-      fix: 'stop that program, or give the sidecar another port (the annotation wimds.io/port, or WIMDS_LISTEN); run doctor with the WIMDS_LISTEN of the sidecar',
-    }
-  }
+  const found = error ?? `another program answered ${status} to /readyz`
   return {
     code: 'sidecar_not_listening',
-    problem: `no sidecar listens on ${address} (${error})`,
-    fix: 'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor NAMESPACE/POD from outside), or start wimds serve; --no-sidecar leaves out this check, as in a container azwi-proxy, which listens on its own --proxy-port',
+    problem: `no sidecar listens on ${address}: ${found}`,
+    fix: 'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor NAMESPACE/POD from outside) with its WIMDS_LISTEN, or start wimds serve, on another port if a program has this one (the annotation wimds.io/port); --no-sidecar leaves out this check, as in a container azwi-proxy, which listens on its own --proxy-port',
   }
 }
 
@@ -136,7 +124,7 @@ export async function checkRoute(options: RouteOptions): Promise<Outcome> {
   if (mode === undefined) {
     return notChecked(
       `it ${detail}. Whether that is right depends on the mode, which is not known`,
-      'Fix: set WIMDS_MODE or --mode: env if the application uses the variables of wimds env, otherwise the mode of the pod',
+      'Fix: set WIMDS_MODE: env if the application uses the variables of wimds env, otherwise the mode of the pod',
     )
   }
   return failed({
@@ -147,14 +135,8 @@ export async function checkRoute(options: RouteOptions): Promise<Outcome> {
 }
 
 /** Completes "169.254.169.254:80 …" for a reply that is not of this sidecar. */
-function describeReply({
-  status,
-  server = '',
-  data,
-  error,
-}: LocalReply<z.infer<typeof Readiness>>): string {
+function describeReply({ status, data, error }: LocalReply<z.infer<typeof Readiness>>): string {
   if (error !== undefined) return `gets no answer (${error})`
   if (data?.instanceId !== undefined) return 'reaches another instance of wimds'
-  const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
-  return `reaches another metadata service, such as that of the node (it answered ${status}${name})`
+  return `reaches another metadata service, such as that of the node (it answered ${status})`
 }

@@ -15,16 +15,7 @@ import {
 import { describeRequests } from './requests-check.ts'
 import type { ReportedStatus, TokenStatus } from './status.ts'
 
-/** The checks of how a pod gets its tokens, in the order of the report. */
-export const STATUS_CHECKS = [
-  'identity',
-  'projected_token',
-  'clock',
-  'token_exchange',
-  'requests',
-] as const
-
-/** Makes the `STATUS_CHECKS` of a pod, and warns of its settings. */
+/** Makes the checks of how a pod gets its tokens, and warns of its settings. */
 export function checkStatus(status: ReportedStatus): Finding[] {
   const findings = [...checkTokens(status, 'the node'), ...describeRequests(status)].map(
     (finding) =>
@@ -40,7 +31,7 @@ export function checkStatus(status: ReportedStatus): Finding[] {
 const CHOSEN_BY_POD =
   'anyone who may change the pod may have chosen the client id and the issuer: check both before you run a command'
 
-/** Makes all of them but that of requests. `machine` has the clock. Tokens that no one has requested are not checked. */
+/** Makes them but for that of requests. `machine` has the clock. Tokens that no one has requested are not checked. */
 export function checkTokens(status: TokenStatus, machine: string): Finding[] {
   const assertions = status.assertions.map((each) =>
     createFinding('projected_token', checkAssertion(each, status), each.file),

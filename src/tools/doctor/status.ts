@@ -11,6 +11,7 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { toBrokerError } from '../../lib/errors.ts'
 import { parseJson } from '../../lib/json.ts'
 import { toScope } from '../../lib/resource.ts'
+import { scrub } from '../../lib/secret.ts'
 import { type GetOptions, sendGet } from '../../lib/send-get.ts'
 import { describeFailure } from '../../service/describe-failure.ts'
 import { createDirectExchange, type DirectExchange } from '../direct-exchange.ts'
@@ -20,8 +21,6 @@ import { endUnmade } from './findings.ts'
 export interface LocalReply<T> {
   /** The HTTP status; undefined: there was no answer. */
   readonly status?: number
-  /** The `Server` header; empty if there is none. */
-  readonly server?: string
   /** The parts of the body that the schema has; undefined if it is something else. */
   readonly data?: T | undefined
   readonly error?: string
@@ -36,9 +35,8 @@ export async function getLocal<T>(
   options: Partial<GetOptions> = {},
 ): Promise<LocalReply<T>> {
   try {
-    const { status, headers, body } = await sendGet(url, { timeoutMs: TIMEOUT_MS, ...options })
-    const server = [headers['server'] ?? ''].flat().join(', ')
-    return { status, server, data: schema.safeParse(parseJson(body)).data }
+    const { status, body } = await sendGet(url, { timeoutMs: TIMEOUT_MS, ...options })
+    return { status, data: schema.safeParse(parseJson(body)).data }
   } catch (error) {
     return { error: errorMessage(error) }
   }
@@ -62,11 +60,18 @@ const Status = z.pick(StatusSchema, {
 })
 export type ReportedStatus = z.infer<typeof Status>
 
-/** What the checks of tokens read. */
-export type TokenStatus = Pick<
-  ReportedStatus,
-  'generatedAt' | 'clockSkewSeconds' | 'identities' | 'assertions' | 'tokens'
+type Token = Pick<
+  ReportedStatus['tokens'][number],
+  'identity' | 'clientId' | 'resource' | 'failure'
 >
+
+/** What the checks of tokens read. */
+export interface TokenStatus extends Pick<
+  ReportedStatus,
+  'generatedAt' | 'clockSkewSeconds' | 'identities' | 'assertions'
+> {
+  readonly tokens: readonly (Token & { cached?: { expiresAt: string } | undefined })[]
+}
 
 /**
  * Reads the status document of a sidecar, or of a pod in the broker of its node. Returns undefined if the server answers
@@ -84,8 +89,8 @@ export async function readStatus(
   return endUnmade(`${url} ${reason}`, ...details)
 }
 
-/** Reads the projected tokens, and exchanges each for the resources of its identities, if `isExchanging`. */
-export async function createStatus(config: Config, isExchanging: boolean): Promise<TokenStatus> {
+/** Reads the projected tokens, and exchanges each for the resources of its identities. */
+export async function createStatus(config: Config): Promise<TokenStatus> {
   const { directory, tokenFiles, exchange } = config
   const read = createAssertionReader({ audience: exchange.audience })
   const assertions = tokenFiles.map(async (file) => {
@@ -96,9 +101,9 @@ export async function createStatus(config: Config, isExchanging: boolean): Promi
     }
   })
   await using direct = createDirectExchange(config)
-  const tokens: TokenStatus['tokens'] = []
+  const tokens: TokenStatus['tokens'][number][] = []
   // One exchange after the other: this is not a load test.
-  for (const identity of isExchanging ? directory.identities : []) {
+  for (const identity of directory.identities) {
     for (const resource of findResources(identity)) {
       tokens.push(await exchangeOnce(direct, identity, resource))
     }
@@ -120,18 +125,11 @@ async function exchangeOnce(
   resource: string,
 ): Promise<TokenStatus['tokens'][number]> {
   const { name, clientId } = identity
-  const nextAttemptAt = new Date().toISOString()
-  const asked = { identity: name, clientId, resource, nextAttemptAt, consecutiveFailures: 0 }
+  const asked = { identity: name, clientId, resource: scrub(resource) }
   try {
     const { lifetime } = await exchange({ identity, scope: toScope(resource) })
-    const { obtainedAt, expiresAt } = toWallTimes(lifetime, systemClock)
-    return {
-      ...asked,
-      cached: {
-        obtainedAt: new Date(obtainedAt).toISOString(),
-        expiresAt: new Date(expiresAt).toISOString(),
-      },
-    }
+    const { expiresAt } = toWallTimes(lifetime, systemClock)
+    return { ...asked, cached: { expiresAt: new Date(expiresAt).toISOString() } }
   } catch (error) {
     return { ...asked, failure: describeFailure(toBrokerError(error)) }
   }

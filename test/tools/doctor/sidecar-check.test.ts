@@ -51,13 +51,13 @@ const nodeImds = () =>
   )
 
 describe('with a metadata service of the node', () => {
-  test('fails and names its server', async () => {
+  test('fails', async () => {
     await using server = await nodeImds()
     expect(await check({ origin: originOf(server) })).toMatchObject({
       status: 'failed',
       failure: {
         code: 'route_to_other_service',
-        problem: expect.stringContaining('it answered 404, Server "IMDS/150.870.65.1854"'),
+        problem: expect.stringContaining('it answered 404'),
         fix: expect.stringContaining('wimds-redirect'),
       },
     })

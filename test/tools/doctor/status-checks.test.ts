@@ -45,7 +45,7 @@ describe('the commands of the credential', () => {
   }))
   test('have the claims of the projected token that the identity exchanges', () => {
     const commands = commandsWith({ assertions: [...others, ...assertions] })
-    expect(commands?.[1]?.command).toContain('--issuer https://eastus.oic.prod-aks.azure.com/t/c/ ')
+    expect(commands?.[0]?.command).toContain('--issuer https://eastus.oic.prod-aks.azure.com/t/c/ ')
   })
 
   test('are left out for an unlisted client id with two projected tokens', () => {

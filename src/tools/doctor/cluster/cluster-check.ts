@@ -2,9 +2,9 @@
 import * as z from 'zod/mini'
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import { GATE, SIDECAR } from '../../../kubernetes/pod.ts'
-import { firstItems } from '../../../lib/printable.ts'
-import type { CheckName, Sections } from '../doctor-report.ts'
-import { reachCluster } from '../cluster-checks.ts'
+import { parseJson } from '../../../lib/json.ts'
+import type { Sections } from '../doctor-report.ts'
+import { checkServer } from '../cluster-checks.ts'
 import {
   createSamplePod,
   createSampleSpec,
@@ -13,66 +13,49 @@ import {
   tryToCreate,
 } from '../dry-run.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed, runCheck } from '../findings.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
+import type { Kubectl } from '../kubectl.ts'
 import { findComponent, findContainer, isReady, listPodNames } from '../pod-object.ts'
-import { type ClusterState, type Deployment, readClusterState } from './cluster-state.ts'
+import { type ClusterState, readClusterState } from './cluster-state.ts'
 import { checkInjectedPods } from './injected-pods-check.ts'
 
-type Check = (state: ClusterState, kubectl: Kubectl) => Outcome | Promise<Outcome>
-
-/** The checks, in the order of the report. */
-const CHECKS: readonly (readonly [CheckName, Check])[] = [
-  ['installation', checkInstallation],
-  ['webhook', checkWebhook],
-  ['node_agent', checkAgents],
-  ['injected_pods', checkInjectedPods],
-]
-
 /** Returns the checks. A check that fails is reported, not thrown. */
-export async function checkCluster(kubectlOfUser: Kubectl): Promise<Sections> {
-  const { server, kubectl } = await reachCluster(kubectlOfUser)
+export function checkCluster(kubectl: Kubectl): Promise<Sections> {
   const state = readClusterState(kubectl)
-  const findings = CHECKS.map(([name, check]) => runCheck(name, () => check(state, kubectl)))
-  return { checks: [server, ...(await Promise.all(findings))] }
+  return checkServer(kubectl, () =>
+    Promise.all([
+      runCheck('installation', () => checkInstallation(state)),
+      runCheck('webhook', () => checkWebhook(state, kubectl)),
+      runCheck('node_agent', () => checkAgents(state)),
+      runCheck('injected_pods', () => checkInjectedPods(state)),
+    ]),
+  )
 }
 
-/** Checks that the chart is installed, and that the replicas of its webhook are ready. */
+/** Checks that something injects pods. Whether the webhook answers is what the API server says in the next check. */
 async function checkInstallation(state: ClusterState): Promise<Outcome> {
   const configuration = await state.getConfiguration()
   if (configuration === undefined) {
-    const [policy, { length: agents }] = [await state.getPolicy(), await state.getDaemonSets()]
+    const policy = await state.getPolicy()
     if (policy !== undefined) {
       return passed(`by the MutatingAdmissionPolicy ${policy.metadata.name}, without a webhook`)
     }
-    const [found, fix] =
-      agents === 0
-        ? ['', 'install the chart']
-        : ['a node agent, but ', 'install the chart again (helm upgrade), which creates it']
     return failed({
       code: 'not_installed',
-      problem: `there is ${found}neither the webhook of wimds nor its MutatingAdmissionPolicy, so no pod is injected`,
-      fix: `${fix}; if manifests are injected by wimds inject, nothing else needs to be installed`,
+      problem:
+        'there is neither the webhook of wimds nor its MutatingAdmissionPolicy, so no pod is injected',
+      fix: 'install the chart, or install it again (helm upgrade), which creates what was deleted; if manifests are injected by wimds inject, nothing else needs to be installed',
     })
   }
-  const deployment = await state.getDeployment()
-  if (deployment !== undefined) return checkReplicas(deployment)
-  const { name } = configuration.metadata
-  return failed({
-    code: 'webhook_not_ready',
-    problem: `the MutatingWebhookConfiguration ${name} is left over: its Deployment does not exist`,
-    fix: `install the chart again, or kubectl delete mutatingwebhookconfiguration ${name}`,
-  })
-}
-
-function checkReplicas({ metadata, spec, status }: Deployment): Outcome {
-  const { name, namespace = '', labels = {} } = metadata
-  const { replicas = 1 } = spec
-  const { readyReplicas: ready = 0 } = status
+  const { name, labels = {} } = configuration.metadata
+  if ((await state.getDeployment()) === undefined) {
+    return failed({
+      code: 'not_installed',
+      problem: `the MutatingWebhookConfiguration ${name} is left over: its Deployment does not exist`,
+      fix: `install the chart again, or kubectl delete mutatingwebhookconfiguration ${name}`,
+    })
+  }
   const version = labels['app.kubernetes.io/version'] ?? 'unknown'
-  const text = `version ${version}, ${ready} of ${replicas} replicas of ${namespace}/${name} are ready`
-  const fix = `see why: kubectl describe pods -n ${namespace} -l app.kubernetes.io/component=webhook`
-  if (ready === 0) return failed({ code: 'webhook_not_ready', problem: text, fix })
-  return { ...passed(text), warnings: ready < replicas ? [`Fix: ${fix}`] : [] }
+  return passed(`version ${version}, by the MutatingWebhookConfiguration ${name}`)
 }
 
 const Created = z.object({
@@ -94,25 +77,18 @@ async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promise<Outc
   const spec = { ...createSampleSpec(image), serviceAccountName }
   const pod = createSamplePod(spec, { namespace, annotations })
   const result = await tryToCreate(kubectl, pod)
-  if (result.code === 0) {
-    const created = parseOutput(Created, result)
+  if (typeof result === 'string') {
+    const { data: created } = Created.safeParse(parseJson(result))
     if (created?.spec.initContainers?.some((each) => each.name === SIDECAR) === true) {
       return passed(`injects a pod in the namespace ${namespace} (dry run)`)
     }
-    const isReviewed = (await state.getReviewedNamespaces())?.has(namespace) === true
-    if (webhook?.failurePolicy !== 'Ignore' || !isReviewed) {
-      return notChecked(`it reviews no pod of the namespace ${namespace}`)
-    }
-    return failed({
-      code: 'webhook_unavailable',
-      problem: `the API server admits a pod of the namespace ${namespace} without the sidecar that it asks for: it does not reach the webhook, and failurePolicy is Ignore`,
-      fix: REACH,
-    })
+    return notChecked(
+      `the API server admits a pod of the namespace ${namespace} without the sidecar that it asks for: the webhook does not review this namespace, or failurePolicy is Ignore, and the API server does not reach it`,
+    )
   }
   const refusal = findRefusal(result, 'a pod that asks for a sidecar')
   if (refusal === undefined || !OWN_WEBHOOK.test(refusal.name)) {
-    const { reason } = result
-    return notChecked(refusal?.fault.problem ?? reason)
+    return notChecked(refusal?.fault.problem ?? result.reason)
   }
   const { code, problem } = refusal.fault
   if (problem.includes('could not read the ServiceAccount')) {
@@ -133,46 +109,37 @@ const READ =
   'let the ServiceAccount of the webhook get serviceaccounts (helm upgrade restores its ClusterRole), until when it denies every pod; its log has more:'
 
 const REACH =
-  'let the API server reach the port of the webhook (a firewall, a network policy, the address of its Service), with replicas that are ready'
+  'see whether replicas of the webhook are ready (kubectl get pods --all-namespaces -l app.kubernetes.io/component=webhook), and let the API server reach their port (a firewall, a network policy, the address of the Service)'
 
 const RENEW =
   'read in the log of the webhook why it does not renew the certificate; with certificates.source cert-manager or secret, look at its Certificate or Secret, and at the CA in certificates.caBundle of the chart'
 
 /** Checks that every node with a pod of mode node has an agent that is ready. */
 async function checkAgents(state: ClusterState): Promise<Outcome> {
-  const [daemonSets, pods] = await Promise.all([state.getDaemonSets(), state.getPods()])
-  const served = pods.filter((pod) => findContainer(pod, GATE))
-  if (daemonSets.length === 0 && served.length === 0) return notNeeded('no pod is of mode node')
+  const pods = await state.getPods()
   const agents = pods.filter((pod) => findComponent(pod) === 'node-agent')
-  const ready = new Set(agents.filter(isReady).map(({ spec }) => spec.nodeName))
-  // A pod that waits for a node has none; without a DaemonSet no node will have an agent.
-  const lost = served.filter(({ spec: { nodeName } }) =>
-    nodeName ? !ready.has(nodeName) : daemonSets.length === 0,
-  )
-  const nodes = new Set(lost.map(({ spec }) => spec.nodeName || 'any node'))
-  const need =
-    served.length === 0
-      ? 'no pod needs them'
-      : `pods of mode node need them: ${listPodNames(served)}`
-  if (lost.length > 0) {
-    return failed(
-      {
-        code: 'node_agent_not_running',
-        problem: `no agent is ready on ${firstItems([...nodes]).join(', ')}, where pods need one: ${listPodNames(lost)}`,
-        fix: 'let an agent run there: kubectl get pods --all-namespaces -o wide -l app.kubernetes.io/component=node-agent. If the agent was uninstalled, these pods get no tokens until it is back, or until they are created again in another mode',
-      },
-      need,
-    )
+  const served = pods.filter((pod) => findContainer(pod, GATE))
+  if (agents.length + served.length === 0) {
+    return notNeeded('no pod is of mode node, and no node agent runs')
   }
-  const counts = daemonSets.map(
-    ({ status: { numberReady, desiredNumberScheduled } }) =>
-      `${numberReady} of ${desiredNumberScheduled} agents are ready`,
+  const unready = agents.filter((agent) => !isReady(agent))
+  const nodes = new Set(agents.filter(isReady).map(({ spec }) => spec.nodeName))
+  // A pod that waits for a node has none; without agents no node will have one.
+  const lost = served.filter(({ spec: { nodeName } }) =>
+    nodeName ? !nodes.has(nodeName) : agents.length === 0,
   )
-  const isPartial = daemonSets.some(
-    ({ status }) => status.numberReady < status.desiredNumberScheduled,
-  )
+  if (lost.length > 0) {
+    return failed({
+      code: 'node_agent_not_running',
+      problem: `no agent is ready on the nodes of these pods, which need one: ${listPodNames(lost)}`,
+      fix: 'let an agent run there: kubectl get pods --all-namespaces -o wide -l app.kubernetes.io/component=node-agent. If the agent was uninstalled, these pods get no tokens until it is back, or until they are created again in another mode',
+    })
+  }
   return {
-    ...passed(counts.join(', '), need),
-    warnings: isPartial ? ['pods of mode node wait on the other nodes'] : [],
+    ...passed(`agents: ${agents.length}, pods of mode node: ${served.length}`),
+    warnings:
+      unready.length === 0
+        ? []
+        : [`not ready, so pods of mode node wait on their nodes: ${listPodNames(unready)}`],
   }
 }

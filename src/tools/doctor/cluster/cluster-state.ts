@@ -1,13 +1,12 @@
 /** Reads the objects of an installation, and the pods that it is for, each when the first check needs it. */
 import * as z from 'zod/mini'
 import { OWN_WEBHOOK } from '../dry-run.ts'
-import { getItems, type Kubectl, list, requireMade } from '../kubectl.ts'
-import { findComponent, getPods, isEnding, OF_AGENT } from '../pod-object.ts'
+import { type Kubectl, KubectlFailure, list, UNKNOWN_KIND } from '../kubectl.ts'
+import { ClusterPod, isEnding } from '../pod-object.ts'
 import { formatSelector, Selector } from '../selector.ts'
 
 const Metadata = z.looseObject({
   name: z.string(),
-  namespace: z.optional(z.string()),
   labels: z.optional(z.record(z.string(), z.string())),
 })
 
@@ -15,7 +14,6 @@ const Named = z.object({ metadata: z.object({ name: z.string() }) })
 
 const Webhook = z.looseObject({
   name: z.string(),
-  failurePolicy: z.optional(z.string()),
   namespaceSelector: z.optional(Selector),
   clientConfig: z.looseObject({
     service: z.optional(z.looseObject({ name: z.string(), namespace: z.string() })),
@@ -34,35 +32,30 @@ const Policy = z.looseObject({
 const Deployment = z.looseObject({
   metadata: Metadata,
   spec: z.looseObject({
-    replicas: z.optional(z.number()),
     template: z.looseObject({
       spec: z.looseObject({
         containers: z.array(z.looseObject({ args: z.optional(z.array(z.string())) })),
       }),
     }),
   }),
-  status: z.looseObject({ readyReplicas: z.optional(z.number()) }),
 })
-const DaemonSet = z.looseObject({
-  metadata: Metadata,
-  status: z.looseObject({ desiredNumberScheduled: z.number(), numberReady: z.number() }),
-})
-export type Deployment = z.infer<typeof Deployment>
 export type ClusterState = ReturnType<typeof readClusterState>
 
 /** Reads with the rights of the user. Each function ends the check as not made if its objects cannot be read. */
 export function readClusterState(kubectl: Kubectl) {
   /** Returns the configuration of the webhook; undefined: there is none. */
   const getConfiguration = once(async () => {
-    const configurations = await getItems(kubectl, Configuration, 'mutatingwebhookconfigurations')
+    const configurations = await list(kubectl, Configuration, 'mutatingwebhookconfigurations')
     return configurations.find(({ webhooks }) =>
       webhooks?.some(({ name }) => OWN_WEBHOOK.test(name)),
     )
   })
   /** Returns the policy that injects mode node; undefined: there is none, as before Kubernetes 1.36. */
   const getPolicy = once(async () => {
-    const answer = await list(kubectl, Policy, 'mutatingadmissionpolicies')
-    const policies = answer.kind === 'not_found' ? [] : requireMade(answer)
+    const policies = await list(kubectl, Policy, 'mutatingadmissionpolicies').catch((error) => {
+      if (error instanceof KubectlFailure && UNKNOWN_KIND.test(error.stderr)) return []
+      throw error
+    })
     return policies.find(({ spec }) => JSON.stringify(spec).includes('wimds.io/inject'))
   })
   /** Returns the webhook's; undefined: there is none. */
@@ -70,7 +63,7 @@ export function readClusterState(kubectl: Kubectl) {
     const service = (await getConfiguration())?.webhooks?.[0]?.clientConfig.service
     if (service === undefined) return undefined
     const scope = `--namespace=${service.namespace}`
-    const deployments = await getItems(kubectl, Deployment, 'deployments', scope)
+    const deployments = await list(kubectl, Deployment, 'deployments', scope)
     return deployments.find(({ metadata }) => metadata.name === service.name)
   })
   return {
@@ -88,25 +81,20 @@ export function readClusterState(kubectl: Kubectl) {
       const { webhooks } = (await getConfiguration()) ?? {}
       const selectors = webhooks ?? [(await getPolicy())?.spec.matchConstraints ?? []].flat()
       const found = selectors.map(({ namespaceSelector = {} }) =>
-        getItems(kubectl, Named, 'namespaces', `--selector=${formatSelector(namespaceSelector)}`),
+        list(kubectl, Named, 'namespaces', `--selector=${formatSelector(namespaceSelector)}`),
       )
       const namespaces = (await Promise.all(found)).flat().map(({ metadata }) => metadata.name)
       return selectors.length === 0 ? undefined : new Set(namespaces)
     },
-    /** Returns those of the node agent. */
-    getDaemonSets: once(async () => {
-      const sets = await getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT)
-      return sets.filter((each) => findComponent(each) === 'node-agent')
-    }),
     /** Returns the namespaces whose label asks for the injection of all pods. */
     getLabelledNamespaces: async () => {
       const label = '--selector=wimds.io/inject=true'
-      const namespaces = await getItems(kubectl, Named, 'namespaces', label)
+      const namespaces = await list(kubectl, Named, 'namespaces', label)
       return new Set(namespaces.map(({ metadata }) => metadata.name))
     },
     /** Returns those that run, or will. */
     getPods: once(async () => {
-      const pods = await getPods(kubectl, '--all-namespaces')
+      const pods = await list(kubectl, ClusterPod, 'pods', '--all-namespaces')
       return pods.filter((pod) => !isEnding(pod))
     }),
   }

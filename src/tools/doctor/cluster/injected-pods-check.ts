@@ -44,15 +44,9 @@ export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
     return injection.kind === 'rejected' ? injection.reasons.join('; ') : ''
   }
   const { '': fixable = [], ...impossible } = Object.groupBy(missing, explain)
-  const used = new Set(injected.map(({ metadata }) => metadata.namespace))
-  const warnings = [
-    ...Object.entries(impossible).map(
-      ([reason, group = []]) => `cannot be injected: ${listPodNames(group)}: ${reason}`,
-    ),
-    ...[...labelled]
-      .filter((name) => !used.has(name))
-      .map((name) => `namespace ${name} has the injection label but no injected pod`),
-  ]
+  const warnings = Object.entries(impossible).map(
+    ([reason, group = []]) => `cannot be injected: ${listPodNames(group)}: ${reason}`,
+  )
   const count = `${injected.length} injected`
   if (fixable.length === 0) return { ...passed(count), warnings }
   const fault = {

@@ -29,7 +29,7 @@ export function checkAppVariables(
   mode: RoutingMode | undefined,
 ): Outcome {
   if (mode === undefined) {
-    return notChecked('whether the application needs them depends on the mode, which is not known')
+    return notChecked('whether the application needs them depends on WIMDS_MODE of the sidecar')
   }
   if (mode !== 'env') return notNeeded(`not needed in mode ${mode}`)
   const { skipped } = parseAnnotations(pod)
@@ -79,16 +79,15 @@ export async function checkProxy(
   // In mode env, SDKs ask the sidecar at its own address.
   const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
   const running = apps.filter((app) => pod.spec.containers.includes(app))
-  if (running.length === 0) return notNeeded('there is no container of the application')
   const results = await Promise.all(
     running.map(async (app) => {
       const { name } = app
       const args = ['exec', pod.metadata.name, `--container=${name}`, '--', 'env']
-      const { code, stdout } = await kubectl(args)
-      const isRun = code === 0
+      const output = await kubectl(args)
+      const isRun = typeof output === 'string'
       const own = (app.env ?? []).map((entry) => `${entry.name}=${getLiteralValue(entry) ?? ''}`)
       const isUnknown = !isRun && (hasEnvFrom(app) || app.env?.some(isForeignProxy) === true)
-      return { name, isRun, isUnknown, proxy: findProxy(isRun ? stdout.split('\n') : own, host) }
+      return { name, isRun, isUnknown, proxy: findProxy(isRun ? output.split('\n') : own, host) }
     }),
   )
   const proxied = results.filter(({ proxy }) => proxy !== undefined)

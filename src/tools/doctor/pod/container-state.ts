@@ -2,7 +2,7 @@
 import { GATE, REDIRECT } from '../../../kubernetes/pod.ts'
 import { lacksRights } from '../../../redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
-import { type ClusterPod, type ContainerStatus, findStatus, formatLogs } from '../pod-object.ts'
+import { type ClusterPod, type ContainerStatus, findStatus } from '../pod-object.ts'
 
 /** Returns `ok` for a running sidecar, otherwise what the status says and how to fix it. */
 export function checkSidecarContainer(pod: ClusterPod, container: string): Outcome {
@@ -45,79 +45,62 @@ export function checkInitContainer(pod: ClusterPod, check: keyof typeof INIT_CON
 
 /** Returns the state, which completes "the container wimds …", and the fix. */
 function explain(pod: ClusterPod, container: string) {
-  const { phase, conditions = [], reason: ofPod, message } = pod.status
+  const { phase } = pod.status
   const { state, lastState } = findStatus(pod, container)
   const waiting = state?.waiting
   const end = state?.terminated ?? lastState?.terminated
   if (phase === 'Succeeded' || (phase === 'Failed' && waiting === undefined)) {
     return {
-      state: `has ended with the pod (${join(phase, ofPod, message)})`,
+      state: 'has ended with the pod',
       fix: 'run doctor while the pod is running; for a Job, add a sleep to its application',
     }
   }
-  const unscheduled = conditions.find(
-    ({ type, status }) => type === 'PodScheduled' && status === 'False',
-  )
-  if (unscheduled !== undefined) {
+  if (end !== undefined && (waiting === undefined || waiting.reason === 'CrashLoopBackOff')) {
+    const { exitCode = 'unknown', reason, message } = end
     return {
-      state: `has not started: no node for the pod (${join(unscheduled.message)})`,
-      fix: 'let the scheduler find a node for the pod: kubectl describe pod has its events',
+      state: `ends again and again, with exit code ${exitCode} (${joinTexts(reason, message)})`,
+      fix: findEndFix(container, end, pod.metadata),
     }
   }
-  if (end !== undefined && (waiting === undefined || waiting.reason === 'CrashLoopBackOff')) {
-    return { state: formatEnd(end), fix: findEndFix(container, end, formatLogs(pod, container)) }
-  }
-  const reason = waiting?.reason ?? 'no status yet'
-  return {
-    state: `is waiting (${join(reason, waiting?.message)})`,
-    fix: findWaitingFix(reason, container),
-  }
+  const { reason = 'no status yet', message } = waiting ?? {}
+  const [, fix = WAIT] = WAITING_FIXES.find(([pattern]) => pattern.test(reason)) ?? []
+  return { state: `is waiting (${joinTexts(reason, message)})`, fix }
 }
 
-/** The value of the chart and the flag of `wimds inject` for the images other than the sidecar's. */
-const IMAGES: Readonly<Record<string, readonly [value: string, flag: string]>> = {
-  [REDIRECT]: ['redirectImage', '--redirect-image'],
-  [GATE]: ['gateImage', '--gate-image'],
-}
-
-function findWaitingFix(reason: string, container: string): string {
-  if (/Image|Registry/.test(reason)) {
-    const [value, flag] = IMAGES[container] ?? ['image', '--image']
-    return `correct the image (values global.imageRegistry, ${value}.repository and ${value}.tag of the chart, --image-registry and ${flag} of wimds inject), push it to that registry, or give the pod an imagePullSecret`
-  }
-  return /^Create|^RunContainerError$/.test(reason) ? CREATE_FIX : WAIT
-}
-
-const CREATE_FIX =
-  'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map; if it is about the user, the uid of the injector does not fit the pod'
+/** Why a container waits, and the fix. */
+const WAITING_FIXES: readonly (readonly [RegExp, string])[] = [
+  [
+    /Image|Registry/,
+    'correct the image (values global.imageRegistry, image, redirectImage and gateImage of the chart; --image-registry, --image, --redirect-image and --gate-image of wimds inject), push it to that registry, or give the pod an imagePullSecret',
+  ],
+  [
+    /^Create|^RunContainerError$/,
+    'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map; if it is about the user, the uid of the injector does not fit the pod',
+  ],
+]
 
 const WAIT =
   'wait for the pod, and read its events: kubectl describe pod. An init container before it may not end'
 
 type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
 
-/**
- * Returns the words after "the container NAME" for a container that keeps ending: its last exit code, reason and
- * message.
- */
-function formatEnd({ exitCode, reason, message }: Partial<End> = {}): string {
-  return `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
-}
-
-function findEndFix(container: string, { exitCode, reason, message = '' }: End, logs: string) {
+function findEndFix(
+  container: string,
+  { exitCode, reason, message = '' }: End,
+  { namespace, name }: ClusterPod['metadata'],
+) {
   if (reason === 'OOMKilled') {
     return 'raise the memory limit: the annotation wimds.io/memory-limit, or the chart'
   }
-  if (container === REDIRECT && lacksRights(message)) return RIGHTS_FIX
-  return exitCode === 64
-    ? `correct the settings that its log names: ${logs}`
-    : `see why in its log: ${logs}`
+  if (container === REDIRECT && lacksRights(message)) {
+    return 'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env'
+  }
+  const action = exitCode === 64 ? 'correct the settings that its log names' : 'see why in its log'
+  return `${action}: kubectl logs --namespace ${namespace} ${name} -c ${container}`
 }
 
-const RIGHTS_FIX =
-  'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env'
-
-function join(...parts: readonly (string | undefined)[]): string {
+/** Joins the texts that there are to one line. */
+export function joinTexts(...parts: readonly (string | undefined)[]): string {
   const texts = parts.filter((part) => part !== undefined && part !== '')
   return texts.join(': ').replaceAll(/\s+/g, ' ').trim()
 }

@@ -2,8 +2,8 @@
 import * as z from 'zod/mini'
 import { findRefusal } from '../dry-run.ts'
 import { endAsFailed } from '../findings.ts'
-import { getNamed, type Kubectl, list, requireAnswer } from '../kubectl.ts'
-import { chooseNewest, ClusterPod, isEnding, isReady, listPods, readEvents } from '../pod-object.ts'
+import { getNamed, type Kubectl, list } from '../kubectl.ts'
+import { chooseNewest, ClusterPod, isEnding, isReady, readEvents } from '../pod-object.ts'
 import { formatSelector, Selector } from '../selector.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
@@ -12,11 +12,9 @@ export async function findPod(
   kubectl: Kubectl,
   { namespace, kind, name }: PodTarget,
 ): Promise<ClusterPod> {
-  const [named] =
-    kind === undefined ? requireAnswer(await getNamed(kubectl, ClusterPod, 'pod', name)) : []
+  const [named] = kind === undefined ? await getNamed(kubectl, ClusterPod, 'pod', name) : []
   if (named !== undefined) return named
-  const answer = await getNamed(kubectl, Workload, kind ?? WORKLOADS, name)
-  const [workload] = requireAnswer(answer)
+  const [workload] = await getNamed(kubectl, Workload, kind ?? WORKLOADS, name)
   // Its pods of before are no answer.
   const failure = workload?.status?.conditions?.find(({ type }) => type === 'ReplicaFailure')
   rejectRefused(name, failure?.message)
@@ -24,12 +22,11 @@ export async function findPod(
   if (pod !== undefined) return pod
   rejectRefused(name, await readCreationEvent(kubectl, name))
   const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
-  const why = answer.kind === 'not_found' && answer.reason ? `: ${answer.reason}` : ''
   return endAsFailed({
     code: 'pod_not_found',
     problem:
       workload === undefined
-        ? `there is no ${kind ?? 'pod and no workload'} ${name} in ${place}${why}`
+        ? `there is no ${kind ?? 'pod and no workload'} ${name} in ${place}`
         : `the ${workload.kind} ${name} in ${place} has no pod`,
     fix: 'check the name (kubectl get pods --all-namespaces), the namespace (-n), and the context (kubectl config current-context)',
   })
@@ -59,7 +56,7 @@ async function readPodOf(kubectl: Kubectl, workload: Workload): Promise<ClusterP
       ? await selectJobsOf(kubectl, metadata.uid)
       : formatSelector(spec.selector ?? {}) || status?.selector
   if (!selector) return undefined
-  const pods = requireAnswer(await listPods(kubectl, `--selector=${selector}`))
+  const pods = await list(kubectl, ClusterPod, 'pods', `--selector=${selector}`)
   // Evicted pods stay for days, and those of before a rollout for seconds: none is ready.
   return chooseNewest(pods, (pod) => [!isEnding(pod), !isReady(pod)])
 }
@@ -73,7 +70,7 @@ const Job = z.object({
 
 /** Returns the selector of the pods of all jobs of a CronJob; undefined: it has none now. */
 async function selectJobsOf(kubectl: Kubectl, owner: string | undefined) {
-  const jobs = requireAnswer(await list(kubectl, Job, 'jobs'))
+  const jobs = await list(kubectl, Job, 'jobs')
   const names = jobs
     .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner))
     .map(({ metadata }) => metadata.name)

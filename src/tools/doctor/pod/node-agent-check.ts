@@ -1,30 +1,27 @@
 /** Checks that the agent of its node serves a pod of mode `node`, and reads its status; else explains by its events why not. */
-import { GATE } from '../../../kubernetes/pod.ts'
 import type { Sections } from '../doctor-report.ts'
 import {
   catchEnd,
   CheckEnd,
   endAsFailed,
   endUnmade,
+  createFinding,
   failed,
-  leaveOut,
-  notChecked,
   type Outcome,
   passed,
   runCheck,
 } from '../findings.ts'
-import type { Kubectl } from '../kubectl.ts'
+import { type Kubectl, list } from '../kubectl.ts'
 import {
   chooseNewest,
-  type ClusterPod,
+  ClusterPod,
   findContainer,
   findStatus,
   formatPod,
-  getPods,
   OF_AGENT,
   readEvents,
 } from '../pod-object.ts'
-import { checkStatus, STATUS_CHECKS } from '../status-checks.ts'
+import { checkStatus } from '../status-checks.ts'
 import type { ReadForwarded } from './port-forward.ts'
 
 interface NodeAgentOptions {
@@ -44,7 +41,7 @@ const ADMIN_PORT = 9441
 /** Returns whether the agent of its node serves the pod, or why not, and then the checks that the pod's status allows. */
 export async function checkNodeAgent(options: NodeAgentOptions): Promise<Sections> {
   const { kubectl, readForwarded, pod, isServed } = options
-  let ofPod: Sections = { checks: leaveOut(STATUS_CHECKS, notChecked('the pod is not served')) }
+  let ofPod: Sections = { checks: [] }
   const ofAgent = await runCheck('node_agent', async () => {
     const agent = await findAgent(kubectl, pod.spec.nodeName)
     const { namespace, name } = agent.metadata
@@ -57,7 +54,7 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Section
     const isRead = !(status instanceof CheckEnd)
     ofPod = isRead
       ? { settings: status.settings, checks: checkStatus(status) }
-      : { checks: leaveOut(STATUS_CHECKS, status.outcome) }
+      : { checks: [createFinding('status', status.outcome)] }
     return passed(
       `${formatSubject(agent)} ${isRead ? 'serves the pod' : 'runs'}`,
       `status of its pods: kubectl port-forward ${formatArguments(agent)} ${port}, and open http://127.0.0.1:${port}/status`,
@@ -80,7 +77,7 @@ function formatArguments({ metadata: { namespace, name } }: ClusterPod): string 
 async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<ClusterPod> {
   if (node === undefined) return endUnmade('the pod has no node yet')
   const onNode = `--field-selector=spec.nodeName=${node}`
-  const pods = await getPods(kubectl, '--all-namespaces', OF_AGENT, onNode)
+  const pods = await list(kubectl, ClusterPod, 'pods', '--all-namespaces', OF_AGENT, onNode)
   // During a rollout a node has two agents; the newest one is asked.
   const agent = chooseNewest(pods.filter(isAgent), (each) => {
     const { state, ready = false } = findStatus(each, CONTAINER)
@@ -104,39 +101,19 @@ async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<Cl
   })
 }
 
+/** Returns the failure, with the reason that the agent has written to the last event of the pod. */
 async function explainUnserved(
   agent: ClusterPod,
   { kubectl, pod }: NodeAgentOptions,
 ): Promise<Outcome> {
-  const subject = formatSubject(agent)
-  const logs = `kubectl logs ${formatArguments(agent)}`
-  const code = 'pod_not_routed'
   const fields = `involvedObject.name=${pod.metadata.name},reason=WimdsNotRouted`
   const reason = (await readEvents(kubectl, fields)).at(-1)?.message
-  if (reason) {
-    const problem = `${subject} cannot serve the pod: ${reason}`
-    return failed({ code, problem, fix: `see also its log: ${logs}` })
-  }
-  if (findStatus(agent, CONTAINER).ready !== true) {
-    return failed({
-      code: 'node_agent_not_running',
-      problem: `${subject} is not ready, so it serves no new pod`,
-      fix: `see why: ${logs}, and kubectl describe pod ${formatArguments(agent)}`,
-    })
-  }
-  const { state, lastState } = findStatus(pod, GATE)
-  const hasStarted = state?.running ?? state?.terminated ?? lastState?.terminated
-  return hasStarted === undefined
-    ? failed({
-        code,
-        problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
-        fix: `read the events of the pod, which say why (a volume may be missing): kubectl describe pod ${formatArguments(pod)}`,
-      })
-    : failed({
-        code,
-        problem: `${subject} runs, but does not serve the pod yet`,
-        fix: `see its log: ${logs}. If the pod's sandbox is new, try again in some seconds`,
-      })
+  const state = findStatus(agent, CONTAINER).ready === true ? '' : ', which is not ready,'
+  return failed({
+    code: 'pod_not_routed',
+    problem: `${formatSubject(agent)}${state} does not serve the pod${reason ? `: ${reason}` : ' yet'}`,
+    fix: `see its log: kubectl logs ${formatArguments(agent)}, and what holds up the pod, such as a missing volume: kubectl describe pod ${formatArguments(pod)}. If the pod is new, try again in some seconds`,
+  })
 }
 
 /** Returns true for an agent. Any pod may have its label and name, but few may mount a directory of the node. */

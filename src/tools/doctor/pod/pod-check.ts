@@ -1,6 +1,6 @@
 /** Checks a pod from outside: its specification and state by kubectl, and then its status document. */
 import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
-import { DEFAULT_ADMIN_PORT, type RoutingMode } from '../../../lib/sidecar-interface.ts'
+import { DEFAULT_ADMIN_PORT } from '../../../lib/sidecar-interface.ts'
 import type { Finding, Sections } from '../doctor-report.ts'
 import {
   catchEnd,
@@ -9,13 +9,12 @@ import {
   endUnmade,
   failed,
   type Fault,
-  leaveOut,
-  notChecked,
   notNeeded,
+  type Outcome,
   passed,
   runCheck,
 } from '../findings.ts'
-import type { Kubectl } from '../kubectl.ts'
+import { type Kubectl, requireKubectl } from '../kubectl.ts'
 import {
   type ClusterPod,
   DROP_IN,
@@ -25,9 +24,9 @@ import {
   findSettingOf,
   findSidecarContainer,
 } from '../pod-object.ts'
-import { checkStatus, STATUS_CHECKS } from '../status-checks.ts'
+import { checkStatus } from '../status-checks.ts'
 import { checkAppVariables, checkProxy } from './app-checks.ts'
-import { checkInitContainer, checkSidecarContainer } from './container-state.ts'
+import { checkInitContainer, checkSidecarContainer, joinTexts } from './container-state.ts'
 import { findPod } from './find-pod.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
 import type { PodTarget } from './pod-target.ts'
@@ -38,8 +37,6 @@ interface PodOptions {
   readonly kubectl: Kubectl
   readonly readForwarded: ReadForwarded
   readonly target: PodTarget
-  /** Undefined: the one of the pod's injection. */
-  readonly mode: RoutingMode | undefined
 }
 
 /** Returns the checks of the pod. A check that fails is reported, not thrown. */
@@ -48,18 +45,26 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   const { namespace } = target
   const pod = await catchEnd(() => findPod(kubectl, target))
   if (pod instanceof CheckEnd) {
-    const others = leaveOut(STATUS_CHECKS, notChecked('the pod was not read'))
-    return { namespace, pod: target.name, checks: [createFinding('pod', pod.outcome), ...others] }
+    const missing = createFinding('pod', requireKubectl(pod))
+    return { namespace, pod: target.name, checks: [missing] }
   }
   const { name } = pod.metadata
-  const phase = passed(`exists, in phase ${pod.status.phase ?? 'Unknown'}`)
-  const found = createFinding('pod', phase, name === target.name ? undefined : name)
+  const found = createFinding('pod', describePod(pod), name === target.name ? undefined : name)
   const gate = findContainer(pod, GATE)
   const { settings, checks } =
     gate === undefined
       ? await checkPodWithSidecar(pod, options)
       : await checkPodOfNode(pod, gate, options)
   return { namespace, pod: name, settings, checks: [found, ...checks] }
+}
+
+/** Returns the phase, with the reason of its end, such as an eviction, or of why it has no node. */
+function describePod({ status }: ClusterPod): Outcome {
+  const { phase = 'Unknown', reason, message, conditions = [] } = status
+  const unscheduled = conditions.find(
+    (each) => each.type === 'PodScheduled' && each.status === 'False',
+  )
+  return passed(joinTexts(`exists, in phase ${phase}`, reason, message, unscheduled?.message))
 }
 
 /** Checks a pod of mode node, which has no sidecar. */
@@ -81,15 +86,13 @@ async function checkPodOfNode(
 
 async function checkPodWithSidecar(
   pod: ClusterPod,
-  { kubectl, readForwarded, mode: given }: PodOptions,
+  { kubectl, readForwarded }: PodOptions,
 ): Promise<Sections> {
   const sidecar = findSidecarContainer(pod)
   if (sidecar === undefined) {
-    const missing = createFinding('sidecar_container', failed(explainMissingSidecar(pod)))
-    const others = leaveOut(STATUS_CHECKS, notChecked('the pod has no sidecar'))
-    return { checks: [missing, ...others] }
+    return { checks: [createFinding('sidecar_container', failed(explainMissingSidecar(pod)))] }
   }
-  const mode = given ?? findMode(sidecar)
+  const mode = findMode(sidecar)
   const container = checkSidecarContainer(pod, sidecar.name)
   const apps = findAppContainers(pod, sidecar)
   const checks: Finding[] = [
@@ -99,17 +102,12 @@ async function checkPodWithSidecar(
       : [createFinding('redirect', checkInitContainer(pod, 'redirect'))]),
     createFinding('sdk_variables', checkAppVariables(pod, sidecar, mode)),
   ]
-  if (container.status !== 'ok') {
-    const reason = `the container ${sidecar.name} is not running`
-    return { checks: [...checks, ...leaveOut(STATUS_CHECKS, notChecked(reason))] }
-  }
-  const proxy = await runCheck('application_proxy', () => checkProxy(pod, apps, mode, kubectl))
-  checks.push(proxy)
+  if (container.status !== 'ok') return { checks }
+  checks.push(await runCheck('application_proxy', () => checkProxy(pod, apps, mode, kubectl)))
   const status = await catchEnd(() => readSidecarStatus(readForwarded, pod, sidecar))
-  if (status instanceof CheckEnd) {
-    return { checks: [...checks, ...leaveOut(STATUS_CHECKS, status.outcome)] }
-  }
-  return { settings: status.settings, checks: [...checks, ...checkStatus(status)] }
+  return status instanceof CheckEnd
+    ? { checks: [...checks, createFinding('status', status.outcome)] }
+    : { settings: status.settings, checks: [...checks, ...checkStatus(status)] }
 }
 
 /** Reads the status of a sidecar at its admin port. Ends the check as not made if there is none. */
@@ -131,19 +129,13 @@ async function readSidecarStatus(
   return endUnmade(reason || 'the sidecar has no status page', inside)
 }
 
-/** Explains a pod without a sidecar by the annotations, which say whether the sidecar was requested. */
+/** Explains a pod without a sidecar, with the annotation by which it asks for one. */
 function explainMissingSidecar({ metadata }: ClusterPod): Fault {
   const annotations = Object.keys(metadata.annotations ?? {})
   const asks = annotations.find((key) => /^wimds\.io\/|\/inject-proxy-sidecar$/.test(key))
-  const [problem, fix] =
-    asks === undefined
-      ? [
-          'the pod has no container wimds, and no annotation asks for it',
-          'add the annotation wimds.io/inject: "true" to the pod template, or run wimds inject on its manifest, and create the pod again',
-        ]
-      : [
-          `the pod has the annotation ${asks}, but no container wimds: no webhook has injected it`,
-          'install the chart, and create the pod again: the webhook injects pods when they are created. helm test shows whether it answers; the label wimds.io/inject: "false" of the namespace excludes its pods',
-        ]
-  return { code: 'pod_not_injected', problem, fix }
+  return {
+    code: 'pod_not_injected',
+    problem: `the pod has no container wimds, ${asks === undefined ? 'and no annotation asks for it' : `though it has the annotation ${asks}`}`,
+    fix: 'add the annotation wimds.io/inject: "true" to the pod template, and create the pod again: the webhook injects pods when they are created. wimds doctor --cluster shows whether it does; the label wimds.io/inject: "false" of the namespace excludes its pods. Without the webhook, run wimds inject on the manifest',
+  }
 }

@@ -1,6 +1,5 @@
 /** Reads a status document at a port on the loopback address of a pod, by `kubectl port-forward`. */
-import { endUnmade } from '../findings.ts'
-import { explain, formatFlags } from '../kubectl.ts'
+import { formatFlags, KubectlFailure } from '../kubectl.ts'
 import { type KubectlIo, startKubectl } from '../run-kubectl.ts'
 import { readStatus, type ReportedStatus } from '../status.ts'
 
@@ -34,7 +33,7 @@ export function createPortForward(
     })
     void ended.then(() => resolve(undefined))
     const local = await forwarded
-    if (local === undefined) return endUnmade(explain(args, await ended).fault.problem)
+    if (local === undefined) throw new KubectlFailure(args, await ended)
     try {
       return await readStatus(`http://127.0.0.1:${local}/status.json${query}`)
     } finally {

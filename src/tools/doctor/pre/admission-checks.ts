@@ -6,10 +6,10 @@ import {
   createSamplePod,
   createSampleSpec,
   findRefusal,
-  judgeDryRun,
+  judgeRefusal,
   tryToCreate,
 } from '../dry-run.ts'
-import type { Outcome } from '../findings.ts'
+import { type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 
 /**
@@ -23,10 +23,11 @@ export async function checkAdmission(
   const { mode } = settings
   const { bare, injected } = createSamplePods(settings)
   const result = await tryToCreate(kubectl, injected)
-  const outcome = judgeDryRun(result, INJECTED_POD, mode)
+  if (typeof result === 'string') return passed('is admitted (dry run)')
+  const outcome = judgeRefusal(result, INJECTED_POD, mode)
   if (outcome.status !== 'failed') return outcome
   const without = await tryToCreate(kubectl, bare)
-  const refusal = findRefusal(without, 'the same pod without the injection')
+  const refusal = typeof without === 'string' ? undefined : findRefusal(without, INJECTED_POD)
   if (refusal === undefined) return outcome
   return { ...outcome, details: [`${refusal.by} refuses the same pod without the injection, too`] }
 }

@@ -1,14 +1,20 @@
 /** Checks whether Entra ID can validate the tokens of a cluster's issuer. */
+import type { Dispatcher } from 'undici'
 import * as z from 'zod/mini'
+import type { Config } from '../../../broker/config/config.ts'
+import { createExchangeDispatchers } from '../../../broker/exchange/dispatcher.ts'
 import { errorMessage } from '../../../lib/describe-error.ts'
+import { parseJson, readBody } from '../../../lib/json.ts'
 import {
   describeInternalIssuer,
   isInternalIssuer,
   PUBLIC_ISSUER_FIX,
 } from '../../../lib/internal-issuer.ts'
-import { endAsFailed, notChecked, type Outcome, passed } from '../findings.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
-import { fetchDocument, type Network } from './fetch-document.ts'
+import { endAsFailed, type Outcome, passed } from '../findings.ts'
+import { type Kubectl, readJson } from '../kubectl.ts'
+
+/** How this machine reaches the internet. */
+export type Network = Pick<Config['exchange'], 'proxy' | 'extraCa'>
 
 const Discovery = z.object({
   issuer: z.string(),
@@ -22,12 +28,9 @@ const KeySet = z.object({
 
 /** Returns what the issuer of the cluster publishes. */
 export async function checkIssuer(kubectl: Kubectl, network: Network): Promise<Outcome> {
-  const path = '/.well-known/openid-configuration'
-  const result = await kubectl(['get', '--raw', path])
-  const own = parseOutput(Discovery, result)
-  if (own !== undefined) return passed(...(await readPublished(own.issuer, network)))
-  const reason = result.code === 0 ? 'it has another form' : result.reason
-  return notChecked(`${path} of the API server was not read: ${reason}`)
+  const args = ['get', '--raw=/.well-known/openid-configuration']
+  const { issuer } = await readJson(kubectl, Discovery, args)
+  return passed(...(await readPublished(issuer, network)))
 }
 
 /** Returns what was found of the documents of the issuer. Ends the check as failed if Entra ID could not use them. */
@@ -78,4 +81,39 @@ function rejectDocument(url: URL, reason: string): never {
     problem: `${url.href} cannot be used: ${reason}`,
     fix: `if this machine does not reach the internet, run it elsewhere or set HTTPS_PROXY; otherwise make the issuer reachable with a certificate of a public authority; ${PUBLIC_ISSUER_FIX}`,
   })
+}
+
+const TIMEOUT_MS = 10_000
+const MAX_BYTES = 1_048_576
+
+/** Fetches a JSON document of this schema as Entra ID does: https, no redirects, a size cap. Throws an error whose message is the reason if it cannot be used. */
+async function fetchDocument<T>(url: URL, schema: z.ZodMiniType<T>, network: Network): Promise<T> {
+  const settings = { ...network, tokenProxy: undefined, timeoutMs: TIMEOUT_MS }
+  const { dispatcher } = createExchangeDispatchers(settings)
+  try {
+    const document = schema.safeParse(parseJson(await get(url, dispatcher)))
+    if (!document.success) throw new Error('it answered with another kind of document')
+    return document.data
+  } catch (error) {
+    throw findCause(error)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+async function get({ origin, pathname, search }: URL, dispatcher: Dispatcher): Promise<string> {
+  const { statusCode, body } = await dispatcher.request({
+    origin,
+    path: `${pathname}${search}`,
+    method: 'GET',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  })
+  const text = await readBody(body, MAX_BYTES, () => new Error('the document is too large'))
+  if (statusCode !== 200) throw new Error(`it answered ${statusCode}`)
+  return text
+}
+
+/** Returns the innermost cause. */
+function findCause(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? findCause(error.cause) : error
 }

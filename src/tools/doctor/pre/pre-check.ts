@@ -1,20 +1,16 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
 import { parseInjectionSettings } from '../../../injection/injector/injection-settings.ts'
 import { UsageError } from '../../../lib/errors.ts'
-import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
-import { reachCluster } from '../cluster-checks.ts'
+import { checkServer } from '../cluster-checks.ts'
 import type { Sections } from '../doctor-report.ts'
 import { runCheck } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 import { checkAdmission } from './admission-checks.ts'
-import type { Network } from './fetch-document.ts'
-import { checkIssuer } from './issuer-check.ts'
+import { checkIssuer, type Network } from './issuer-check.ts'
 
 interface PreOptions {
   readonly kubectl: Kubectl
   readonly network: Network
-  /** Undefined: the default of injection. */
-  readonly mode: RoutingMode | undefined
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
   /** Returns the value of a flag. */
@@ -24,11 +20,11 @@ interface PreOptions {
 type InjectionFlag = (typeof INJECTION_FLAGS)[number]
 
 /** The flags of `wimds inject` that decide whether a pod is admitted. */
-const INJECTION_FLAGS = ['image-registry', 'uid'] as const
+const INJECTION_FLAGS = ['mode', 'image-registry', 'uid'] as const
 
 /** Returns the checks. A check that fails is reported, not thrown. Throws `UsageError` for a flag that is malformed. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
-  const { network, namespace, value } = options
+  const { kubectl, network, namespace, value } = options
   const problems: string[] = []
   const flags = {
     has: () => false,
@@ -38,17 +34,15 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
       return known && value(known)
     },
   }
-  const defaults = parseInjectionSettings(flags, problems)
+  const settings = parseInjectionSettings(flags, problems)
   if (problems.length > 0) throw new UsageError(problems)
-  const { mode = defaults.mode } = options
-  const { server, kubectl } = await reachCluster(options.kubectl)
   const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
-  const admit = () => checkAdmission(kubectl, { ...defaults, mode })
-  return {
-    checks: [
-      server,
-      await runCheck('issuer', () => checkIssuer(kubectl, network)),
-      await runCheck('injected_pod', admit, `mode ${mode}, ${place}`),
-    ],
-  }
+  return checkServer(kubectl, async () => [
+    await runCheck('issuer', () => checkIssuer(kubectl, network)),
+    await runCheck(
+      'injected_pod',
+      () => checkAdmission(kubectl, settings),
+      `mode ${settings.mode}, ${place}`,
+    ),
+  ])
 }

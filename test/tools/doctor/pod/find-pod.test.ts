@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { catchEnd, CheckEnd } from '../../../../src/tools/doctor/findings.ts'
-import { createKubectl } from '../../../../src/tools/doctor/kubectl.ts'
+import { createKubectl, requireKubectl } from '../../../../src/tools/doctor/kubectl.ts'
 import { findPod } from '../../../../src/tools/doctor/pod/find-pod.ts'
 import { parsePodTarget } from '../../../../src/tools/doctor/pod/pod-target.ts'
 import { runDoctor } from '../run-doctor.ts'
@@ -8,11 +8,8 @@ import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 import { captureIo } from '../../capture.ts'
 import { FAILURES, FORBIDDEN_KIND, NO_SUCH_KIND } from '../../../fixtures/kubectl-failures.ts'
 
-const NOT_FOUND: KubectlAnswer = {
-  call: 'get pod orders',
-  code: 1,
-  stderr: 'Error from server (NotFound): pods "orders" not found',
-}
+const NO_POD: KubectlAnswer = { call: 'get pod orders' }
+const NO_WORKLOAD: KubectlAnswer = { call: 'get deployments,statefulsets,' }
 const deployment = {
   kind: 'Deployment',
   metadata: { name: 'orders' },
@@ -38,7 +35,7 @@ async function find(text: string, ...answers: readonly KubectlAnswer[]) {
   using fake = fakeKubectl(answers)
   const kubectl = createKubectl({ io: captureIo(fake.env) })
   const pod = await catchEnd(() => findPod(kubectl, target))
-  const found = pod instanceof CheckEnd ? pod.outcome.failure : pod.metadata
+  const found = pod instanceof CheckEnd ? requireKubectl(pod).failure : pod.metadata
   return { found, calls: await fake.calls() }
 }
 
@@ -56,7 +53,7 @@ test.each([
   const workload = text === 'shop/orders' ? { kind: 'List', items: [deployment] } : deployment
   const { found, calls } = await find(
     text,
-    NOT_FOUND,
+    NO_POD,
     answer(call, workload),
     answer('get pods --selector=app=orders,tier=web', { items }),
   )
@@ -98,8 +95,6 @@ test('says of a workload that there is no kubectl', async () => {
   )
 })
 
-const NO_POD: KubectlAnswer = { call: 'get pod orders', stdout: '' }
-
 test.each([
   ['finds the pod of one', JSON.stringify({ items: [deployment] }), { name: 'orders-ready' }],
   ['does not say that there is none', '', { code: 'permission_missing' }],
@@ -114,7 +109,7 @@ test.each([
 })
 
 test('says that there is no pod, no workload and no kind of that name', async () => {
-  const none = await find('orders', NO_POD, { call: 'get deployments,', stdout: '' })
+  const none = await find('orders', NO_POD, NO_WORKLOAD)
   expect(none.found).toMatchObject({
     code: 'pod_not_found',
     problem: 'there is no pod and no workload orders in the current namespace',
@@ -126,7 +121,7 @@ test('says that there is no pod, no workload and no kind of that name', async ()
   })
   expect(noKind.found).toMatchObject({
     code: 'pod_not_found',
-    problem: `there is no rollout orders in the current namespace: the server doesn't have a resource type "rollout"`,
+    problem: `kubectl get rollout failed: the server doesn't have a resource type "rollout"`,
   })
 })
 
@@ -193,8 +188,11 @@ test('names the dead webhook by which no pod can be created', async () => {
     'Error creating: Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"'
   const none = answer('get pods --selector', { items: [] })
   const events = failedCreate('orders', message)
-  for (const answers of [[answer('get deploy orders', deployment), none], [NOT_FOUND]]) {
-    const text = answers.length === 1 ? 'orders' : 'deploy/orders'
+  for (const answers of [
+    [answer('get deploy orders', deployment), none],
+    [NO_POD, NO_WORKLOAD],
+  ]) {
+    const text = answers[0] === NO_POD ? 'orders' : 'deploy/orders'
     const { found } = await find(text, ...answers, events)
     expect(found).toMatchObject({
       code: 'webhook_unavailable',
@@ -227,7 +225,7 @@ test.each([
   [['shop/orders'], '--namespace=shop get pod orders'],
   [['deploy/orders', '-n', 'shop'], '--namespace=shop get deploy orders'],
 ])('doctor takes %j', async (args, call) => {
-  using fake = fakeKubectl([NOT_FOUND])
+  using fake = fakeKubectl([NO_POD])
   const { code } = await runDoctor(args, fake.env)
   expect(code).toBe(1)
   const [first] = await fake.calls()
@@ -236,7 +234,7 @@ test.each([
 
 test.each([
   [['shop/orders', '-n', 'other'], 'name different namespaces: give one'],
-  [['orders', '--pre'], 'a pod or --pre, not both'],
+  [['orders', '--pre'], '--pre or a pod: give one'],
   [['a', 'b'], 'unexpected argument b'],
 ])('doctor rejects %j', async (args, message) => {
   const { code, stderr } = await runDoctor(args)
