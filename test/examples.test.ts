@@ -1,7 +1,7 @@
 /** The examples without a cluster: what they share, and what their scripts do when a request fails. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
@@ -9,14 +9,12 @@ import { inject } from '../src/tools/inject/inject.ts'
 import { createFolder } from './fixtures/folder.ts'
 import { runProgram } from './fixtures/run-program.ts'
 import { runCommand } from './tools/capture.ts'
-import { PAGES, readPage, ROOT } from './docs/pages.ts'
+import { readPage, ROOT } from './docs/pages.ts'
 
 const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>
   readdirSync(join(ROOT, 'examples', folder)).map((name) => `${folder}/${name}`),
 )
 
-const Image = z.object({ name: z.string(), newName: z.string(), newTag: z.string() })
-const Settings = z.looseObject({ images: z.array(Image) })
 const Container = z.looseObject({
   name: z.string(),
   image: z.string(),
@@ -52,90 +50,12 @@ const CONTAINERS = EXAMPLES.flatMap((example) =>
     }),
 )
 
-/** The manifests of the examples; the kustomizations are none. */
-const MANIFESTS = [...EXAMPLES, 'settings'].flatMap((example) =>
-  readdirSync(join(ROOT, 'examples', example))
-    .filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml')
-    .map((name) => `examples/${example}/${name}`),
-)
-const KubernetesObject = z.looseObject({
-  kind: z.string(),
-  metadata: z.looseObject({ namespace: z.string().optional() }),
-  /** Of a ClusterRoleBinding. */
-  subjects: z.array(z.object({ namespace: z.string() })).default([]),
-})
-
-test('every example is in the table of the README, and has its containers here', () => {
-  const readme = readPage('examples/README.md')
-  expect(EXAMPLES.filter((example) => !readme.includes(`| [${example}] `))).toEqual([])
-  const found = new Set(CONTAINERS.map(({ example }) => example))
-  // It is a patch of another example.
-  expect(EXAMPLES.filter((example) => !found.has(example))).toEqual([
-    'kubernetes/identity-binding-and-federation',
-  ])
-})
-
-test('every image is one of the settings, with a registry and a version', () => {
-  const { images } = Settings.parse(parse(readPage('examples/settings/kustomization.yaml')))
-  for (const { newName, newTag } of images) {
-    expect(`${newName}:${newTag}`).toMatch(/^[a-z]+(?:\.[a-z]+)+\/[a-z/]+:\d[\w.-]+$/)
-  }
-  const names = new Set(images.map(({ name }) => name))
-  expect(CONTAINERS.filter(({ image }) => !names.has(image))).toEqual([])
-})
-
-test('curl has one version in all examples and pages', () => {
-  const { images } = Settings.parse(parse(readPage('examples/settings/kustomization.yaml')))
-  const curl = images.find(({ name }) => name === 'curl')
-  const files = [...PAGES, 'examples/compose/compose.yaml', 'test/e2e/support/docs.ts']
-  const used = files.flatMap(
-    (file) => readPage(file).match(/docker\.io\/curlimages\/curl:[\w.]+/g) ?? [],
-  )
-  expect(used.length).toBeGreaterThan(2)
-  expect(new Set(used)).toEqual(new Set([`${curl?.newName}:${curl?.newTag}`]))
-})
-
 /** The messages of the rules in a file of policies. */
 function messagesOf(name: string): ReadonlySet<string> {
   const documents = parseAllDocuments(readPage(`examples/policies/${name}.yaml`))
   const json = JSON.stringify(documents.map((document): unknown => document.toJS()))
   return new Set(json.match(/(?<="message(?:Expression)?":")(?:[^"\\]|\\.)+/g))
 }
-
-/** What kustomize replaces by the namespace of the settings. The API server refuses it: there is no such namespace. */
-const PLACEHOLDER = 'use-kubectl-apply-k-not-f'
-
-test('every manifest has a placeholder as its namespace, which kustomize replaces', () => {
-  const objects = MANIFESTS.flatMap((file) =>
-    parseAllDocuments(readPage(file)).map((document) => KubernetesObject.parse(document.toJS())),
-  )
-  const namespaced = objects.filter(({ kind }) => !kind.startsWith('Cluster'))
-  const namespaces = [
-    ...namespaced.map(({ metadata }) => metadata.namespace),
-    ...objects.flatMap(({ subjects }) => subjects.map(({ namespace }) => namespace)),
-  ]
-  expect(namespaced.length).toBeGreaterThan(10)
-  expect(new Set(namespaces)).toEqual(new Set([PLACEHOLDER]))
-})
-
-test('no command of a manifest depends on the current namespace', () => {
-  const commands = MANIFESTS.flatMap(
-    (file) => readPage(file).match(/^# .*kubectl (?!apply -k).*$/gm) ?? [],
-  )
-  expect(commands.length).toBeGreaterThan(10)
-  expect(commands.filter((command) => !command.includes('--namespace '))).toEqual([])
-})
-
-test.each(MANIFESTS.filter((file) => /(?:job|deployment)\.yaml$/.test(file)))(
-  '%s says what it shows, and how to check it',
-  (file) => {
-    const text = readPage(file)
-    const [, kind = '', name = ''] = /^kind: (\w+)\nmetadata:\n  name: (.+)$/m.exec(text) ?? []
-    const apply = `# Apply: kubectl apply -k ${dirname(file)}\n`
-    const check = `# Check: .* ${kind.toLowerCase()}/${name.toLowerCase()}`
-    expect(text).toMatch(new RegExp(`^# Shows: [^]*\\n${apply}[^]*\\n${check}`))
-  },
-)
 
 test('the application of ASP.NET Core keeps its port, and asks no proxy for its token', async () => {
   const file = join(ROOT, 'examples/aspnet-core/deployment.yaml')

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Settings } from '../../src/broker/config/settings.ts'
-import { PUBLIC_REGISTRY } from '../../src/injection/injector/injection-settings.ts'
 import { parseAnnotations } from '../../src/injection/injector/annotations.ts'
 import type { Pod } from '../../src/kubernetes/pod.ts'
 import { PAGES, readPage, ROOT } from './pages.ts'
@@ -79,13 +78,6 @@ test('docs/kubernetes.md has a row for each annotation, and none for another', (
   const [, known = ''] = /\{(.+)\}/.exec(mistake) ?? []
   // The injector's own record.
   expect(new Set(listed)).toEqual(new Set(known.split(',').filter((name) => name !== 'injected')))
-})
-
-test('docs/install.md has the names of a release, which the injector uses', () => {
-  const published = readPage('docs/install.md')
-  expect(published).toContain(`oci://${PUBLIC_REGISTRY}/charts/wimds `)
-  const { name }: { name: string } = JSON.parse(textOf(['package.json']))
-  expect(published).toContain(`npm install --global --prefix ~/.local ${name}\n`)
 })
 
 /** Annotations of pods, and labels of namespaces, which the chart's templates select by. */

@@ -1,17 +1,12 @@
-import { mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { ERROR_KINDS } from '../../src/lib/errors.ts'
 import { DOCS_URL } from '../../src/lib/version.ts'
-import { runProgram } from '../fixtures/run-program.ts'
 import {
-  dashboard,
   dashboardPanels,
   dashboardQueries,
   documentedQueries,
-  DASHBOARD,
   EXAMPLES,
   exposedSeries,
   knownNames,
@@ -64,39 +59,6 @@ describe('every query', () => {
 })
 
 describe('the dashboard', () => {
-  test('has no overlapping panels and fits the grid, whichever row is open', async () => {
-    const { panels: shown } = await dashboard()
-    for (const panels of [shown, ...shown.map((row) => [row, ...row.panels])]) {
-      const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => {
-        expect(x + w).toBeLessThanOrEqual(24)
-        return Array.from(
-          { length: w * h },
-          (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`,
-        )
-      })
-      expect(new Set(cells).size).toBe(cells.length)
-    }
-  })
-
-  test('conforms to the types that Grafana publishes', async () => {
-    const types = fileURLToPath(import.meta.resolve('./grafana.ts'))
-    const text = await readFile(DASHBOARD, 'utf8')
-    await mkdir('coverage', { recursive: true })
-    // Inside the project, so that Grafana's package is found. A literal must not have unknown fields.
-    await using directory = await mkdtempDisposable('coverage/dashboard-')
-    const file = join(directory.path, 'dashboard.ts')
-    const imports = `import type { GrafanaDashboard } from ${JSON.stringify(types)}`
-    await writeFile(file, `${imports}\nexport const it: GrafanaDashboard = ${text}`)
-    const flags =
-      '--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target esnext --allowImportingTsExtensions'
-    const { stdout } = await runProgram('node_modules/.bin/tsc', [...flags.split(' '), file])
-    expect(stdout).toBe('')
-  })
-
-  test('does not need the recording rules', async () => {
-    expect((await dashboardQueries()).join('\n')).not.toMatch(/wimds:/)
-  })
-
   test('restricts every series to the chosen clusters and namespaces', async () => {
     const exprs = (await dashboardPanels()).flatMap(({ targets }) =>
       targets.map(({ expr }) => expr),
@@ -115,29 +77,6 @@ describe('the dashboard', () => {
     const groupings = [...exprs.join('\n').matchAll(/by \(([^)]*\bnamespace\b[^)]*)\)/g)]
     expect(groupings.length).toBeGreaterThan(8)
     expect(groupings.filter(([, labels = '']) => !labels.startsWith('cluster, '))).toEqual([])
-  })
-
-  test('has a description and a unit for every panel, and links to runbooks that exist', async () => {
-    const shown = await dashboardPanels()
-    for (const { title, description, fieldConfig } of shown) {
-      expect([title, description]).toEqual([title, expect.stringMatching(/\.$/)])
-      expect([title, fieldConfig?.defaults.unit]).toEqual([title, expect.any(String)])
-    }
-    const alerts = new Set((await rules()).flatMap(({ alert }) => alert ?? []))
-    const links = shown.flatMap((panel) => panel.links)
-    expect(links.length).toBeGreaterThan(20)
-    for (const { title, url } of links) {
-      const alert = title.replace('Runbook of ', '')
-      expect(alerts).toContain(alert)
-      expect(url).toBe(`${DOCS_URL}/runbooks.html#${alert.toLowerCase()}`)
-    }
-  })
-
-  test('declares the variables that its queries use', async () => {
-    const { templating } = await dashboard()
-    const text = await readFile(DASHBOARD, 'utf8')
-    const used = new Set([...text.matchAll(/\$\{?([a-z]+)\}?/g)].map(([, name]) => name))
-    expect(templating.list.map(({ name }) => name)).toEqual(expect.arrayContaining([...used]))
   })
 })
 

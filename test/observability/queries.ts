@@ -29,24 +29,12 @@ const Variable = z.looseObject({
 const Panel = z.object({
   title: z.string(),
   type: z.string(),
-  description: z.string().optional(),
-  links: z.array(z.object({ title: z.string(), url: z.string() })).default([]),
-  fieldConfig: z
-    .object({
-      defaults: z.object({
-        unit: z.string().optional(),
-      }),
-    })
-    .optional(),
-  gridPos: z.object({ x: z.number(), y: z.number(), w: z.number(), h: z.number() }),
   targets: z.array(z.object({ expr: z.string() })).default([]),
 })
 
 const Dashboard = z.object({
   title: z.string(),
-  panels: z.array(
-    Panel.extend({ collapsed: z.boolean().default(false), panels: z.array(Panel).default([]) }),
-  ),
+  panels: z.array(Panel.extend({ panels: z.array(Panel).default([]) })),
   templating: z.object({ list: z.array(Variable) }),
 })
 
@@ -56,13 +44,13 @@ export async function rules() {
 }
 
 /** Returns the dashboard as it is written: a collapsed row has its panels. */
-export async function dashboard() {
+async function readDashboard() {
   return Dashboard.parse(JSON.parse(await readFile(DASHBOARD, 'utf8')))
 }
 
 /** Returns all panels of the dashboard but its rows, also the panels of collapsed rows. */
 export async function dashboardPanels() {
-  const { panels } = await dashboard()
+  const { panels } = await readDashboard()
   return panels.flatMap((panel) => (panel.type === 'row' ? panel.panels : [panel]))
 }
 
@@ -79,7 +67,7 @@ export async function dashboardQueries(rateInterval = '1m'): Promise<string[]> {
 
 /** Returns the queries of the dashboard's variables, with values for the variables in them. */
 export async function variableQueries() {
-  const { templating } = await dashboard()
+  const { templating } = await readDashboard()
   return templating.list.flatMap(({ name, query }) => {
     const text = typeof query === 'object' ? query.query : ''
     const [, selector = '', label = ''] = /^label_values\((.+), (\w+)\)$/.exec(text) ?? []

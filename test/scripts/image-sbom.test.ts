@@ -67,15 +67,3 @@ test('has Node, the Debian packages of each architecture, and the npm packages',
   ])
   expect(components[0]?.cpe).toBe('cpe:2.3:a:nodejs:node.js:24.11.0:*:*:*:*:*:*:*')
 })
-
-test('of the gate has no Node', () => {
-  using folder = createFolder()
-  const archive = writeArchive(folder, 'amd64', {
-    'var/lib/dpkg/status.d/musl': 'Package: musl\nVersion: 1.2.3-1\n',
-  })
-  const args = ['scripts/release/image-sbom.mjs', 'ghcr.io/wimds/wimds-gate', '0.2.0', archive]
-  const { components } = Document.parse(
-    JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })),
-  )
-  expect(components.map(({ purl }) => purl)).toEqual(['pkg:deb/debian/musl@1.2.3-1?arch=amd64'])
-})

@@ -25,9 +25,3 @@ test('the SBOM of the command line lists the bundled packages, and no tools', as
   )
   expect([...components.keys()]).not.toContain('esbuild')
 })
-
-test('the SBOM of the demo’s application has its SDK, without the parts that it does not call', async () => {
-  const components = await componentsOf('dist/demo/sbom.cdx.json')
-  expect([...components.keys()]).toContain('@azure/msal-node')
-  expect([...components.keys()]).not.toContain('jsonwebtoken')
-})
