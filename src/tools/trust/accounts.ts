@@ -50,6 +50,5 @@ function readAccount(object: ClusterObject, report: Report): Account {
 }
 
 function leaveOut(report: Report, object: ClusterObject, problem: string, fix: string): void {
-  const { namespace, name: account } = object
-  report.leaveOut({ namespace, account }, formatObject('ServiceAccount', object), problem, fix)
+  report.leaveOut(object.namespace, formatObject('ServiceAccount', object), problem, fix)
 }

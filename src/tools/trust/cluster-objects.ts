@@ -112,7 +112,7 @@ function parseFile(
   return parseDocuments(source).flatMap(({ data, problem }, index) =>
     problem === undefined
       ? parse(data, index === 0 ? name : `${name}, document ${index + 1}`)
-      : report.leaveOut({}, `${name}:${problem.place}`, problem.message),
+      : report.leaveOut(undefined, `${name}:${problem.place}`, problem.message),
   )
 }
 
@@ -132,7 +132,7 @@ function parseObjects(
     const flags = workloads === undefined ? formatPathFlags(object) : []
     if (flags.length > 0) {
       const problem = 'is of an unknown kind and was not read'
-      report.keep(namespace === undefined ? {} : { namespace })
+      report.keep(namespace)
       report.warning(label, problem, flags.join(' '))
     }
     const identities = kind === 'ConfigMap' && getMember(object['data'], 'identities.yaml')
@@ -151,13 +151,17 @@ function checkName({ namespace, name, label }: ClusterObject, report: Report): b
   const isValid = isDnsLabel(namespace) && isDnsSubdomain(name.replace(/-$/, ''))
   if (namespace === '') {
     report.leaveOut(
-      {},
+      undefined,
       label,
       'has no namespace, which is a part of the subject',
       'set metadata.namespace, or pass --namespace',
     )
   } else if (!isValid) {
-    report.leaveOut({}, label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
+    report.leaveOut(
+      undefined,
+      label,
+      `has no valid name and namespace (${JSON.stringify(namespace)})`,
+    )
   }
   return isValid
 }
@@ -167,7 +171,7 @@ function readWorkload(object: ClusterObject, report: Report): WorkloadObject[] {
     const problems: string[] = []
     const pod = parsePod(template, problems)
     for (const problem of problems) {
-      report.leaveOut({ namespace: object.namespace }, formatObject(object.kind, object), problem)
+      report.leaveOut(object.namespace, formatObject(object.kind, object), problem)
     }
     return pod === undefined ? [] : { ...object, template: pod }
   })
@@ -176,12 +180,11 @@ function readWorkload(object: ClusterObject, report: Report): WorkloadObject[] {
 /** Returns a ConfigMap with the entries of its identities file. */
 async function readConfigMap(object: ClusterObject, report: Report) {
   if (typeof object.identities !== 'string') return []
-  const { namespace } = object
   const { entries, problems } = await parseIdentities(object.identities, IDENTITY_DEFAULTS)
   for (const problem of problems) {
     const rejected = formatProblem({ ...problem, fix: undefined })
     const label = formatObject('ConfigMap', object)
-    report.leaveOut({ namespace }, label, `identities.yaml:${rejected}`, problem.fix)
+    report.leaveOut(object.namespace, label, `identities.yaml:${rejected}`, problem.fix)
   }
   return [{ ...object, entries }]
 }

@@ -9,12 +9,6 @@ export interface Finding {
   readonly fix?: string
 }
 
-/** The ServiceAccounts that an object may have: of a namespace, or of all if it is absent. */
-export interface Accounts {
-  readonly namespace?: string
-  readonly account?: string
-}
-
 /** Formats the subject of the tokens of a ServiceAccount. */
 export function formatSubject(namespace: string, account: string): string {
   return `system:serviceaccount:${namespace}:${account}`
@@ -23,8 +17,8 @@ export function formatSubject(namespace: string, account: string): string {
 /** Collects the findings of all steps. */
 export class Report {
   readonly findings: Finding[] = []
-  /** The ServiceAccounts of the objects that errors leave out of the plan. */
-  readonly #leftOut: Accounts[] = []
+  /** The namespaces of objects that may need a credential which is not in the plan; undefined: any namespace. */
+  readonly #kept = new Set<string | undefined>()
 
   /** Adds an error. Returns an empty list, for the caller to return. */
   error(object: string, problem: string, fix?: string): never[] {
@@ -32,23 +26,20 @@ export class Report {
     return []
   }
 
-  /** Adds an error that leaves an object with one of these ServiceAccounts out of the plan. Returns an empty list. */
-  leaveOut(accounts: Accounts, object: string, problem: string, fix?: string): never[] {
-    this.keep(accounts)
+  /** Adds an error that leaves an object of the namespace out of the plan. Returns an empty list. */
+  leaveOut(namespace: string | undefined, object: string, problem: string, fix?: string): never[] {
+    this.keep(namespace)
     return this.error(object, problem, fix)
   }
 
-  /** Keeps the credentials of these ServiceAccounts from being called extra. */
-  keep(accounts: Accounts): void {
-    this.#leftOut.push(accounts)
+  /** Keeps the credentials of the namespace, or of any, from being called extra. */
+  keep(namespace: string | undefined): void {
+    this.#kept.add(namespace)
   }
 
   isKept(subject: string): boolean {
-    const [, , namespace, account] = subject.split(':')
-    return this.#leftOut.some(
-      (each) =>
-        (each.namespace ?? namespace) === namespace && (each.account ?? account) === account,
-    )
+    const [, , namespace] = subject.split(':')
+    return this.#kept.has(undefined) || this.#kept.has(namespace)
   }
 
   warning(object: string, problem: string, fix?: string): void {

@@ -14,9 +14,7 @@ import { isDnsSubdomain, isGuid } from '../../lib/grammars.ts'
 import { type Account, CLIENT_ID_FIX, readAccounts } from './accounts.ts'
 import { type ClusterObjects, formatObject, type WorkloadObject } from './cluster-objects.ts'
 import { formatSubject, type Report } from './finding.ts'
-import type { IdentityKind } from './inventory.ts'
 import { isAudience } from './find-issuer.ts'
-import { type ManagedIdentityId, parseManagedIdentityId } from '../managed-identity.ts'
 import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
 
 export interface TrustOptions {
@@ -33,9 +31,6 @@ export interface TrustOptions {
 /** A federated credential that one object needs. */
 export interface Need {
   readonly clientId: string
-  /** Undefined if the objects do not say. */
-  readonly kind?: IdentityKind | undefined
-  readonly id?: ManagedIdentityId | undefined
   readonly subject: string
   readonly audience: string
   /** The object, such as `Deployment shop/orders`. */
@@ -97,34 +92,34 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const accountName = getServiceAccountName(template.spec)
   if (!isDnsSubdomain(accountName)) {
     return report.leaveOut(
-      { namespace },
+      namespace,
       source,
       `serviceAccountName ${JSON.stringify(accountName)} is not a valid name`,
     )
   }
   const subject = formatSubject(namespace, accountName)
-  const own = { namespace, account: accountName }
   const main = findMainToken(template, options.audience)
   const toNeed = (identity: WorkloadIdentity): Need[] => {
     if (identity.token === BINDING) {
       bound.add(subject)
       return []
     }
-    const { token: audience, ...named } = identity
+    const { token: audience, clientId } = identity
     if (!isAudience(audience)) {
       return report.leaveOut(
-        own,
+        namespace,
         source,
-        `its projected token for ${named.clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID`,
+        `its projected token for ${clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID`,
         'correct serviceAccountToken.audience of the volume',
       )
     }
-    return [{ ...named, subject, audience, source, namespace }]
+    return [{ clientId, subject, audience, source, namespace }]
   }
   const { configMap } = parseAnnotations(template)
   const isInjected = isToBeInjected(workload, objects)
-  const leaveOut = (problem: string, fix: string) => report.leaveOut(own, source, problem, fix)
-  if (takesClientIdFromElsewhere(template)) report.keep(own)
+  const leaveOut = (problem: string, fix: string) =>
+    report.leaveOut(namespace, source, problem, fix)
+  if (takesClientIdFromElsewhere(template)) report.keep(namespace)
   const explicit = findExplicitIdentities(workload, main, leaveOut)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, objects, leaveOut)
@@ -164,7 +159,8 @@ function isToBeInjected(
 /** Reports what is wrong with a workload, which is left out. */
 type LeaveOut = (problem: string, fix: string) => never[]
 
-interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
+interface WorkloadIdentity {
+  readonly clientId: string
   readonly token: TokenUse
 }
 
@@ -217,7 +213,7 @@ function findEntries(
 
 /** Returns the identity of an entry. */
 function findEntryIdentity(
-  { clientId, resourceId, tokenFile, exchangeVia, authorityHost }: IdentityEntry,
+  { clientId, tokenFile, exchangeVia, authorityHost }: IdentityEntry,
   pod: Pod,
   main: TokenUse,
   options: TrustOptions,
@@ -230,6 +226,5 @@ function findEntryIdentity(
       : exchangeVia === 'entra' && projected === BINDING
         ? audience
         : projected
-  const id = resourceId === undefined ? undefined : parseManagedIdentityId(resourceId)
-  return { clientId, kind: id && 'managed-identity', id, token }
+  return { clientId, token }
 }

@@ -1,9 +1,9 @@
 /** Plans the federated credentials of a cluster: compares the needed ones with the ones in Azure. */
 import { createCredentialName } from '../managed-identity.ts'
-import { checkResourceId, describeIdentity, selectAllowed } from './claims.ts'
+import { describeIdentity, selectAllowed } from './claims.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
 import type { Report } from './finding.ts'
-import type { ExistingCredential, IdentityKind, KnownIdentity } from './inventory.ts'
+import type { ExistingCredential, KnownIdentity } from './inventory.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'
 
 /** How many federated credentials Azure allows for an identity. */
@@ -60,20 +60,22 @@ export function createTrustPlan(
   report: Report,
 ) {
   const needs = findNeeds(objects, options, report)
+  if (options.clientId !== undefined && !needs.some((each) => each.clientId === options.clientId)) {
+    report.warning(
+      '--client-id',
+      `no credential for ${options.clientId} is in the output, since only injected workloads whose ServiceAccount names no identity get it`,
+      'set the annotation wimds.io/inject: "true" of the pod template, or pass the Namespace too whose label asks for injection',
+    )
+  }
   const byClientId = [...Map.groupBy(needs, ({ clientId }) => clientId)].toSorted(
     ([one], [other]) => (one < other ? -1 : 1),
   )
-  // A namespace that may not use an identity must not influence which identity of Azure is chosen.
-  const described = byClientId.map(([clientId, claims]) => {
-    const allowed = selectAllowed(claims, options.allowed.get(clientId), report)
-    return { allowed, identity: describeIdentity(clientId, allowed, known, report) }
-  })
-  const named = described.map(({ identity }) => identity)
-  const identities = described
-    .filter(
-      ({ allowed, identity }) =>
-        allowed.length > 0 && checkResourceId(identity, allowed, known, named, report),
-    )
+  const identities = byClientId
+    .map(([clientId, claims]) => ({
+      identity: describeIdentity(clientId, known, report),
+      allowed: selectAllowed(claims, options.allowed.get(clientId), report),
+    }))
+    .filter(({ allowed }) => allowed.length > 0)
     // What all of them leave out decides which credentials of each are extra.
     .map(({ allowed, identity }) => {
       const merged = mergeNeeds(allowed, report)
@@ -129,7 +131,7 @@ function planIdentity(
     report.error(
       identity.clientId,
       `would have ${count} federated credentials${extras}, but Azure allows ${CREDENTIAL_LIMIT}; -o az writes none of them`,
-      findLimitFix(identity.kind, count, extra.length),
+      LIMIT_FIX,
     )
   }
   return {
@@ -177,18 +179,5 @@ function compare(
 
 const removeSlash = (url: string) => url.replace(/\/$/, '')
 
-function findLimitFix(kind: IdentityKind, count: number, extra: number): string {
-  const remove =
-    'delete extra ones that nothing else needs, by the commands of -o az, and list again what exists'
-  if (count - extra <= CREDENTIAL_LIMIT) return remove
-  const share = findSharingFix(kind)
-  return extra === 0 ? share : `${remove}; ${share}`
-}
-
-function findSharingFix(kind: IdentityKind): string {
-  const split =
-    'split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount'
-  return kind === 'application'
-    ? `${split}; identity bindings are for managed identities only`
-    : `on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere ${split}`
-}
+const LIMIT_FIX =
+  'delete the extra ones that nothing else needs, by the commands of -o az; or split the workloads over several identities, or let those of a namespace share a ServiceAccount; on AKS, a managed identity can have an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create)'

@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { stringify } from 'yaml'
 import { type Finding, Report } from '../../../src/tools/trust/finding.ts'
-import type { IdentityKind } from '../../../src/tools/trust/inventory.ts'
+import type { ExistingCredential, IdentityKind } from '../../../src/tools/trust/inventory.ts'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
 import type { TrustOptions } from '../../../src/tools/trust/needs.ts'
 import {
@@ -30,24 +30,10 @@ const OPTIONS: TrustOptions = {
 
 type Texts = Readonly<Record<string, string>>
 
-export function serviceAccount(
-  name: string,
-  clientId: string | undefined,
-  annotations: Texts = {},
-  namespace = 'shop',
-) {
-  return {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: {
-      name,
-      namespace,
-      annotations: {
-        ...(clientId !== undefined && { 'azure.workload.identity/client-id': clientId }),
-        ...annotations,
-      },
-    },
-  }
+export function serviceAccount(name: string, clientId: string | undefined, namespace = 'shop') {
+  const annotations =
+    clientId === undefined ? {} : { 'azure.workload.identity/client-id': clientId }
+  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace, annotations } }
 }
 
 /** A Deployment whose pods use the ServiceAccount; `template` is merged into its pod template. */
@@ -93,11 +79,31 @@ interface TemplateOptions {
 
 export const INJECT = { 'wimds.io/inject': 'true' }
 
+/** A ConfigMap with an identities file of these entries. */
+export const identitiesFile = (entries: string) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'identities', namespace: 'shop' },
+  data: { 'identities.yaml': `identities: ${entries}` },
+})
+
+/** A credential in Azure for the subject. */
+export const existingFor = (
+  subject: string,
+  overrides: Partial<ExistingCredential> = {},
+): ExistingCredential => ({
+  name: subject.replaceAll(':', '-'),
+  issuer: ISSUER,
+  subject,
+  audiences: [AUDIENCE],
+  ...overrides,
+})
+
 /** Matches an error about the object whose message has the text. */
-export const error = (object: string, text: string) => finding('error', object, text)
+export const error = (object: unknown, text: string) => finding('error', object, text)
 export const warning = (object: string, text: string) => finding('warning', object, text)
 
-const finding = (severity: Finding['severity'], object: string, text: string) => ({
+const finding = (severity: Finding['severity'], object: unknown, text: string) => ({
   severity,
   object,
   problem: expect.stringContaining(text) as unknown,

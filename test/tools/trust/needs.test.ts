@@ -1,228 +1,287 @@
 import { expect, test } from 'vitest'
+import type { TrustOptions } from '../../../src/tools/trust/needs.ts'
 import {
   AUDIENCE,
   BILLING,
   deployment,
   error,
+  existingFor,
+  identitiesFile,
   INJECT,
   ORDERS,
-  ORDERS_ID,
   plan,
   projectedToken,
   serviceAccount,
-  SUBSCRIPTION,
+  TENANT,
   warning,
 } from './fixtures.ts'
 
-/** Lists the planned credentials, as `CLIENT_ID SUBJECT`. */
-async function needs(...args: Parameters<typeof plan>) {
-  const { identities, findings } = await plan(...args)
-  const planned = identities.flatMap(({ clientId, credentials }) =>
-    credentials.map(({ subject }) => `${clientId} ${subject}`),
-  )
-  return { planned, findings }
+const CONFIG_MAP = { ...INJECT, 'wimds.io/config-map': 'identities' }
+const BINDING = { ...INJECT, 'azure.workload.identity/use-identity-binding': 'true' }
+const OPTED_OUT = { annotations: { 'wimds.io/inject': 'false' } }
+const INJECTED = { annotations: INJECT }
+const CONFIGURED = { annotations: CONFIG_MAP }
+
+const NAMESPACE = {
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name: 'shop', labels: { 'wimds.io/inject': 'true' } },
 }
 
-const subject = (account: string) => `system:serviceaccount:shop:${account}`
-
-const identitiesFile = (text: string) => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name: 'identities', namespace: 'shop' },
-  data: { 'identities.yaml': text },
-})
-
-const CONFIG_MAP = { ...INJECT, 'wimds.io/config-map': 'identities' }
-
-test('needs a credential for an annotated ServiceAccount that no workload uses', async () => {
-  expect(await needs([serviceAccount('orders', ORDERS.toUpperCase())])).toEqual({
-    planned: [`${ORDERS} ${subject('orders')}`],
-    findings: [],
-  })
-})
-
-test('reports a client id that is not a GUID', async () => {
-  const { planned, findings } = await needs([
-    serviceAccount('orders', 'Orders'),
-    deployment('orders', 'orders', { annotations: INJECT }),
-  ])
-  expect(planned).toEqual([])
-  expect(findings).toMatchObject([
-    error(
-      'ServiceAccount shop/orders',
-      'azure.workload.identity/client-id in cluster.yaml must be a GUID, not "Orders"',
-    ),
-  ])
-})
-
-test.each([
-  ['the annotation of wimds', { annotations: INJECT }],
-  [
-    'the proxy of azure-workload-identity',
-    { annotations: { 'azure.workload.identity/inject-proxy-sidecar': 'true' } },
-  ],
-  ['the label of azure-workload-identity', { labels: { 'azure.workload.identity/use': 'true' } }],
-])('reports a workload with %s whose ServiceAccount names no identity', async (_, template) => {
-  const { findings } = await needs([
-    serviceAccount('orders', undefined),
-    deployment('orders', 'orders', template),
-  ])
-  expect(findings).toMatchObject([
-    error('Deployment shop/orders', 'ServiceAccount shop/orders names none'),
-  ])
-})
-
-test('gives injected workloads without an identity the default one', async () => {
-  const objects = [
-    serviceAccount('default', undefined),
-    serviceAccount('orders', ORDERS),
-    deployment('web', undefined, { annotations: INJECT }),
-    deployment('orders', 'orders', { annotations: INJECT }),
-    deployment('other', undefined),
-    deployment('out', undefined, { annotations: { 'wimds.io/inject': 'false' } }),
-  ]
-  expect(await needs(objects, { clientId: BILLING })).toEqual({
-    planned: [`${ORDERS} ${subject('orders')}`, `${BILLING} ${subject('default')}`],
-    findings: [],
-  })
-})
-
-test('gives pods of a labelled namespace the default identity', async () => {
-  const namespace = {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name: 'shop', labels: { 'wimds.io/inject': 'true' } },
-  }
-  const objects = [
-    namespace,
-    serviceAccount('default', undefined),
-    serviceAccount('out', undefined),
-    deployment('web', undefined),
-    deployment('out', 'out', { annotations: { 'wimds.io/inject': 'false' } }),
-  ]
-  expect((await needs(objects, { clientId: BILLING })).planned).toEqual([
-    `${BILLING} ${subject('default')}`,
-  ])
-  expect((await needs(objects)).findings).toMatchObject([{ object: 'Deployment shop/web' }])
-})
-
-test('needs a credential for each entry of an identities file', async () => {
-  const file = `identities:
-  - name: orders
-    clientId: ${ORDERS}
-    resourceId: /subscriptions/${SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders
-    default: true
-  - clientId: ${BILLING}
-    authorityHost: https://login.microsoftonline.us
-    tokenFile: /var/run/secrets/gov/token
-`
-  const spec = projectedToken('/var/run/secrets/gov/', 'api://AzureADTokenExchangeUSGov')
-  const { identities, findings } = await plan([
-    identitiesFile(file),
-    deployment('orders', 'orders', { annotations: CONFIG_MAP, spec }),
-  ])
-  expect(findings).toEqual([])
-  expect(identities).toMatchObject([
-    { clientId: ORDERS, id: ORDERS_ID, credentials: [{ audience: AUDIENCE }] },
-    { clientId: BILLING, credentials: [{ audience: 'api://AzureADTokenExchangeUSGov' }] },
-  ])
-})
-
-test('reports an identities file that is missing or malformed', async () => {
-  const workload = deployment('orders', 'orders', { annotations: CONFIG_MAP })
-  expect((await needs([workload])).findings).toMatchObject([
-    { severity: 'error', problem: expect.stringContaining('ConfigMap shop/identities') },
-  ])
-  const { findings } = await needs([workload, identitiesFile('identities: [{clientId: x}]')])
-  expect(findings).toMatchObject([
-    error('ConfigMap shop/identities', 'identities.yaml:1:25: identities[0].clientId'),
-  ])
-})
-
-const NOT_A_GUID = 'AZURE_CLIENT_ID in cluster.yaml, document 2 must be a GUID, not "${CLIENT_ID}"'
-
-test.each([
-  ['reports', '${CLIENT_ID}', [error('Deployment shop/orders', NOT_A_GUID)]],
-  // Kubernetes expands it.
-  ['leaves out', '$(CLIENT_ID)', []],
-])('%s the client id %s of a container', async (_, value, expected) => {
-  const env = [
+/** A container with a projected token, and with this client id if it is given. */
+const container = (name: string, clientId?: object) => ({
+  name,
+  env: [
     { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/token' },
-    { name: 'AZURE_CLIENT_ID', value },
-  ]
-  const { findings } = await needs([
-    serviceAccount('orders', ORDERS),
-    deployment('orders', 'orders', { spec: { containers: [{ name: 'app', env }] } }),
-  ])
-  expect(findings).toMatchObject(expected)
+    ...(clientId === undefined ? [] : [{ name: 'AZURE_CLIENT_ID', ...clientId }]),
+  ],
 })
+const withClientId = (clientId: object) =>
+  deployment('orders', 'orders', { spec: { containers: [container('app', clientId)] } })
 
-test('reads the identity of a pod that is injected already', async () => {
-  const token = { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/wimds/token' }
-  const spec = {
-    initContainers: [{ name: 'wimds', env: [token, { name: 'AZURE_CLIENT_ID', value: ORDERS }] }],
-  }
-  const annotations = { 'wimds.io/injected': '{"mode":"env"}' }
-  expect(await needs([deployment('orders', 'orders', { annotations, spec })])).toEqual({
-    planned: [`${ORDERS} ${subject('orders')}`],
-    findings: [],
-  })
+const GOV = 'api://AzureADTokenExchangeUSGov'
+const GOV_ENTRY = `authorityHost: https://login.microsoftonline.us, tokenFile: /gov/token`
+
+test.each<[string, readonly object[], readonly string[], Partial<TrustOptions>?]>([
+  [
+    'an annotated ServiceAccount that no workload uses',
+    [serviceAccount('orders', ORDERS.toUpperCase())],
+    [`${ORDERS} orders`],
+  ],
+  [
+    'each injected workload without an identity: the default one',
+    [
+      serviceAccount('default', undefined),
+      serviceAccount('orders', ORDERS),
+      deployment('web', undefined, INJECTED),
+      deployment('orders', 'orders', INJECTED),
+      deployment('other', 'other'),
+      deployment('out', 'out', OPTED_OUT),
+    ],
+    [`${ORDERS} orders`, `${BILLING} default`],
+    { clientId: BILLING },
+  ],
+  [
+    'each workload of a labelled namespace',
+    [
+      NAMESPACE,
+      serviceAccount('default', undefined),
+      deployment('web', undefined),
+      deployment('out', 'out', OPTED_OUT),
+    ],
+    [`${BILLING} default`],
+    { clientId: BILLING },
+  ],
+  [
+    'each entry of an identities file, with the audience of its cloud',
+    [
+      identitiesFile(
+        `[{clientId: ${ORDERS}, default: true}, {clientId: ${BILLING}, ${GOV_ENTRY}}]`,
+      ),
+      deployment('orders', 'orders', { ...CONFIGURED, spec: projectedToken('/gov/', GOV) }),
+    ],
+    [`${ORDERS} orders`, `${BILLING} orders ${GOV}`],
+  ],
+  [
+    'a pod that is injected already',
+    [
+      deployment('orders', 'orders', {
+        annotations: { 'wimds.io/injected': '{"mode":"env"}' },
+        spec: { initContainers: [container('wimds', { value: ORDERS })] },
+      }),
+    ],
+    [`${ORDERS} orders`],
+  ],
+  [
+    'a ServiceAccount of which one workload has no identity binding',
+    [
+      serviceAccount('orders', ORDERS),
+      deployment('bound', 'orders', { annotations: BINDING }),
+      deployment('direct', 'orders', INJECTED),
+    ],
+    [`${ORDERS} orders`],
+  ],
+  [
+    'the entry of a bound pod that is exchanged directly',
+    [
+      identitiesFile(
+        `[{clientId: ${ORDERS}, default: true}, {clientId: ${BILLING}, exchangeVia: entra}]`,
+      ),
+      deployment('orders', 'orders', { annotations: { ...BINDING, ...CONFIG_MAP } }),
+    ],
+    [`${BILLING} orders`],
+  ],
+])('needs a credential for %s', async (_, objects, planned, options) => {
+  const { identities, findings } = await plan(objects, options)
+  const lines = identities.flatMap(({ clientId, credentials }) =>
+    credentials.map(({ subject, audience }) => {
+      const account = subject.replace('system:serviceaccount:shop:', '')
+      return `${clientId} ${account}${audience === AUDIENCE ? '' : ` ${audience}`}`
+    }),
+  )
+  expect({ lines, findings }).toEqual({ lines: planned, findings: [] })
 })
-
-const BINDING = { ...INJECT, 'azure.workload.identity/use-identity-binding': 'true' }
 
 test('needs no credential for a ServiceAccount whose pods use an identity binding', async () => {
-  const { planned, findings } = await needs([
+  const { identities, findings } = await plan([
     serviceAccount('orders', ORDERS),
     deployment('orders', 'orders', { annotations: BINDING }),
   ])
-  expect(planned).toEqual([])
+  expect(identities).toEqual([])
   expect(findings).toMatchObject([warning('ServiceAccount shop/orders', 'identity binding')])
 })
 
-test('needs one if another of its workloads does not', async () => {
-  const { planned } = await needs([
-    serviceAccount('orders', ORDERS),
-    deployment('bound', 'orders', { annotations: BINDING }),
-    deployment('direct', 'orders', { annotations: INJECT }),
-  ])
-  expect(planned).toEqual([`${ORDERS} ${subject('orders')}`])
+test('warns of --client-id if no workload gets it', async () => {
+  const objects = [serviceAccount('orders', undefined), deployment('orders', 'orders')]
+  const { identities, findings } = await plan(objects, { clientId: BILLING })
+  expect(identities).toEqual([])
+  expect(findings).toMatchObject([warning('--client-id', BILLING)])
 })
 
-test('tells a direct exchange in a bound pod by the audience, or by exchangeVia', async () => {
-  const file = `identities:
-  - {clientId: ${ORDERS}, default: true}
-  - {clientId: ${BILLING}, exchangeVia: entra}
-`
-  const { planned } = await needs([
-    identitiesFile(file),
-    deployment('orders', 'orders', { annotations: { ...BINDING, ...CONFIG_MAP } }),
-  ])
-  expect(planned).toEqual([`${BILLING} ${subject('orders')}`])
-})
+const NO_IDENTITY = serviceAccount('orders', undefined)
+const OF_NAMESPACE = ['far']
+const OF_ALL: readonly string[] = []
+const UNNAMED = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'web' } }
+const audienceOf = (audience: string) => [
+  identitiesFile(`[{clientId: ${ORDERS}, tokenFile: /azure/token}]`),
+  deployment('orders', 'orders', { ...CONFIGURED, spec: projectedToken('/azure', audience) }),
+]
+const DEPLOYMENT = 'Deployment shop/orders'
+const NAMES_NONE = error(DEPLOYMENT, 'ServiceAccount shop/orders names none')
+const ELSEWHERE = { valueFrom: { configMapKeyRef: { name: 'azure', key: 'id' } } }
 
-test.each([
-  ['a file that the Azure CLI would upload', '@/etc/passwd'],
-  ['an escape sequence of a terminal', '\u001B[2J'],
-])('rejects an audience that is %s', async (_, audience) => {
-  const spec = projectedToken('/azure', audience)
-  const file = `identities: [{clientId: ${ORDERS}, tokenFile: /azure/token}]`
-  const { planned, findings } = await needs([
-    identitiesFile(file),
-    deployment('orders', 'orders', { annotations: CONFIG_MAP, spec }),
-  ])
-  expect(planned).toEqual([])
-  expect(findings).toMatchObject([
-    error('Deployment shop/orders', `has the audience ${JSON.stringify(audience)}`),
-  ])
-})
-
-test('rejects a serviceAccountName that could break out of the output', async () => {
-  const { planned, findings } = await needs([
-    deployment('orders', "x'; rm -rf ~", { annotations: INJECT }),
-  ])
-  expect(planned).toEqual([])
-  expect(findings).toMatchObject([
-    { severity: 'error', problem: expect.stringContaining('not a valid name') },
-  ])
-})
+test.each<[string, readonly object[], readonly unknown[], readonly string[]]>([
+  [
+    'a client id that is not a GUID',
+    [serviceAccount('orders', 'Orders'), deployment('orders', 'orders', INJECTED)],
+    [error('ServiceAccount shop/orders', '"Orders"')],
+    OF_NAMESPACE,
+  ],
+  [
+    'two identities of a ServiceAccount',
+    [serviceAccount('orders', BILLING), serviceAccount('orders', ORDERS)],
+    [error('ServiceAccount shop/orders', `${BILLING} in cluster.yaml, document 2`)],
+    OF_NAMESPACE,
+  ],
+  [
+    'claims of several namespaces',
+    [serviceAccount('orders', BILLING), serviceAccount('orders', BILLING, 'away')],
+    [error(BILLING, 'away (ServiceAccount away/orders), shop (ServiceAccount shop/orders)')],
+    OF_ALL,
+  ],
+  [
+    'no identity for the annotation of wimds',
+    [NO_IDENTITY, deployment('orders', 'orders', INJECTED)],
+    [NAMES_NONE],
+    OF_NAMESPACE,
+  ],
+  [
+    'no identity for the proxy of azure-workload-identity',
+    [
+      NO_IDENTITY,
+      deployment('orders', 'orders', {
+        annotations: { 'azure.workload.identity/inject-proxy-sidecar': 'true' },
+      }),
+    ],
+    [NAMES_NONE],
+    OF_NAMESPACE,
+  ],
+  [
+    'no identity for the label of azure-workload-identity',
+    [
+      NO_IDENTITY,
+      deployment('orders', 'orders', { labels: { 'azure.workload.identity/use': 'true' } }),
+    ],
+    [NAMES_NONE],
+    OF_NAMESPACE,
+  ],
+  [
+    'no ServiceAccount',
+    [deployment('orders', 'orders', INJECTED)],
+    [error(DEPLOYMENT, 'ServiceAccount shop/orders, which is not in the input')],
+    OF_NAMESPACE,
+  ],
+  [
+    'no identities file',
+    [deployment('orders', 'orders', CONFIGURED)],
+    [error(DEPLOYMENT, 'ConfigMap shop/identities')],
+    OF_NAMESPACE,
+  ],
+  [
+    'a malformed identities file',
+    [identitiesFile('[{clientId: x}]')],
+    [error('ConfigMap shop/identities', 'identities.yaml:1:25: identities[0].clientId')],
+    OF_NAMESPACE,
+  ],
+  [
+    'a malformed client id of a container',
+    [NO_IDENTITY, withClientId({ value: '${CLIENT_ID}' })],
+    [error(DEPLOYMENT, 'cluster.yaml, document 3 must be a GUID, not "${CLIENT_ID}"')],
+    OF_NAMESPACE,
+  ],
+  ['a client id that Kubernetes expands', [withClientId({ value: '$(ID)' })], [], OF_NAMESPACE],
+  ['a client id in a ConfigMap', [withClientId(ELSEWHERE)], [], OF_NAMESPACE],
+  [
+    'an audience that is a file for the Azure CLI',
+    audienceOf('@/etc/passwd'),
+    [error(DEPLOYMENT, '"@/etc/passwd"')],
+    OF_NAMESPACE,
+  ],
+  [
+    'a serviceAccountName that could break out of the output',
+    [deployment('orders', "x'; rm -rf ~", INJECTED)],
+    [error(DEPLOYMENT, "x'; rm -rf ~")],
+    OF_NAMESPACE,
+  ],
+  [
+    'an object that is not a pod',
+    [deployment('orders', 'orders', { spec: { containers: [] } })],
+    [error(DEPLOYMENT, 'spec.containers')],
+    OF_NAMESPACE,
+  ],
+  [
+    'a kind that is not known',
+    [{ ...deployment('orders', 'orders'), apiVersion: 'ray.io/v1', kind: 'RayCluster' }],
+    [
+      {
+        ...warning('RayCluster "orders" (cluster.yaml, document 2)', 'unknown kind'),
+        fix: '--path RayCluster.ray.io=spec.template',
+      },
+    ],
+    OF_NAMESPACE,
+  ],
+  [
+    'no namespace',
+    [UNNAMED],
+    [error('ServiceAccount "web" (cluster.yaml, document 2)', 'namespace')],
+    OF_ALL,
+  ],
+  ...['{{ .Values.name }}', "a'; id; '", ''].map(
+    (name): [string, readonly object[], readonly unknown[], readonly string[]] => [
+      `the name ${JSON.stringify(name)}`,
+      [serviceAccount(name, ORDERS)],
+      [error(expect.stringContaining(JSON.stringify(name)), 'no valid name')],
+      OF_ALL,
+    ],
+  ),
+])(
+  'leaves out %s, and calls no credential extra that it may need',
+  async (_, left, found, extra) => {
+    const list = ['shop:kept', 'shop:web', 'away:far'].map((name) =>
+      existingFor(`system:serviceaccount:${name}`),
+    )
+    const objects = [serviceAccount('kept', TENANT), ...left]
+    const { identities, findings } = await plan(
+      objects,
+      {},
+      { existing: new Map([[TENANT, list]]) },
+    )
+    expect(identities).toMatchObject([
+      {
+        clientId: TENANT,
+        extra: extra.map((name) => ({ subject: `system:serviceaccount:away:${name}` })),
+      },
+    ])
+    expect(findings).toMatchObject([...found, warning(TENANT, 'system:serviceaccount:shop:web')])
+  },
+)

@@ -7,13 +7,13 @@ import {
   AUDIENCE,
   BILLING,
   credential,
+  existingFor,
   identity,
   ISSUER,
   ORDERS,
   ORDERS_ID,
   planWith,
 } from '../fixtures.ts'
-import { hostilePlan, type HostileText } from './hostile.ts'
 
 /** Stands for az and sleep: prints its name and arguments, each ended by NUL, and a NUL. */
 const RECORDER = String.raw`
@@ -22,100 +22,100 @@ sleep() { printf '%s\0' sleep "$@"; printf '\0'; }
 `
 
 /** Runs the script in bash. Returns the calls of az and sleep, in their order. */
-function run(plan: Plan, env: Readonly<Record<string, string>> = {}): string[][] {
-  const script = RECORDER + formatAzScript(plan)
-  const output = execFileSync('bash', ['-s'], { input: script, env, encoding: 'utf8' })
+function run(plan: Plan): string[][] {
+  const input = RECORDER + formatAzScript(plan)
+  const output = execFileSync('bash', ['-s'], { input, env: {}, encoding: 'utf8' })
   return output
     .split('\0\0')
     .slice(0, -1)
     .map((call) => call.split('\0'))
 }
 
-/** Returns the call of az that creates a credential. */
-const createCall = ({ credentialName, name, group, issuer, subject, audience }: CallValues) =>
-  [
-    ['az', 'identity', 'federated-credential', 'create', '--name', credentialName],
-    ['--identity-name', name, '--resource-group', group],
-    ['--subscription', ORDERS_ID.subscription],
-    ['--issuer', issuer, '--subject', subject, '--audiences', audience, '--output', 'none'],
-  ].flat()
+const SUBJECT = 'system:serviceaccount:shop:orders'
+const OLD = existingFor('system:serviceaccount:shop:old', { name: 'old' })
+const OF_ORDERS = ['--identity-name', 'orders', '--resource-group', 'shop']
+const IN_SUBSCRIPTION = ['--subscription', ORDERS_ID.subscription]
+const VALUES = ['--issuer', ISSUER, '--subject', SUBJECT, '--audiences', AUDIENCE]
+const write = (verb: string, name: string) => [
+  ...['az', 'identity', 'federated-credential', verb, '--name', name],
+  ...[...OF_ORDERS, ...IN_SUBSCRIPTION, ...VALUES, '--output', 'none'],
+]
 
-type CallValues = Omit<HostileText, 'source'>
-
-test('writes the credentials of one identity one after the other, with a pause', () => {
-  const three = ['a', 'b', 'c'].map((name) => credential({ name: `wimds-${name}` }))
-  const calls = run(
-    planWith(
-      identity({ id: ORDERS_ID, credentials: three }),
-      identity({ clientId: BILLING, id: { ...ORDERS_ID, name: 'billing' } }),
-    ),
+test('writes missing and different credentials of an identity one after the other, with a pause', () => {
+  const credentials = (['present', 'missing', 'different'] as const).map((state) =>
+    credential({ name: state, state }),
   )
-  expect(calls.map(([program, , , , , name]) => [program, name])).toEqual([
-    ['az', 'wimds-a'],
-    ['sleep', undefined],
-    ['az', 'wimds-b'],
-    ['sleep', undefined],
-    ['az', 'wimds-c'],
-    ['az', 'wimds-shop-orders-0a1b2c3d'],
-  ])
-  expect(calls[1]).toEqual(['sleep', '4'])
-})
-
-test('writes missing and different credentials, and none that is present or extra', () => {
-  const credentials = [
-    credential({ name: 'wimds-present', state: 'present' }),
-    credential({ name: 'wimds-missing', state: 'missing' }),
-    credential({ name: 'wimds-different', state: 'different' }),
-  ]
-  const extra = [{ name: 'old', issuer: ISSUER, subject: 'x', audiences: [AUDIENCE] }]
-  const plan = planWith(identity({ id: ORDERS_ID, credentials, extra }))
-  expect(run(plan).map((call) => call.slice(0, 6))).toEqual([
-    ['az', 'identity', 'federated-credential', 'create', '--name', 'wimds-missing'],
+  const plan = planWith(
+    identity({ id: ORDERS_ID, credentials, extra: [OLD] }),
+    identity({ id: ORDERS_ID }),
+  )
+  expect(run(plan)).toEqual([
+    write('create', 'missing'),
     ['sleep', '4'],
-    ['az', 'identity', 'federated-credential', 'update', '--name', 'wimds-different'],
+    write('update', 'different'),
+    write('create', 'wimds-shop-orders-0a1b2c3d'),
   ])
   expect(formatAzScript(plan)).toContain(
-    `#   az identity federated-credential delete --identity-name orders --resource-group shop --subscription ${ORDERS_ID.subscription} --name old`,
+    `#   az identity federated-credential delete ${[...OF_ORDERS, ...IN_SUBSCRIPTION].join(' ')} --name old\n`,
   )
 })
 
-test('creates and updates the credentials of an application', () => {
+test('writes the credentials of an application without a pause', () => {
   const credentials = [credential(), credential({ name: 'by-hand', state: 'different' })]
-  const [create = [], update = [], ...more] = run(
-    planWith(identity({ credentials }, 'application')),
+  const plan = planWith(identity({ credentials, extra: [OLD] }, 'application'))
+  const values = { issuer: ISSUER, subject: SUBJECT, audiences: [AUDIENCE] }
+  const az = ['az', 'ad', 'app', 'federated-credential']
+  const created = JSON.stringify({ name: 'wimds-shop-orders-0a1b2c3d', ...values })
+  expect(run(plan)).toEqual([
+    [...az, 'create', '--id', ORDERS, '--parameters', created, '--output', 'none'],
+    [
+      ...[...az, 'update', '--id', ORDERS, '--federated-credential-id', 'by-hand'],
+      ...['--parameters', JSON.stringify(values), '--output', 'none'],
+    ],
+  ])
+  expect(formatAzScript(plan)).toContain(
+    `#   az ad app federated-credential delete --id ${ORDERS} --federated-credential-id old\n`,
   )
-  const values = {
-    issuer: ISSUER,
-    subject: 'system:serviceaccount:shop:orders',
-    audiences: [AUDIENCE],
-  }
-  expect(create.slice(0, 7).join(' ')).toBe(`az ad app federated-credential create --id ${ORDERS}`)
-  expect(JSON.parse(create[8] ?? '')).toEqual({ name: 'wimds-shop-orders-0a1b2c3d', ...values })
-  expect(update.slice(4, 9).join(' ')).toBe(
-    `update --id ${ORDERS} --federated-credential-id by-hand`,
-  )
-  expect(JSON.parse(update[10] ?? '')).toEqual(values)
-  expect(more).toEqual([])
 })
 
-test('leaves out a managed identity whose name is not known', () => {
-  expect(run(planWith(identity()))).toEqual([])
-})
-
-test('writes nothing for an identity over the limit, but says how to delete its extra credentials', () => {
-  const extra = [{ name: 'old', issuer: ISSUER, subject: 'x', audiences: [AUDIENCE] }]
-  const plan = planWith(identity({ id: ORDERS_ID, isOverLimit: true, count: 23, extra }))
+test('writes nothing for an unnamed identity, and for one over the limit only how to make room', () => {
+  const plan = planWith(
+    identity({ clientId: BILLING }),
+    identity({ id: ORDERS_ID, isOverLimit: true, count: 23, extra: [OLD] }),
+  )
   expect(run(plan)).toEqual([])
-  const script = formatAzScript(plan)
-  expect(script).toContain('# Nothing to write: it would have 23 of 20 credentials.\n')
-  expect(script).toMatch(/^# {3}az identity federated-credential delete .* --name old$/m)
+  expect(formatAzScript(plan)).toContain('it would have 23 of 20 credentials')
+  expect(formatAzScript(plan)).toMatch(/^# {3}az identity federated-credential delete .* old$/m)
+  expect(formatAzScript(plan)).not.toContain(BILLING)
 })
+
+/** What may end a literal or a comment. No argument of a program can have a NUL. */
+const FRAGMENTS = [...'\'"\\#|& a°@=\n\r\t\u2028\u0007', '`id`', '$(id)', '${x}', '//', ': ', '- ']
+const hostile = fc
+  .array(fc.oneof(fc.constantFrom(...FRAGMENTS), fc.string({ unit: 'grapheme', maxLength: 3 })), {
+    minLength: 1,
+    maxLength: 8,
+  })
+  .map((parts) => parts.join('').replaceAll('\0', '') || '-')
 
 test('passes any text to az as it is, and runs nothing else', () => {
   fc.assert(
-    fc.property(hostilePlan, ({ text, plan }) => {
-      expect(run(plan)).toEqual([createCall(text)])
+    fc.property(fc.tuple(hostile, hostile, hostile, hostile, hostile, hostile), (texts) => {
+      const [name, resourceGroup, issuer, subject, audience, source] = texts
+      const planned = credential({ name, issuer, subject, audience, sources: [source] })
+      const id = { ...ORDERS_ID, name, resourceGroup }
+      const extra = [existingFor(subject, { name, issuer })]
+      expect(run({ ...planWith(identity({ id, credentials: [planned], extra })), issuer })).toEqual(
+        [
+          [
+            ...['az', 'identity', 'federated-credential', 'create', '--name', name],
+            ...['--identity-name', name, '--resource-group', resourceGroup, ...IN_SUBSCRIPTION],
+            ...['--issuer', issuer, '--subject', subject, '--audiences', audience],
+            ...['--output', 'none'],
+          ],
+        ],
+      )
     }),
-    { numRuns: 50 },
+    { numRuns: 25 },
   )
 })
