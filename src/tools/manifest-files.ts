@@ -1,7 +1,6 @@
 /** Reads the manifests that a command is given. */
 import { isUtf8 } from 'node:buffer'
-import type { Dirent } from 'node:fs'
-import { glob, readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -32,7 +31,7 @@ export function parseManifestArguments(
   { positionals, values }: Pick<Flags<keyof typeof MANIFEST_FLAGS>, 'positionals' | 'values'>,
   problems: string[],
 ) {
-  /** The names of files, directories and patterns. */
+  /** The names of files and directories. */
   const names = positionals
   if (names.length === 0) {
     problems.push('name a manifest or a directory, or - for standard input')
@@ -57,8 +56,8 @@ export interface ManifestFile {
 }
 
 /**
- * Reads files, all files in and below a directory, and files that match a pattern; `-` is standard input. Returns a problem
- * for each file that cannot be read or is not UTF-8.
+ * Reads files, and all files in and below a directory; `-` is standard input. Returns a problem for each file that cannot be
+ * read or is not UTF-8.
  */
 export async function readManifests(names: readonly string[], io: Pick<CommandIo, 'stdin'>) {
   const files: ManifestFile[] = []
@@ -87,38 +86,25 @@ const NOT_UTF8 = {
 
 const MANIFEST = /\.(?:ya?ml|json)$/i
 
-/** Returns the manifests that a directory or a pattern names, in the order of their paths; else the name itself. */
+/** Returns the manifests of a directory, in the order of their paths; else the name itself. */
 async function findManifests(name: string, problems: string[]): Promise<string[]> {
-  if (name === '-') return [name]
+  // The reader of a file reports that it does not exist.
+  const isFolder = name !== '-' && (await stat(name).catch(() => undefined))?.isDirectory()
+  if (!isFolder) return [name]
   try {
-    if (!(await stat(name)).isDirectory()) return [name]
     const paths = (await listFolder(name)).filter((path) => MANIFEST.test(path)).toSorted()
-    if (paths.length === 0) {
-      problems.push(
-        formatProblem({
-          setting: name,
-          problem: 'no file in this directory ends with .yaml, .yml or .json',
-          fix: 'name the directory of the manifests',
-        }),
-      )
-    }
+    if (paths.length === 0) problems.push(formatProblem({ setting: name, ...NO_MANIFEST }))
     return paths
-  } catch {
-    // The reader of a file reports that it does not exist.
-    if (!isPattern(name)) return [name]
-    const paths: string[] = []
-    for await (const entry of glob(name, { withFileTypes: true })) {
-      if ((await findKind(entry)).isFile()) paths.push(getPath(entry))
-    }
-    if (paths.length === 0) {
-      const problem = 'no file matches this pattern'
-      problems.push(formatProblem({ setting: name, problem, fix: 'check it, and the directory' }))
-    }
-    return paths.toSorted()
+  } catch (error) {
+    problems.push(formatProblem(describeFileError(name, error)))
+    return []
   }
 }
 
-const isPattern = (name: string): boolean => /[*?[{]/.test(name)
+const NO_MANIFEST = {
+  problem: 'no file in this directory ends with .yaml, .yml or .json',
+  fix: 'name the directory of the manifests',
+}
 
 /** Returns the files in and below a folder, also behind links; `above` are the folders that it is in. */
 async function listFolder(folder: string, above: readonly string[] = []): Promise<string[]> {
@@ -128,21 +114,14 @@ async function listFolder(folder: string, above: readonly string[] = []): Promis
   const entries = await readdir(folder, { withFileTypes: true })
   const found = await Promise.all(
     entries.map(async (entry) => {
-      const kind = await findKind(entry)
       // The kubelet keeps the files of a mounted ConfigMap in folders such as ..data, and links to them beside these.
       if (entry.name.startsWith('..')) return []
-      if (kind.isDirectory()) return listFolder(getPath(entry), [...above, real])
-      return kind.isFile() ? [getPath(entry)] : []
+      const path = join(folder, entry.name)
+      const kind = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry
+      if (kind?.isDirectory()) return listFolder(path, [...above, real])
+      // A broken link is a file that cannot be read.
+      return kind === undefined || kind.isFile() ? [path] : []
     }),
   )
   return found.flat()
-}
-
-const getPath = ({ parentPath, name }: Dirent): string => join(parentPath, name)
-
-/** Returns what an entry is, or what it links to. A broken link is a file that cannot be read. */
-async function findKind(entry: Dirent): Promise<Pick<Dirent, 'isFile' | 'isDirectory'>> {
-  if (!entry.isSymbolicLink()) return entry
-  const broken = { isFile: () => true, isDirectory: () => false }
-  return await stat(getPath(entry)).catch(() => broken)
 }

@@ -3,7 +3,6 @@ import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import type { Flags } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { printError } from '../../lib/describe-error.ts'
-import { formatDocument } from '../../lib/version.ts'
 import { type ManifestArguments, readManifests } from '../manifest-files.ts'
 import { type EditedManifests, editManifests, formatPlace } from './manifests/edit-manifests.ts'
 import type { InjectionOptions, ObjectReport } from './manifests/edit-object.ts'
@@ -11,8 +10,8 @@ import type { InjectionOptions, ObjectReport } from './manifests/edit-object.ts'
 export const OUTPUT = {
   short: 'o',
   value: 'FORMAT',
-  choices: ['yaml', 'diff', 'json'],
-  help: 'yaml (the default): the manifests; diff: what would change, as a unified diff; json: what was done to each object, with a schemaVersion',
+  choices: ['yaml', 'diff'],
+  help: 'yaml (the default): the manifests; diff: what would change, as a unified diff',
 } as const
 
 export const QUIET = {
@@ -38,7 +37,7 @@ interface Remarks {
 }
 
 /**
- * Prints on standard error what was done, and on standard output the manifests or what `-o` asks for; with problems only JSON.
+ * Prints on standard error what was done, and on standard output, if there are no problems, the manifests or what would change.
  * Returns the exit code.
  */
 export async function editFiles(
@@ -66,16 +65,13 @@ export async function editFiles(
     ),
     ...problems,
   )
-  const output = flags.value('output')
-  if (output === 'json') {
-    io.stdout.write(formatDocument({ ok: problems.length === 0, objects, problems }))
-  }
   if (problems.length > 0) return 1
-  const results = edited.files
-  if (output === 'diff') io.stdout.write(results.map(formatDiff).join(''))
-  if (output === undefined || output === 'yaml') {
-    io.stdout.write(joinDocuments(results.map(({ result }) => result)))
-  }
+  const isDiff = flags.value('output') === 'diff'
+  io.stdout.write(
+    isDiff
+      ? edited.files.map(formatDiff).join('')
+      : joinDocuments(edited.files.map(({ result }) => result)),
+  )
   return 0
 }
 

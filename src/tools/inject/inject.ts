@@ -25,7 +25,7 @@ export const INJECT = {
   arguments: 'FILE...',
   description: `Adds the sidecar to every workload in the manifests that does not opt out with the annotation wimds.io/inject: "false", and prints the result; on standard error it says what was done to each object.
 
-FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input. It can be the post-renderer of Helm and an exec function of kustomize: a ResourceList stays one.`,
+FILE is a file, a directory with all below it, or - for standard input. It can be the post-renderer of Helm and an exec function of kustomize: a ResourceList stays one.`,
   flags: {
     ...MANIFEST_FLAGS,
     namespace: NAMESPACE,

@@ -14,7 +14,7 @@ export const UNINJECT = {
 
 Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. A variable that was edited after the injection stays, with a warning. An empty list or map that injection filled, such as volumes: [], is removed.
 
-FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input.`,
+FILE is a file, a directory with all below it, or - for standard input.`,
   flags: { ...MANIFEST_FLAGS, output: OUTPUT, quiet: QUIET },
   examples: [
     'wimds uninject deployment.yaml | kubectl apply -f -',

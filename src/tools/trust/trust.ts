@@ -36,7 +36,7 @@ export const TRUST = {
   summary: 'list the federated credentials that the ServiceAccounts of a cluster need',
   arguments: 'FILE...',
   description:
-    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: as text, as az commands, or as JSON for Terraform and Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
+    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: as text, as az commands, or as JSON for Terraform and Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory with all below it, or - for standard input.',
   flags: {
     issuer: {
       value: 'URL',

@@ -61,22 +61,19 @@ const JSON_POD = `${JSON.stringify(
 )}\n`
 
 describe('wimds uninject', () => {
-  test.each(
-    ['env', 'loopback', 'nft', 'node'].flatMap((mode) => [
-      [mode, 'YAML', DEPLOYMENT],
-      [mode, 'YAML without a line break at the end', DEPLOYMENT.split('\n---')[0] ?? ''],
-      [mode, 'JSON', JSON_POD],
-    ]),
-  )('restores what was injected in mode %s: %s', async (mode, _, source) => {
+  test.each([
+    ['env', 'YAML', DEPLOYMENT],
+    ['loopback', 'YAML without a line break at the end', DEPLOYMENT.split('\n---')[0] ?? ''],
+    ['nft', 'JSON', JSON_POD],
+    ['node', 'YAML', DEPLOYMENT],
+  ])('restores what was injected in mode %s: %s', async (mode, _, source) => {
     const { code, out } = await run(uninject, ['-'], await injected(source, '--mode', mode))
     expect(code).toBe(0)
     expect(out).toBe(source)
   })
 
-  test.each(['env', 'loopback'])(
-    'keeps the comments of empty lists and maps in mode %s',
-    async (mode) => {
-      const source = `apiVersion: v1
+  test('keeps the comments of empty lists and maps', async () => {
+    const source = `apiVersion: v1
 kind: Pod
 metadata:
   annotations: # no annotations
@@ -89,13 +86,10 @@ spec:
     # of app
   volumes: # no volumes
 `
-      const { out } = await run(uninject, ['-'], await injected(source, '--mode', mode))
-      expect(out.match(/#.*/g)?.toSorted()).toEqual(source.match(/#.*/g)?.toSorted())
-      expect(parse(out)).toHaveProperty('spec.containers', [
-        expect.objectContaining({ name: 'app' }),
-      ])
-    },
-  )
+    const { out } = await run(uninject, ['-'], await injected(source, '--mode', 'env'))
+    expect(out.match(/#.*/g)?.toSorted()).toEqual(source.match(/#.*/g)?.toSorted())
+    expect(parse(out)).toHaveProperty('spec.containers', [expect.objectContaining({ name: 'app' })])
+  })
 
   test('restores the mount of a CA and a configuration', async () => {
     const annotations = `metadata: {annotations: {wimds.io/config-map: wimds}}`
@@ -107,9 +101,9 @@ spec:
 
   test('says what it did to each object, and nothing to do is no failure', async () => {
     const first = await run(uninject, ['-'], await injected(DEPLOYMENT))
-    expect(first.err).toBe(`wimds uninject: stdin:2: Deployment/orders: uninjected
-wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigMap/untouched: skipped: kind ConfigMap
-`)
+    expect(first.err.replaceAll(/wimds uninject: stdin:\d+: /g, '')).toBe(
+      'Deployment/orders: uninjected\nConfigMap/untouched: skipped: kind ConfigMap\n',
+    )
     const second = await run(uninject, ['-'], first.out)
     expect(second).toMatchObject({ code: 0, out: first.out })
     expect(second.err).toContain('Deployment/orders: skipped: not injected')
@@ -180,23 +174,13 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     expect(err).toContain('Fix: start from the manifest without it')
   })
 
-  test('reads files, and prints a diff or a document', async () => {
+  test('reads files, and prints a diff', async () => {
     using directory = createFolder()
     directory.write('a.yaml', await injected(DEPLOYMENT))
     const diff = await run(uninject, ['-q', '-o', 'diff', directory.path])
     expect(diff.err).toBe('')
-    expect(
-      diff.out.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+++')),
-    ).toEqual([])
     expect(diff.out).toContain('-      - name: wimds\n')
-    const { code, out } = await run(uninject, ['-o', 'json', directory.path])
-    const document: unknown = JSON.parse(out)
-    expect(code).toBe(0)
-    expect(document).toMatchObject({
-      schemaVersion: 1,
-      ok: true,
-      objects: [{ name: 'orders', outcome: 'uninjected' }, { outcome: 'skipped' }],
-    })
+    expect(diff.out).not.toMatch(/^\+(?!\+\+)/m)
   })
 
   test('finds the pod template of another kind by --path', async () => {

@@ -43,11 +43,8 @@ export interface ObjectReport {
   readonly file: string
   /** The line on which it begins. */
   readonly line: number
-  readonly apiVersion: string
   readonly kind: string
   readonly name: string
-  /** Absent if the object names none. */
-  readonly namespace?: string
   /** True if it has, seems to have or should have a pod template. */
   readonly isWorkload: boolean
   readonly outcome:
@@ -81,17 +78,15 @@ export function editObject(
   operation: Operation,
 ) {
   const { object, metadata, file, line } = located
-  const { apiVersion, kind } = object
+  const { kind } = object
   const { injection, templatePaths } = operation
   const workloads = readWorkloads(located, templatePaths)
   const pathFlags = workloads?.length ? [] : formatPathFlags(object)
   const about = {
     file,
     line,
-    apiVersion,
     kind,
     name: getName(located),
-    ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
     isWorkload: Boolean(workloads?.length) || pathFlags.length > 0,
   }
   const warnings = injection ? findMisplacedAnnotations(located, workloads) : []
