@@ -1,6 +1,6 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../broker/config/config.ts'
-import { duration, guid } from '../service/parsers.ts'
+import { guid } from '../service/parsers.ts'
 import { findGraceMs } from '../broker/aadsts.ts'
 import { type BrokerError, toBrokerError, UsageError } from '../lib/errors.ts'
 import {
@@ -11,7 +11,6 @@ import {
 import { systemClock, toWallTimes } from '../broker/tokens/lifetime.ts'
 import type { AccessToken } from '../broker/tokens/token.ts'
 import { isResource, toScope } from '../lib/resource.ts'
-import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/describe-error.ts'
 import { formatDocument } from '../lib/version.ts'
 import {
@@ -38,10 +37,6 @@ export const TOKEN = {
       value: 'ID',
       help: 'the identity with this client id instead of the default one',
     },
-    wait: {
-      value: 'DURATION',
-      help: 'how long to retry failures that may be temporary, such as 5m: an outage, or a new federated credential (default: one attempt)',
-    },
     ...OUTPUT_FLAGS,
     'curl-config': { help: 'print a line for curl, which keeps the token out of process lists' },
   },
@@ -51,19 +46,10 @@ export const TOKEN = {
 
 type TokenFlags = Flags<keyof typeof TOKEN.flags>
 
-interface TokenOptions {
-  /** Waits between attempts. */
-  readonly pause?: Pause
-}
-
 /** Prints a token. Returns 0, or 1 if the exchange failed. Throws `UsageError` and `ConfigError`. */
-export async function token(
-  args: readonly string[],
-  io: CommandIo,
-  { pause = createPause(io.signal) }: TokenOptions = {},
-): Promise<number> {
+export async function token(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, TOKEN.flags, 1)
-  const { waitMs, resource, selector } = parseOptions(flags)
+  const { resource, selector } = parseOptions(flags)
   const config = await loadConfig(io.env)
   await using direct = createDirectExchange(config)
   const printLine = (line: string) => printError(io, 'wimds token', line)
@@ -71,7 +57,7 @@ export async function token(
     const identity = createIdentityResolver(config.directory)(selector)
     requireAllowedResource(identity, resource)
     const request = { identity, scope: toScope(resource) }
-    const obtained = await retryFor(waitMs, () => direct.exchange(request), pause, printLine)
+    const obtained = await direct.exchange(request)
     const text = obtained.secret.reveal()
     const printed = flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
     const { clientId } = identity
@@ -82,39 +68,10 @@ export async function token(
   } catch (thrown) {
     const error = toBrokerError(thrown)
     printLine(`${error.code}: ${error.message}`)
-    const advice = waitMs === 0 ? formatAdvice(error) : undefined
+    const advice = formatAdvice(error)
     if (advice !== undefined) printLine(advice)
     return 1
   }
-}
-
-/** Repeats the exchange while its failure may pass, and until the time is over. Throws the last failure. */
-async function retryFor<T>(
-  totalMs: number,
-  exchange: () => Promise<T>,
-  pause: Pause,
-  printLine: (line: string) => void,
-): Promise<T> {
-  let leftMs = totalMs
-  for (let failures = 1; ; failures += 1) {
-    const startedAt = performance.now()
-    try {
-      return await exchange()
-    } catch (thrown) {
-      const error = toBrokerError(thrown)
-      const delayMs = Math.max(backoffMs(failures), error.retryAfterMs ?? 0)
-      leftMs -= performance.now() - startedAt + delayMs
-      if (!mayPass(error) || leftMs < 0) throw error
-      const seconds = Math.ceil(delayMs / 1000)
-      printLine(`${error.code}: ${error.message}; the next attempt is in ${seconds} s`)
-      await pause(delayMs)
-    }
-  }
-}
-
-/** Returns true if the same exchange may succeed later without a change. */
-function mayPass(error: BrokerError): boolean {
-  return (!error.isPermanent && !NEEDS_CHANGE.has(error.code)) || findGraceMs(error) > 0
 }
 
 /** The codes of failures that are temporary for a sidecar and stay so until a setting or a volume is changed. */
@@ -122,19 +79,16 @@ const NEEDS_CHANGE = new Set(['entra_tls', 'assertion_malformed', 'assertion_aud
 
 function formatAdvice(error: BrokerError): string | undefined {
   if (findGraceMs(error) > 0) {
-    return 'if the federated credential or the application was created minutes ago, run it again in 30 s, or with --wait 10m'
+    return 'if the federated credential or the application was created minutes ago, run it again in 30 s'
   }
-  if (!mayPass(error)) return undefined
+  if (error.isPermanent || NEEDS_CHANGE.has(error.code)) return undefined
   const seconds = Math.ceil((error.retryAfterMs ?? 5000) / 1000)
-  return `this failure may pass: run it again in ${seconds} s, or with --wait 5m`
+  return `this failure may pass: run it again in ${seconds} s`
 }
-
-const WAIT = duration({ min: '1s', max: '1h' })
 
 function parseOptions(flags: TokenFlags) {
   const [resource] = flags.positionals
   const problems = [...flags.problems]
-  const waitMs = parseSettingFlag(flags, 'wait', WAIT, problems) ?? 0
   const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
   problems.push(
     ...findResourceProblems(resource),
@@ -143,7 +97,7 @@ function parseOptions(flags: TokenFlags) {
   if (resource === undefined || problems.length > 0) throw new UsageError(problems)
   const selector: Selector =
     clientId === undefined ? { by: 'default' } : { by: 'clientId', value: clientId }
-  return { resource, selector, waitMs }
+  return { resource, selector }
 }
 
 function findResourceProblems(resource: string | undefined): string[] {
