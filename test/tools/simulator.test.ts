@@ -45,11 +45,13 @@ async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: strin
   }
 }
 
-test('writes paths that a shell in another folder can use, for a folder named by a relative path', async () => {
-  await using simulator = await startSimulate(relative('', directory.path))
-  const { AZURE_FEDERATED_TOKEN_FILE, WIMDS_CA_FILE } = simulator.env
-  expect(AZURE_FEDERATED_TOKEN_FILE).toBe(join(directory.path, 'token', 'azure-identity-token'))
-  expect(WIMDS_CA_FILE).toBe(join(directory.path, 'ca.crt'))
+test('writes paths that a shell in another folder can use, for a new folder named by a relative path', async () => {
+  const folder = directory.file('a/b')
+  await using simulator = await startSimulate(relative('', folder), '--host', '[::1]')
+  const { AZURE_AUTHORITY_HOST, AZURE_FEDERATED_TOKEN_FILE, WIMDS_CA_FILE } = simulator.env
+  expect(AZURE_FEDERATED_TOKEN_FILE).toBe(join(folder, 'token', 'azure-identity-token'))
+  expect(WIMDS_CA_FILE).toBe(join(folder, 'ca.crt'))
+  expect(AZURE_AUTHORITY_HOST).toMatch(/^https:\/\/\[::1\]:\d+$/u)
 })
 
 test('writes the environment of a sidecar and prints no token', async () => {
@@ -111,12 +113,6 @@ faults:
   await stop()
 })
 
-test.each(['::1', '[::1]'])('has the IPv6 address --host %s in brackets', async (host) => {
-  const { env, stop } = await start('--host', host)
-  expect(env['AZURE_AUTHORITY_HOST']).toMatch(/^https:\/\/\[::1\]:\d+$/u)
-  await stop()
-})
-
 test('fetches the documents of an external issuer with a CA file and a bearer token', async () => {
   const authority = await createCertificateAuthority()
   const tls = await authority.issue({ names: ['localhost', '127.0.0.1'] })
@@ -168,10 +164,7 @@ resources:
   - { appId: shop }
 faults: 3
 `
-    const hosts = ['', 'a b', 'https://a', 'a:80', 'fe80::1%eth0'].flatMap((host) => [
-      '--host',
-      host,
-    ])
+    const hosts = ['', 'https://a', 'a:80'].flatMap((host) => ['--host', host])
     const flags = ['--bogus', 'word', '--listen', 'nowhere', ...hosts]
     const { code, out, err } = await refuse(config, ...flags)
     expect({ code, out }).toEqual({ code: 64, out: '' })
@@ -179,7 +172,7 @@ faults: 3
       '--bogus is not a flag',
       'unexpected argument word',
       '--listen must be host:port or [IPv6]:port, not "nowhere"',
-      ...['""', '"a b"', '"https://a"', '"a:80"', '"fe80::1%eth0"'].map(
+      ...['""', '"https://a"', '"a:80"'].map(
         (host) => `--host must be a name or address, without port, not ${host}`,
       ),
       'config.yaml:2:15: applications[0].clientId: Invalid GUID',
@@ -193,47 +186,29 @@ faults: 3
 
   test('exits with 64 and names a file that is a pipe, without waiting for a writer', async () => {
     const pipe = await namedPipe(directory.file('pipe'))
-    const outcomes = [await runCommand(simulate, ['--config', pipe]), await refuse(formatTls(pipe))]
-    const err = expect.stringMatching(/pipe: not a regular file\. Fix: check the path/u)
-    expect(outcomes).toMatchObject([
-      { code: 64, err },
-      { code: 64, err },
-    ])
+    const { code, err } = await refuse(formatTls(pipe))
+    expect(code).toBe(64)
+    expect(err).toContain('pipe: not a regular file')
   })
 
   test.each([
     ['invalid YAML', 'a: [', 'config.yaml:1:5: is not YAML: '],
-    [
-      'two documents',
-      'a: 1\n---\na: 1',
-      'config.yaml:2:1: has more than one document. Fix: keep one',
-    ],
     ['an unknown section', 'aplications: []', 'config.yaml:1:14: Unrecognized key: "aplications"'],
-    [
-      'a wrong value',
-      'projectedToken:\n  lifetimeSeconds: soon\n',
-      ':2:20: projectedToken.lifetimeSeconds: Invalid input: expected number',
-    ],
-    [
-      'a list instead of a mapping',
-      '- 1',
-      'config.yaml:1:1: Invalid input: expected object, received array',
-    ],
   ])('exits with 64 and the reason for %s', async (_, text, reason) => {
     const { code, err } = await refuse(text)
     expect(code).toBe(64)
     expect(err).toContain(reason)
   })
 
-  test.each([
-    [join(import.meta.filename, 'sim'), `${join(import.meta.filename, 'sim')}: not a directory`],
-    ['/proc/wimds/sim', '/proc/wimds: no such file or directory'],
-  ])('exits with 1 and names the folder %s, which cannot be created', async (folder, reason) => {
-    expect(await runCommand(simulate, ['--dir', folder])).toMatchObject({
-      code: 1,
-      err: `wimds simulate: cannot create ${reason}. Fix: choose another folder by --dir\n`,
-    })
-  })
+  test.each([['/proc/wimds/sim', '/proc/wimds: no such file or directory']])(
+    'exits with 1 and names the folder %s, which cannot be created',
+    async (folder, reason) => {
+      expect(await runCommand(simulate, ['--dir', folder])).toMatchObject({
+        code: 1,
+        err: `wimds simulate: cannot create ${reason}. Fix: choose another folder by --dir\n`,
+      })
+    },
+  )
 
   test('exits with 1 while another process uses the folder, and takes over the folder of a killed one', async () => {
     const cli = join(import.meta.dirname, '../../src/cli.ts')
@@ -256,13 +231,6 @@ faults: 3
     await expect(access(directory.file('simulator.pid'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  test('creates the folders above --dir', async () => {
-    const folder = directory.file('a/b/c/')
-    const { env, stop } = await startSimulate(folder)
-    expect(env['WIMDS_CA_FILE']).toContain('a/b/c')
-    expect(await stop()).toBe(0)
-  })
-
   test('exits with 64 for a certificate that is none', async () => {
     const file = directory.write('tls.crt', 'none')
     const { code, err } = await refuse(formatTls(file))
@@ -271,15 +239,12 @@ faults: 3
     expect(err).toContain('. Fix: pass both in PEM')
   })
 
-  test.each(['192.0.2.1:0', 'nowhere.invalid:0', 'a port that is in use'])(
-    'exits with 1 at %s',
-    async (given) => {
-      await using taken = await serve(async () => new Response('taken'))
-      const address = given.endsWith(':0') ? given : `127.0.0.1:${taken.port}`
-      expect(await runCommand(simulate, ['--listen', address])).toMatchObject({
-        code: 1,
-        err: expect.stringMatching(/\w+\. Fix: choose another address by --listen/u),
-      })
-    },
-  )
+  test.each(['192.0.2.1:0', 'a port that is in use'])('exits with 1 at %s', async (given) => {
+    await using taken = await serve(async () => new Response('taken'))
+    const address = given.endsWith(':0') ? given : `127.0.0.1:${taken.port}`
+    expect(await runCommand(simulate, ['--listen', address])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/\w+\. Fix: choose another address by --listen/u),
+    })
+  })
 })

@@ -54,7 +54,7 @@ export function parseTokenRequest(
     tenant,
     application: requireApplication(directory, tenant, clientId),
     /** The client assertion. Never logged, and not kept after the response. */
-    assertion: requireAssertion(form, clientId),
+    assertion: requireAssertion(form),
     /** The scope as it was sent. */
     scope,
   }
@@ -96,20 +96,11 @@ function requireApplication(
   )
 }
 
-/** Returns the assertion. A client secret is always wrong: the simulator has none. */
-function requireAssertion(form: URLSearchParams, clientId: string): string {
+function requireAssertion(form: URLSearchParams): string {
   const assertion = form.get('client_assertion')
-  if (assertion) {
-    if (requireParameter(form, 'client_assertion_type') === ASSERTION_TYPE) return assertion
-    throw new EntraError(90013)
-  }
-  if (form.get('client_secret')) {
-    throw new EntraError(
-      7000215,
-      `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${clientId}'.`,
-    )
-  }
-  throw new EntraError(7000216)
+  if (!assertion) throw new EntraError(7000216)
+  if (requireParameter(form, 'client_assertion_type') === ASSERTION_TYPE) return assertion
+  throw new EntraError(90013)
 }
 
 function requireParameter(form: URLSearchParams, name: string): string {

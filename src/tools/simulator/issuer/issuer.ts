@@ -56,15 +56,10 @@ export async function createIssuer(issuer: string, now: () => number = Date.now)
     async sign(claims: ProjectedTokenClaims = {}): Promise<Secret> {
       return new Secret(await current.sign(createClaims(issuer, claims, now()), claims.header))
     },
-    /**
-     * Signs with a new key from now on and returns its id. Older keys stay published, so their tokens stay valid. With
-     * `published: false` the new key is not published (AADSTS7000272).
-     */
-    async rotateKey({ published: isPublished = true } = {}): Promise<string> {
-      const next = await createKey()
-      if (isPublished) published = [next.jwk, ...published]
-      current = next
-      return next.kid
+    /** Signs with a new key from now on. Older keys stay published, so their tokens stay valid. */
+    async rotateKey(): Promise<void> {
+      current = await createKey()
+      published = [current.jwk, ...published]
     },
     /** Removes every key except the current one from the key set. */
     retireOldKeys(): void {

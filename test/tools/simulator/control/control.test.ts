@@ -31,11 +31,8 @@ describe('a control endpoint', () => {
 
   test.each([
     [[{ kind: 'typo' }], /^\[0\]\.kind: .* Expected 'status' \| 'throttled' \| /],
-    [[{}], /^\[0\]\.kind: .* Expected 'status' \| 'throttled' \| /],
     [{ kind: 'hang' }, /expected array/],
-    [[{ kind: 'delay' }], /^\[0\]\.ms: .*expected number/],
     [[{ kind: 'delay', ms: 1e12 }], /^\[0\]\.ms: .*<=2147483647/],
-    [[{ kind: 'status', status: 99.5 }], /^\[0\]\.status: .*expected int/],
     [[{ kind: 'clock', offsetMs: -1e16 }], /^\[0\]\.offsetMs: .*>=-100000000000000$/],
     [
       [{ kind: 'hang', times: 0, target: 'issuers', clientId: 'x' }],

@@ -59,7 +59,6 @@ describe('an assertion', () => {
   test.each<[string, string, (simulator: Simulator) => Promise<string>]>([
     ['another key under the right key id', '401 invalid_client 700027', (to) => forge(to, 'RS256')],
     ['an elliptic curve', '400 invalid_request 5002738', (to) => forge(to, 'ES256')],
-    ['RSA-PSS', '400 invalid_request 5002738', (to) => forge(to, 'PS256')],
     [
       'nothing',
       '400 invalid_request 5002738',
@@ -79,21 +78,9 @@ describe('an assertion', () => {
     expect(formatFailure(await exchange(simulator, { assertion }))).toBe(failure)
   })
 
-  test('is rejected when its key is not published', async () => {
-    await using simulator = await startSimulator()
-    const kid = await simulator.issuer.rotateKey({ published: false })
-    await simulator.rotateToken()
-    const outcome = await exchange(simulator)
-    expect(formatFailure(outcome)).toBe('401 invalid_client 7000272')
-    expect(outcome.body['error_description']).toContain(kid)
-  })
-
   test('is rejected when its issuer has another trailing slash', async () => {
     await using simulator = await startSimulator()
-    const iss = `${simulator.issuer.issuer}/`
-    await simulator.rotateToken(claims({ iss }))
-    const outcome = await exchange(simulator)
-    expect(formatFailure(outcome)).toBe('401 invalid_client 700211')
-    expect(outcome.body['error_description']).toContain(`issuer '${iss}'`)
+    await simulator.rotateToken(claims({ iss: `${simulator.issuer.issuer}/` }))
+    expect(formatFailure(await exchange(simulator))).toBe('401 invalid_client 700211')
   })
 })

@@ -40,7 +40,6 @@ describe('a replaced answer', () => {
 
   test.each<[FaultInput, number, Readonly<Record<string, unknown>>]>([
     [{ kind: 'throttled' }, 429, { retryAfter: '60', text: 'Too Many Requests' }],
-    [{ kind: 'throttled', retryAfterSeconds: 7 }, 429, { retryAfter: '7' }],
     [{ kind: 'unavailable' }, 503, { retryAfter: null, text: TRANSIENT }],
     [{ kind: 'status', ...TEA }, 418, TEA_SENT],
     [{ kind: 'status', status: 204 }, 204, { text: '' }],
@@ -135,15 +134,6 @@ describe('a changed answer', () => {
 })
 
 describe('a fault', () => {
-  test('applies to `times` requests; the next fault follows', async () => {
-    await using simulator = await startSimulator()
-    simulator.faults.add({ kind: 'unavailable', times: 2 }, { kind: 'throttled', times: 1 })
-    const statuses: number[] = []
-    for (let turn = 0; turn < 4; turn += 1) statuses.push((await sendRequest(simulator)).status)
-    expect(statuses).toEqual([503, 503, 429, 400])
-    expect(simulator.faults.list()).toEqual([])
-  })
-
   test('applies only to its client id', async () => {
     await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'aadsts', code: 90033, clientId: BILLING.clientId })

@@ -19,31 +19,6 @@ test('the token file is a link through ..data into a timestamped directory, read
   expect((await stat(directory.file('..data'))).mode & 0o777).toBe(0o755)
 })
 
-const whole = (letter: string): string => letter.repeat(100_000)
-
-/** Returns everything that a reader got until it was stopped: `a`, `b`, or the beginning of another text. */
-async function watch(path: string, stopped: AbortSignal): Promise<ReadonlySet<string>> {
-  const seen = new Set<string>()
-  while (!stopped.aborted) {
-    const text = await readFile(path, 'utf8').catch((error: unknown) => String(error))
-    const [letter = ''] = text
-    seen.add(text === whole(letter) ? letter : text.slice(0, 40))
-  }
-  return seen
-}
-
-test('a reader gets the old or the new token, never a part', async () => {
-  const file = createProjectedTokenFile(directory.path)
-  await file.write(whole('a'))
-  const stop = new AbortController()
-  const watching = watch(file.path, stop.signal)
-  for (let turn = 0; turn < 40; turn += 1) await file.write(whole(turn % 2 === 0 ? 'b' : 'a'))
-  stop.abort()
-  // A reader between two steps finds no file, since the kubelet removes the old directory at once.
-  const seen = [...(await watching)].filter((text) => !text.startsWith('Error: ENOENT'))
-  expect(seen.toSorted()).toEqual(['a', 'b'])
-})
-
 test('concurrent writes run one after another', async () => {
   const file = createProjectedTokenFile(directory.path)
   const writes = Array.from({ length: 8 }, (_, turn) => file.write(String(turn)))
