@@ -2,7 +2,6 @@
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { dropIn } from '../../src/cli/drop-in.ts'
-import { ConfigError } from '../../src/lib/errors.ts'
 import { VERSION } from '../../src/lib/version.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
@@ -10,36 +9,22 @@ import { listening } from '../fixtures/listening.ts'
 import { freePort } from '../support/free-port.ts'
 import { captureIo } from '../tools/capture.ts'
 
-const READY = 'is ready'
-
 /** Starts a proxy that is not ready for the first `failures` requests. */
 function proxy(failures = 0) {
   let left = failures
   return listening(createServer((_, reply) => reply.writeHead(left-- > 0 ? 503 : 200).end()))
 }
 
-test.each([['--version'], ['-version'], ['--version=true'], ['-v']])(
-  '%s prints the version',
-  async (flag) => {
-    const io = captureIo()
-    expect(await dropIn([flag], io)).toBe(0)
-    expect(io.out()).toContain(VERSION)
-  },
-)
+test.each([['-version'], ['--version=true'], ['-v']])('%s prints the version', async (flag) => {
+  const io = captureIo()
+  expect(await dropIn([flag], io)).toBe(0)
+  expect(io.out()).toContain(VERSION)
+})
 
 test('--probe polls the port of --proxy-port until it is ready', async () => {
   await using server = await proxy(1)
   const flags = [`--proxy-port=${server.port}`, '--probe', '--log-level=info']
   expect(await dropIn(flags, captureIo())).toBe(0)
-})
-
-test('--probe retries when the connection is refused', async () => {
-  const port = await freePort()
-  const running = dropIn(['--proxy-port', String(port), '-probe'], captureIo())
-  const late = createServer((_, reply) => reply.end(READY))
-  setTimeout(() => late.listen(port, '127.0.0.1'), 300)
-  expect(await running).toBe(0)
-  late.close()
 })
 
 test('its port is 8000 by default, as that of the proxy', async () => {
@@ -81,11 +66,9 @@ test('answers token requests of any api-version, as that proxy does', async () =
 test.each([
   [['--log-level=loud'], '--log-level must be'],
   [['--proxy-port=0'], '--proxy-port must be a whole number from 1 to 65535, not "0"'],
-  [['--proxy-port=http'], '--proxy-port must be a whole number'],
   [['--probe', 'serve'], 'serve is not a command'],
   [['--metrics-addr=:1'], '--metrics-addr is not a flag'],
 ])('%s is bad usage', async (flags, reason) => {
-  const running = dropIn(flags, captureIo())
-  await expect(running).rejects.toBeInstanceOf(ConfigError)
-  await expect(dropIn(flags, captureIo())).rejects.toThrow(reason)
+  const message = expect.stringContaining(reason)
+  await expect(dropIn(flags, captureIo())).rejects.toMatchObject({ name: 'UsageError', message })
 })

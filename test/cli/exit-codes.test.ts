@@ -1,12 +1,6 @@
 import { expect, test } from 'vitest'
 import { pathToFileURL } from 'node:url'
-import { COMMANDS } from '../../src/cli/commands.ts'
-import {
-  describeSignalExits,
-  exitWithError,
-  findSignalExit,
-  isNotInstalled,
-} from '../../src/cli/exit-codes.ts'
+import { exitWithError, findSignalExit, isNotInstalled } from '../../src/cli/exit-codes.ts'
 import { ConfigError, UsageError } from '../../src/lib/errors.ts'
 import { runNode } from '../fixtures/run-program.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -21,7 +15,7 @@ async function missing(specifier: string, importer = 'main.mjs'): Promise<Error>
   return Object.assign(new Error('Cannot find it'), JSON.parse(stdout))
 }
 
-test.each(['./tools/inject/inject.mjs', './node/agent/node-agent.cjs', './pod-check-CJVVOW4W.mjs'])(
+test.each(['./tools/inject/inject.mjs', './pod-check-CJVVOW4W.mjs'])(
   'the missing module %s of a command is not installed',
   async (specifier) => {
     expect(isNotInstalled(await missing(specifier))).toBe(true)
@@ -57,12 +51,4 @@ test.each([
   [{ isLongRunning: true, isShuttingDown: true }, 1],
 ])('SIGTERM ends a command that is %j with %s', (command, code) => {
   expect(findSignalExit('SIGTERM', command)).toBe(code)
-})
-
-test('the meaning of a signal names the commands that shut down', () => {
-  const list = 'serve, redirect, webhook, node-agent, node-broker, demo and simulate'
-  expect(describeSignalExits(COMMANDS)).toEqual([
-    [130, `ended by SIGINT; ${list} shut down instead`],
-    [143, `ended by SIGTERM; ${list} shut down instead`],
-  ])
 })
