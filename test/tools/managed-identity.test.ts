@@ -7,12 +7,6 @@ const CREDENTIAL_NAME = /^[A-Za-z0-9][\w-]{2,119}$/
 
 const subject = (namespace: string, name: string) => `system:serviceaccount:${namespace}:${name}`
 
-test('names a credential after namespace and ServiceAccount', () => {
-  expect(createCredentialName('https://oidc.example/', subject('shop', 'orders'))).toMatch(
-    /^wimds-shop-orders-[0-9a-f]{8}$/,
-  )
-})
-
 test('gives clusters, and subjects that look alike, names of their own', () => {
   const names = [
     createCredentialName('https://one.example/', subject('shop', 'orders')),
@@ -22,13 +16,7 @@ test('gives clusters, and subjects that look alike, names of their own', () => {
     createCredentialName('https://one.example/', subject('shop', 'orders.a')),
   ]
   expect(new Set(names).size).toBe(names.length)
-})
-
-test('returns the same name each time', () => {
-  const [one, other] = [1, 2].map(() =>
-    createCredentialName('https://one.example/', subject('shop', 'orders')),
-  )
-  expect(one).toBe(other)
+  expect(names[0]).toMatch(/^wimds-shop-orders-[0-9a-f]{8}$/)
 })
 
 test('returns only names that Azure allows', () => {
