@@ -28,25 +28,6 @@ test('the demo explains each step, and with --keep runs until shutdown', async (
   expect({ code: await exit, err: io.err() }).toEqual({ code: 0, err: '' })
 })
 
-test('the demo completes when an attempt gets no response', async () => {
-  const io = captureIo()
-  const code = await demo([], io, {
-    cli: CLI,
-    prepare: ({ faults }) => faults.add({ kind: 'hang', times: 1 }),
-  })
-  expect({ code, err: io.err() }).toEqual({ code: 0, err: '' })
-})
-
-test('the demo exits with 1 and the reason when Entra ID is unavailable', async () => {
-  const io = captureIo()
-  const code = await demo([], io, {
-    cli: CLI,
-    prepare: ({ faults }) => faults.add({ kind: 'unavailable' }),
-  })
-  expect(code).toBe(1)
-  expect(io.err()).toMatch(/wimds demo: .+/)
-})
-
 test('the demo exits with 1 and the error of the application when the vault answers 401', async () => {
   const io = captureIo()
   const body = JSON.stringify({ access_token: 'a.b.c', token_type: 'Bearer', expires_in: 3600 })

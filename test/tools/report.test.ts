@@ -217,10 +217,6 @@ describe('from a Prometheus', () => {
     expect(err).toMatch(
       /cannot connect \(ECONNREFUSED\)\. Fix: .*kubectl port-forward service\/PROMETHEUS 9090.* --prometheus$/m,
     )
-    await using other = await serving({ hello: 'grafana' })
-    expect((await run(['--prometheus', other.origin])).err).toMatch(
-      /unexpected format\. Fix: give the URL of a Prometheus/,
-    )
   })
 
   test.each(['NaN', '-Inf', '1e300'])('ignores a sample %s', async (value) => {

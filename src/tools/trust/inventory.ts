@@ -32,14 +32,9 @@ const ManagedIdentity = z.pipe(
   z.transform((identity): KnownIdentity => ({ ...identity, kind: 'managed-identity' })),
 )
 
-const Application = z.pipe(
-  z.object({ appId: Guid }),
-  z.transform(({ appId }): KnownIdentity => ({ clientId: appId, kind: 'application' })),
-)
+const ListedIdentities = z.array(ManagedIdentity)
 
-const ListedIdentities = z.array(z.union([ManagedIdentity, Application]))
-
-/** Parses the output of `az identity list` or `az ad app list`. Adds a problem for another document. */
+/** Parses the output of `az identity list`. Adds a problem for another document. */
 export function parseIdentityList(
   { name, source }: ManifestFile,
   problems: string[],
@@ -47,7 +42,7 @@ export function parseIdentityList(
   const identities = ListedIdentities.safeParse(parseJson(source)).data
   if (identities !== undefined) return identities
   problems.push(
-    `${name}: is not the output of az identity list or az ad app list with -o json, whose elements have a clientId and id, or an appId. Fix: az identity list -o json > ${quoteForShell(name)}`,
+    `${name}: is not the output of az identity list with -o json, whose elements have a clientId and id. Fix: az identity list -o json > ${quoteForShell(name)}`,
   )
   return []
 }

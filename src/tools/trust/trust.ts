@@ -70,7 +70,7 @@ export const TRUST = {
       group: 'What exists in Azure',
       value: 'FILE',
       isRepeatable: true,
-      help: 'output of az identity list or az ad app list with -o json, for names and resource groups of identities',
+      help: 'output of az identity list with -o json, for names and resource groups of identities',
     },
     application: {
       group: 'What exists in Azure',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseExistingList, parseIdentityList } from '../../../src/tools/trust/inventory.ts'
-import { BILLING, existingFor, ORDERS, ORDERS_ID, SUBSCRIPTION } from './fixtures.ts'
+import { existingFor, ORDERS, ORDERS_ID, SUBSCRIPTION } from './fixtures.ts'
 
 /** An element of `az identity list`, with more members than are read. */
 const MANAGED = {
@@ -13,12 +13,10 @@ const CREDENTIAL = existingFor('system:serviceaccount:shop:orders')
 
 const fileOf = (content: unknown, name = 'list.json') => ({ name, source: JSON.stringify(content) })
 
-test('reads az identity list and az ad app list', () => {
+test('reads az identity list', () => {
   const problems: string[] = []
-  const list = [MANAGED, { appId: BILLING, displayName: 'billing' }]
-  expect(parseIdentityList(fileOf(list), problems)).toEqual([
+  expect(parseIdentityList(fileOf([MANAGED]), problems)).toEqual([
     { clientId: ORDERS, kind: 'managed-identity', id: ORDERS_ID },
-    { clientId: BILLING, kind: 'application' },
   ])
   expect(problems).toEqual([])
 })

@@ -79,33 +79,8 @@ test.each([
   })
 })
 
-const STYLED = `apiVersion: v1
-kind: Pod
-metadata: {name: "orders", labels: {'team': shop, "on": "true"}}
-spec:
-  hostPID: no
-  securityContext: {fsGroup: 0x10, runAsUser: 0o17}
-  volumes:
-    - name: data
-      secret: {secretName: data, defaultMode: 0644}
-  containers:
-    - name: app
-      image: 'orders:1.10'
-      args: [on, 1.0, ~, "1"]
-      command: &run
-        - |-
-          first
-            second
-      lifecycle: {preStop: {exec: {command: *run}}}
-`
-
-/** Returns the anchor and the alias of the text. */
-const findMarks = (text: string) => text.match(/[&*](?:labels|ports)/g)
-
-test.each([
-  [
-    'outside of the pod template',
-    `apiVersion: apps/v1
+test('injects a pod template with the anchor of an alias outside of it', () => {
+  const source = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: orders}
 spec:
@@ -116,62 +91,10 @@ spec:
       containers: [{name: app}]
   selector:
     matchLabels: *labels
-`,
-  ],
-  [
-    'in an object that opts out',
-    `apiVersion: v1
-kind: List
-items:
-  - apiVersion: v1
-    kind: Pod
-    metadata: {name: one}
-    spec: {containers: [{name: app, ports: &ports [{containerPort: 80}]}]}
-  - apiVersion: v1
-    kind: Pod
-    metadata: {name: other, annotations: {wimds.io/inject: "false"}}
-    spec: {containers: [{name: app, ports: *ports}]}
-`,
-  ],
-])('injects a pod template with the anchor of an alias %s', (_, source) => {
+`
   const result = inject(source)
   expect(result).toContain('wimds.io/injected')
-  expect(findMarks(result)).toEqual(findMarks(source))
-})
-
-test('keeps numbers, quotes, anchors and the indentation of lists as they were written', () => {
-  const lines = inject(STYLED).split('\n')
-  expect(STYLED.split('\n').filter((line) => !lines.includes(line))).toEqual([
-    expect.stringContaining('metadata: '),
-  ])
-})
-
-const NUMBERS = `{
-  "apiVersion": "v1",
-  "kind": "Pod",
-  "metadata": {
-    "generation": 9223372036854775807,
-    "annotations": {}
-  },
-  "spec": {
-    "ratio": 1.0,
-    "limits": [
-      -0,
-      1E400,
-      0.1e-7
-    ],
-    "containers": [
-      {
-        "name": "app"
-      }
-    ]
-  }
-}
-`
-
-test('keeps the numbers of JSON as they were written', () => {
-  const lines = inject(NUMBERS).split('\n')
-  expect(NUMBERS.split('\n').filter((line) => /\d/.test(line) && !lines.includes(line))).toEqual([])
+  expect(result.match(/[&*]labels/g)).toEqual(['&labels', '*labels'])
 })
 
 test('changes the elements of a list without names one by one', () => {
@@ -238,7 +161,7 @@ spec:
       volumes:
       # of data
       - name: data
-        emptyDir: {}
+        secret: {secretName: data, defaultMode: 0644, items: [on, 1.0, ~, "1", 1E400]}
 `
 
 const FILES = [
