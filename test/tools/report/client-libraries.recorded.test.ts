@@ -19,7 +19,7 @@ const RECORDED: readonly (readonly [string, string, string, string])[] = [
   ['azsdk-net-Core/1.53.0 (.NET 10.0.12)', '', 'Azure.Core (.NET) 1.53.0', READY],
   ['azsdk-net-Core/1.64.0 (x)', 'MSAL.NetCore 4.92.0.0', 'Azure.Core (.NET) 1.64.0', SQL],
   ['', 'MSAL.NetCore 4.92.0.0', 'MSAL.NET 4.92.0.0', ASSERTION],
-  ['', '', 'without a User-Agent ', 'MSAL.NET to 4.83, Microsoft.Data.SqlClient 2'],
+  ['', '', 'without a User-Agent ', 'MSAL.NET to 4.83, AppAuthentication, '],
   [
     'azsdk-js-identity/1.5.2 core-rest-pipeline/1.25.1 Node/24.21.0 (Linux 6.18; x64)',
     '',
