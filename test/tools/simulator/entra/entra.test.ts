@@ -3,7 +3,7 @@ import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { ORDERS, TENANT_ID } from '../../../../src/tools/simulator/defaults.ts'
 import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
-import { exchange, formatFailure, NOW, startSimulator } from '../exchange.ts'
+import { exchange, NOW, startSimulator } from '../exchange.ts'
 
 const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u

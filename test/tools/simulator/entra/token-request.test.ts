@@ -14,7 +14,6 @@ const client = (id: string | undefined): RequestChanges => form({ client_id: id 
 const TWO_SCOPES = 'https://vault.azure.net/.default https://storage.azure.com/.default'
 const OTHER_GUID = '99999999-9999-4999-8999-999999999999'
 const EMPTY_GUID = '00000000-0000-0000-0000-000000000000'
-const JSON_BODY = { init: { headers: { 'content-type': 'application/json' } } }
 
 test.each<[string, RequestChanges, string]>([
   ['400 invalid_request 900561', { init: { method: 'GET', body: null } }, 'a GET request'],

@@ -35,11 +35,12 @@ const SUBJECT = 'system:serviceaccount:shop:orders'
 const OLD = existingFor('system:serviceaccount:shop:old', { name: 'old' })
 const OF_ORDERS = ['--identity-name', 'orders', '--resource-group', 'shop']
 const IN_SUBSCRIPTION = ['--subscription', ORDERS_ID.subscription]
+const NO_OUTPUT = ['--output', 'none']
 const VALUES = ['--issuer', ISSUER, '--subject', SUBJECT, '--audiences', AUDIENCE]
-const write = (verb: string, name: string) => [
-  ...['az', 'identity', 'federated-credential', verb, '--name', name],
-  ...[...OF_ORDERS, ...IN_SUBSCRIPTION, ...VALUES, '--output', 'none'],
-]
+const write = (verb: string, name: string) =>
+  `az identity federated-credential ${verb} --name ${name}`
+    .split(' ')
+    .concat(OF_ORDERS, IN_SUBSCRIPTION, VALUES, NO_OUTPUT)
 
 test('writes missing and different credentials of an identity one after the other, with a pause', () => {
   const credentials = (['present', 'missing', 'different'] as const).map((state) =>
@@ -60,18 +61,18 @@ test('writes missing and different credentials of an identity one after the othe
   )
 })
 
+const writeForApp = (verb: string, flags: string, parameters: object) =>
+  `az ad app federated-credential ${verb} --id ${ORDERS}${flags} --parameters`
+    .split(' ')
+    .concat(JSON.stringify(parameters), NO_OUTPUT)
+
 test('writes the credentials of an application without a pause', () => {
   const credentials = [credential(), credential({ name: 'by-hand', state: 'different' })]
   const plan = planWith(identity({ credentials, extra: [OLD] }, 'application'))
   const values = { issuer: ISSUER, subject: SUBJECT, audiences: [AUDIENCE] }
-  const az = ['az', 'ad', 'app', 'federated-credential']
-  const created = JSON.stringify({ name: 'wimds-shop-orders-0a1b2c3d', ...values })
   expect(run(plan)).toEqual([
-    [...az, 'create', '--id', ORDERS, '--parameters', created, '--output', 'none'],
-    [
-      ...[...az, 'update', '--id', ORDERS, '--federated-credential-id', 'by-hand'],
-      ...['--parameters', JSON.stringify(values), '--output', 'none'],
-    ],
+    writeForApp('create', '', { name: 'wimds-shop-orders-0a1b2c3d', ...values }),
+    writeForApp('update', ' --federated-credential-id by-hand', values),
   ])
   expect(formatAzScript(plan)).toContain(
     `#   az ad app federated-credential delete --id ${ORDERS} --federated-credential-id old\n`,
@@ -90,7 +91,12 @@ test('writes nothing for an unnamed identity, and for one over the limit only ho
 })
 
 /** What may end a literal or a comment. No argument of a program can have a NUL. */
-const FRAGMENTS = [...'\'"\\#|& a°@=\n\r\t\u2028\u0007', '`id`', '$(id)', '${x}', '//', ': ', '- ']
+const FRAGMENTS = Array.from('\'"\\#|& a°@=\n\r\t\u2028\u0007').concat(
+  '`id`',
+  '$(id)',
+  '${x}',
+  '//',
+)
 const hostile = fc
   .array(fc.oneof(fc.constantFrom(...FRAGMENTS), fc.string({ unit: 'grapheme', maxLength: 3 })), {
     minLength: 1,
@@ -105,16 +111,12 @@ test('passes any text to az as it is, and runs nothing else', () => {
       const planned = credential({ name, issuer, subject, audience, sources: [source] })
       const id = { ...ORDERS_ID, name, resourceGroup }
       const extra = [existingFor(subject, { name, issuer })]
-      expect(run({ ...planWith(identity({ id, credentials: [planned], extra })), issuer })).toEqual(
-        [
-          [
-            ...['az', 'identity', 'federated-credential', 'create', '--name', name],
-            ...['--identity-name', name, '--resource-group', resourceGroup, ...IN_SUBSCRIPTION],
-            ...['--issuer', issuer, '--subject', subject, '--audiences', audience],
-            ...['--output', 'none'],
-          ],
-        ],
-      )
+      const expected = 'az identity federated-credential create --name'
+        .split(' ')
+        .concat(name, '--identity-name', name, '--resource-group', resourceGroup, IN_SUBSCRIPTION)
+        .concat('--issuer', issuer, '--subject', subject, '--audiences', audience, NO_OUTPUT)
+      const plan = planWith(identity({ id, credentials: [planned], extra }))
+      expect(run({ ...plan, issuer })).toEqual([expected])
     }),
     { numRuns: 25 },
   )
