@@ -15,7 +15,7 @@ const INJECT = ['--quiet', '--client-id', ID, '--tenant-id', ID, '--image', 'a:1
 async function injected(source: string, ...args: readonly string[]): Promise<string> {
   const { code, out } = await run(
     inject,
-    [...INJECT, '--redirect-image', 'b:1', ...args, '-'],
+    [...INJECT, '--redirect-image', 'b:1', '--gate-image', 'c:1', ...args, '-'],
     source,
   )
   expect(code).toBe(0)
