@@ -81,7 +81,7 @@ test.skipIf(spawnSync('unshare', [...NAMESPACE, 'ip', 'link']).status !== 0).eac
 /** The first commands of the README, without the clone, which is this checkout, and without this test. */
 const [, FIRST = 'exit 1'] =
   /\n## Try it\n[^]*?^```sh\n([^]*?)^```$/m.exec(
-    readPage('README.md').replaceAll(/^(?:git clone|npm test).*$/gm, ''),
+    readPage('README.md').replaceAll(/^npm test.*$/gm, ''),
   ) ?? []
 
 /** The command of docs/install.md that removes the command line. */
@@ -94,10 +94,7 @@ test('the commands with which the pages try wimds install it and return a token,
   const port = await freePort()
   const commands = [
     FIRST,
-    findCommands('docs/install.md', 'package').replaceAll(
-      /^git clone .*$| -- --registry .*$/gm,
-      '',
-    ),
+    findCommands('docs/install.md', 'package').replace(/ -- --registry .*$/m, ''),
     findCommands('docs/install.md', 'command-line'),
     findCommands('docs/simulator.md', 'start'),
   ]
