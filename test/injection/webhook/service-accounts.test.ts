@@ -11,7 +11,9 @@ function createTestLookup() {
   const calls: string[] = []
   const open: PromiseWithResolvers<unknown>[] = []
   const lookUp = createServiceAccountLookup({
-    call: async ({ path }, schema) => {
+    call: async ({ path, timeoutMs }, schema) => {
+      // The API server gives up a review after five seconds.
+      expect(timeoutMs).toBe(2500)
       calls.push(path.replace(/^.*\/namespaces\/(.*)\/serviceaccounts\//, '$1/'))
       const call = Promise.withResolvers<unknown>()
       open.push(call)
