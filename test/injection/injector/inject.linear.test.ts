@@ -58,50 +58,39 @@ function createRecord(containers: number): string {
   return JSON.stringify({ mode: 'env', env: Object.fromEntries(names) })
 }
 
-const METHODS = 'map filter flatMap find findLast findIndex some every'.split(' ')
+const METHODS: readonly (readonly [object, string])[] = [
+  ...'map filter flatMap find findLast findIndex some every'
+    .split(' ')
+    .map((name) => [Array.prototype, name] as const),
+  [String.prototype, 'split'],
+  [JSON, 'stringify'],
+]
 
 /** Counts the calls of callbacks of array methods, and the characters that are split, joined or printed. */
 function countSteps(run: () => void): number {
   let steps = 0
-  const restore: (() => void)[] = []
-  function wrap(target: object, name: string, wrapper: (original: Function) => Function): void {
+  const count = (original: Function) =>
+    function (this: unknown, first: unknown, ...rest: unknown[]): unknown {
+      const counted = (...args: unknown[]): unknown => {
+        steps += 1
+        return typeof first === 'function' && Reflect.apply(first, undefined, args)
+      }
+      const given = [typeof first === 'function' ? counted : first, ...rest]
+      const result: unknown = Reflect.apply(original, this, given)
+      const text = typeof this === 'string' ? this : result
+      steps += typeof text === 'string' ? text.length : 0
+      return result
+    }
+  const originals = METHODS.map(([target, name]) => {
     const original: unknown = Reflect.get(target, name)
     if (typeof original !== 'function') throw new Error(`no method ${name}`)
-    Reflect.set(target, name, wrapper(original))
-    restore.push(() => void Reflect.set(target, name, original))
-  }
-  for (const name of METHODS) {
-    wrap(
-      Array.prototype,
-      name,
-      (original) =>
-        function (this: unknown[], callback: Function, ...rest: unknown[]): unknown {
-          const counted = (...args: unknown[]): unknown => {
-            steps += 1
-            return Reflect.apply(callback, undefined, args)
-          }
-          return Reflect.apply(original, this, [counted, ...rest])
-        },
-    )
-  }
-  wrap(
-    String.prototype,
-    'split',
-    (original) =>
-      function (this: string, ...args: unknown[]): unknown {
-        steps += this.length
-        return Reflect.apply(original, this, args)
-      },
-  )
-  wrap(JSON, 'stringify', (original) => (...args: unknown[]): unknown => {
-    const text: unknown = Reflect.apply(original, JSON, args)
-    steps += String(text).length
-    return text
+    Reflect.set(target, name, count(original))
+    return [target, name, original] as const
   })
   try {
     run()
   } finally {
-    for (const undo of restore) undo()
+    for (const original of originals) Reflect.set(...original)
   }
   return steps
 }
