@@ -42,7 +42,10 @@ export class AgentChannel {
         onError(error)
       }
     }
-    createInterface({ input: this.#stream }).on('line', (line) =>
+    const lines = createInterface({ input: this.#stream })
+    // It reports the errors of the stream again.
+    lines.on('error', () => {})
+    lines.on('line', (line) =>
       handle(() => {
         const message = AgentMessage.parse(parseJson(line))
         if (message.type === 'answer') this.#questions.onAnswer(message)

@@ -53,8 +53,10 @@ export class TestAgent implements AsyncDisposable {
   readonly #env: Readonly<Record<string, string>>
   readonly #readFile: ReadFile
   readonly #pods = new Map<string, { pod: ServedPod; socket: ReturnType<typeof openSocket> }>()
-  #broker: ChildProcess
-  #channel: BrokerChannel
+  readonly #broker: ChildProcess
+  readonly #channel: BrokerChannel
+  /** A broker that starts takes no socket in time. */
+  readonly #ready = Promise.withResolvers<void>()
   #open: OpenConnection | undefined
   readonly #questions = new Questions<Question>((message) => void this.#channel.send(message))
   /** The messages of the broker about its pods. */
@@ -110,16 +112,6 @@ export class TestAgent implements AsyncDisposable {
     void this.#channel.send({ type: 'close', uid })
   }
 
-  /** Kills the broker, starts another one, and sends it every pod with its old socket. */
-  async restart(): Promise<void> {
-    this.#broker.kill('SIGKILL')
-    await once(this.#broker, 'exit')
-    this.messages.length = 0
-    this.#broker = this.#start()
-    this.#channel = this.#read(this.#broker)
-    for (const { pod, socket } of this.#pods.values()) void this.#sendPod(pod, socket.handle)
-  }
-
   /** Returns the broker's answer. */
   ask(question: Question): Promise<unknown> {
     return this.#questions.ask(question)
@@ -131,11 +123,18 @@ export class TestAgent implements AsyncDisposable {
     return this.#broker.exitCode
   }
 
-  /** Ends the broker by a signal, or by closing its channel. Returns its exit code. */
-  async stop(how: 'signal' | 'channel'): Promise<number | null> {
+  /** Ends the broker by a signal, or by closing a channel, of which it reads questions still. Returns its exit code. */
+  async stop(how: 'signal' | 'sockets' | 'messages'): Promise<number | null> {
     const ended = once(this.#broker, 'exit')
     if (how === 'signal') this.#broker.kill('SIGTERM')
-    else this.#broker.disconnect()
+    else if (how === 'sockets') this.#broker.disconnect()
+    else {
+      process.kill(this.pid, 'SIGSTOP')
+      for (let count = 0; count < 100; count += 1) void this.ask({ about: 'ping' })
+      await this.#channel.send({ type: 'ask', id: -1, question: { about: 'ping' } })
+      this.#broker.stdio[4]?.destroy()
+      process.kill(this.pid, 'SIGCONT')
+    }
     await ended
     return this.#broker.exitCode
   }
@@ -170,6 +169,7 @@ export class TestAgent implements AsyncDisposable {
 
   async #sendPod(pod: ServedPod, handle: object, keys?: TokenKey[]): Promise<void> {
     const channel = this.#channel
+    await this.#ready.promise
     const socket = await channel.sendSocket(toSendable(handle)).catch(() => undefined)
     if (socket !== undefined) await channel.send({ type: 'serve', socket, pod, keys })
   }
@@ -192,6 +192,7 @@ export class TestAgent implements AsyncDisposable {
 
   #onMessage(channel: BrokerChannel, message: Message): void {
     if (message.type === 'invalid') this.invalid = message.problem
+    else if (message.type === 'ready') this.#ready.resolve()
     else if (message.type === 'answer') this.#questions.onAnswer(message)
     else if (message.type === 'pod') this.messages.push(message)
     else if (message.type === 'ask' && message.question.about === 'connection') {
