@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
-import { runProgram } from '../fixtures/run-program.ts'
 import { podNetwork, reasonToSkip, type PodNetwork } from '../redirect/namespace.ts'
 
 const UID = '0b7b6f0c-1d39-4a8e-9f2f-3b1f0f4c2a11'
@@ -79,14 +78,6 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
     await server.output
     await serve(pod, 200, readyBody(UID))
     await closed
-  })
-
-  test('needs the UID of the pod', async () => {
-    expect(await runProgram(program, [], { env: { WIMDS_NODE_NAME: 'node-1' } })).toEqual({
-      code: 64,
-      stdout: '',
-      stderr: 'wimds-gate: WIMDS_POD_UID is not set. Fix: set it from the field metadata.uid\n',
-    })
   })
 })
 

@@ -8,7 +8,7 @@ import {
   type SendHandle,
 } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, Socket } from 'node:net'
+import { Socket } from 'node:net'
 import {
   chmodSync,
   closeSync,
@@ -22,11 +22,9 @@ import {
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BrokerChannel } from '../../src/node/agent/broker-channel.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler, isEmulated } from '../fixtures/native.ts'
 import { runProgram, waitForEnd } from '../fixtures/run-program.ts'
-import { CHANNELS } from '../node/agent/program.ts'
 import { podNetwork, reasonToSkip } from '../redirect/namespace.ts'
 
 const UID = '0b7b6f0c-1d39-4a8e-9f2f-3b1f0f4c2a11'
@@ -123,38 +121,6 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
   )
 
   test.skipIf(isEmulated)(
-    'opens another socket on the port, which gets all new connections until it is closed',
-    async () => {
-      using pod = await podNetwork()
-      const first = await startBroker('first', await openSocket(pod.namespacePath))
-      const socket = await openSocket(pod.namespacePath)
-      const second = await startBroker('second', socket)
-      const urls = Array.from({ length: 20 }, () => `http://127.0.0.1:${PORT}/`)
-      const ask = () => pod.exec('curl', '-s', '-m', '10', '-H', 'Connection: close', ...urls)
-      expect(ask()).toBe('second'.repeat(20))
-      second.kill('SIGKILL')
-      await once(second, 'close')
-      if ('close' in socket) socket.close()
-      expect(ask()).toBe('first'.repeat(20))
-      first.kill()
-    },
-  )
-
-  test('names a port that an application has', async () => {
-    using pod = await podNetwork()
-    await pod.serve('127.0.0.1', PORT, '')
-    await expect(openSocket(pod.namespacePath)).rejects.toThrow(
-      /^wimds-node: cannot listen on 127\.0\.0\.1:64169: Address already in use$/,
-    )
-  })
-
-  test('names a descriptor that is no namespace', async () => {
-    await expect(openSocket('/dev/null')).rejects.toThrow(
-      /^wimds-node: cannot enter the network namespace of the pod: Invalid argument$/,
-    )
-  })
-
-  test.skipIf(isEmulated)(
     'runs programs in the namespace of the pod, the socket being open, with its own input',
     async () => {
       using pod = await podNetwork()
@@ -194,18 +160,6 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
       /^wimds-node: cannot execute wimds-missing: No such file or directory$/,
     )
   })
-
-  test('needs a channel', async () => {
-    using pod = await podNetwork()
-    const namespace = openSync(pod.namespacePath, 'r')
-    const child = spawn(program, ['open-socket', String(PORT)], {
-      stdio: ['ignore', 'ignore', 'pipe', namespace, namespace],
-    })
-    const { code, stderr } = await waitForEnd(child)
-    closeSync(namespace)
-    expect(stderr).toBe('wimds-node: cannot send the socket: Socket operation on non-socket\n')
-    expect(code).toBe(1)
-  })
 })
 
 describe.skipIf(lacksCalls)('read-files', () => {
@@ -216,8 +170,6 @@ describe.skipIf(lacksCalls)('read-files', () => {
     writeFileSync(join(volume, '..2026_11_28', 'token'), 'the token')
     symlinkSync('..2026_11_28', join(volume, '..data'))
     symlinkSync('..data/token', join(volume, 'token'))
-    writeFileSync(join(volume, 'private'), 'of root', { mode: 0o600 })
-    writeFileSync(join(volume, 'empty'), '')
     writeFileSync(join(volume, 'largest'), 'x'.repeat(131_072))
     writeFileSync(join(volume, 'larger'), 'x'.repeat(131_073))
     symlinkSync('/etc/passwd', join(volume, 'absolute'))
@@ -242,12 +194,9 @@ describe.skipIf(lacksCalls)('read-files', () => {
 
   test.each([
     ['a token behind the links of the kubelet', projected('token'), 'the token'],
-    ['a file of root', projected('private'), 'of root'],
-    ['an empty file', projected('empty'), ''],
     ['the largest file', projected('largest'), 'x'.repeat(131_072)],
     ['no larger file', projected('larger'), 'ERR EFBIG'],
     ['no missing file', projected('missing'), 'ERR ENOENT'],
-    ['no file of a missing pod', 'missing volumes', 'ERR ENOENT'],
     ['no directory', projected(''), 'ERR EINVAL'],
     ['no FIFO', projected('fifo'), 'ERR EINVAL'],
     ['nothing behind an absolute link', projected('absolute'), 'ERR EXDEV'],
@@ -260,25 +209,12 @@ describe.skipIf(lacksCalls)('read-files', () => {
     ['no pod behind a link', 'link secret', 'ERR ELOOP'],
     ['no directory behind a link', 'slash etc/passwd', 'ERR ELOOP'],
     ['nothing in the directory of all pods', '. other/secret', 'ERR EXDEV'],
-    ['no pod without a UID', ' other/secret', 'ERR ENOENT'],
-    ['no pod itself', `${UID} `, 'ERR ENOENT'],
     ['no request without a path', UID, 'ERR EINVAL'],
-    ['no empty request', '', 'ERR EINVAL'],
     ['no request with a NUL', `${projected('token')}\0`, 'ERR EINVAL'],
     ['no request without an end', `${UID} ${'x'.repeat(100_000)}`, 'ERR EINVAL'],
-    ['no long name', `${UID} ${'x'.repeat(300)}`, 'ERR ENAMETOOLONG'],
   ])('reads %s', async (_, request, answer) => {
     // What follows is answered all the same.
     expect(await read([request, projected('token')])).toEqual([answer, 'the token'])
-  })
-
-  test('answers a thousand requests in their order', async () => {
-    const names = Array.from({ length: 1000 }, (_, index) => `file-${index}`)
-    for (const name of names.filter((_, index) => index % 3 > 0)) {
-      writeFileSync(join(volume, name), name.repeat(50))
-    }
-    const expected = names.map((name, index) => (index % 3 > 0 ? name.repeat(50) : 'ERR ENOENT'))
-    expect(await read(names.map(projected))).toEqual(expected)
   })
 
   test('names a directory that is not there', async () => {
@@ -531,29 +467,6 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     for (const locks of [second, third]) closeSync(locks)
   })
 
-  test('lets Node load WebAssembly, use threads and serve on a socket that it gets', async () => {
-    const script = `${CHANNELS}
-      const { byteLength } = new WebAssembly.Memory({ initial: 1 }).buffer
-      const server = require('node:http').createServer((_, response) =>
-        require('node:fs').stat('/', (error) => response.end([error ?? 'read', byteLength].join(' '))))
-      process.once('message', (_, socket) => server.listen(socket))`
-    const path = directory.write('threads.cjs', script)
-    const broker = start([process.execPath, path])
-    const server = createServer()
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    const address = server.address()
-    const channel = new BrokerChannel(broker)
-    void channel.read(() => {})
-    await channel.sendSocket(server)
-    // This process would accept the connection.
-    await once(server.close(), 'close')
-    const port = typeof address === 'object' ? address?.port : undefined
-    const reply = await fetch(`http://127.0.0.1:${port}`)
-    expect(await reply.text()).toBe('read 65536')
-    broker.kill('SIGKILL')
-    await once(broker, 'exit')
-  })
-
   test('ends the broker with the agent', async () => {
     const script = 'echo started; read -r line <&4'
     const run = `"$0" run-broker ${UIDS} -- /bin/sh -c '${script}' & wait`
@@ -568,13 +481,10 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     expect(agent.signalCode).toBe('SIGKILL')
   })
 
-  test.each([
-    ['/usr', 'Invalid argument'],
-    ['/no', 'No such file or directory'],
-  ])('does not start the broker with %s, which is no mount', async (path, problem) => {
-    const { code, stdout, stderr } = await waitForEnd(start('echo started', UIDS, [host, path]))
+  test('does not start the broker with a directory that is no mount', async () => {
+    const { code, stdout, stderr } = await waitForEnd(start('echo started', UIDS, [host, '/usr']))
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toBe(`wimds-node: cannot detach ${path}: ${problem}\n`)
+    expect(stderr).toBe('wimds-node: cannot detach /usr: Invalid argument\n')
   })
 
   test.each(['SETUID', 'SETGID'])('names the missing capability %s', async (name) => {
@@ -589,13 +499,9 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   })
 
   test.each([
-    [[]],
-    [[UIDS]],
     [[UIDS, '/x', '--']],
-    [['60001501', '--', '/bin/true']],
     [['0-60001501', '--', '/bin/true']],
     [['1-4294967295', '--', '/bin/true']],
-    [['root-root', '--', '/bin/true']],
     [[UIDS, '/x', '/bin/true']],
   ])('refuses the arguments %j', async (args) => {
     expect(await runProgram(program, ['run-broker', ...args])).toMatchObject({

@@ -16,15 +16,12 @@ describe.skipIf(hasNoCompiler)('the program', () => {
 
   test.each([
     [],
-    ['serve'],
     ['--proxy-port=8000', '--log-level=info'],
     ['probe', '--port=65536'],
-    ['probe', '--port='],
     ['probe', '--timeout=99999999999999999999'],
     ['probe', '--help'],
     ['--probe', '--proxy-port=80a'],
     ['--probe', '--log-level=loud'],
-    ['--probe=false'],
   ])('runs the script with the arguments %j', async (...args) => {
     expect(await run(...args)).toEqual({
       code: 3,
@@ -43,16 +40,13 @@ describe.skipIf(hasNoCompiler)('the program', () => {
     })
   })
 
-  test.each(['info', 'debug', 'trace', 'all'])(
-    'probes as the azure-workload-identity proxy does, with the log level %s',
-    async (level) => {
-      await using server = await listening(
-        createServer((request, response) =>
-          response.writeHead(request.url === '/readyz' ? 200 : 404).end(),
-        ),
-      )
-      const flags = [`--proxy-port=${server.port}`, '--probe', `--log-level=${level}`]
-      expect(await run(...flags)).toEqual({ code: 0, stdout: '', stderr: '' })
-    },
-  )
+  test('probes as the azure-workload-identity proxy does', async () => {
+    await using server = await listening(
+      createServer((request, response) =>
+        response.writeHead(request.url === '/readyz' ? 200 : 404).end(),
+      ),
+    )
+    const flags = [`--proxy-port=${server.port}`, '--probe', '--log-level=debug']
+    expect(await run(...flags)).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
 })

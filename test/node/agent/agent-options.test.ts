@@ -46,12 +46,9 @@ test('takes every option', () => {
 test.each([
   ['--node-name=', 'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec'],
   ['--admin-listen=9441', '--admin-listen must be host:port or [IPv6]:port, not "9441"'],
-  ['--admin-listen=127.0.0.1:70000', '--admin-listen has a port above 65535: "127.0.0.1:70000"'],
   ['--max-brokers=0', '--max-brokers must be a whole number from 1 to 9999, not "0"'],
   ['--broker-uids=9-8', '--broker-uids is "9-8". Fix: set two uids, such as 60000000-60000999'],
   ['--broker-uids=0-8', '--broker-uids is "0-8"'],
-  ['--netns-dir=/x', '--netns-dir is not a flag of this command'],
-  ['more', 'unexpected argument more'],
 ])('rejects %s, with all other problems', async (arg, problem) => {
   const io = captureIo({ NODE_NAME: '' })
   expect(await exitCode(nodeAgent, [arg], io)).toBe(64)

@@ -2,11 +2,9 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerChannel } from '../../../src/node/agent/broker-channel.ts'
-import { readLines } from '../../../src/node/agent/broker-lines.ts'
 import { errorMessage } from '../../../src/lib/describe-error.ts'
 import type { BrokerMessage } from '../../../src/node/broker/messages.ts'
 import { CHANNELS, startScript } from './program.ts'
@@ -48,17 +46,14 @@ test('a gigabyte without an end of a line ends the reading, and does not fill th
   expect(grownBytes).toBeLessThan(64 * MIB)
 })
 
-test.each([
-  ['short messages', `'{"type":"ready"}\\n'`],
-  ['long messages', `JSON.stringify({ type: 'invalid', problem: 'x'.repeat(200_000) }) + '\\n'`],
-])('of a flood of %s no more are read than 8192, and 400 in a second', async (_, message) => {
-  const script = `${WRITE_ALL} const line = Buffer.from((${message}).repeat(64)); for (;;) writeAll(line)`
+test('of a flood of messages no more are read than 8192, and 400 in a second', async () => {
+  const script = `${WRITE_ALL} const line = Buffer.from('{"type":"ready"}\\n'.repeat(64)); for (;;) writeAll(line)`
   const startedAt = performance.now()
   const before = process.memoryUsage().rss
   let read = 0
   void startProgram(script).read(() => (read += 1))
-  await sleep(3000)
-  expect(read).toBeGreaterThan(0)
+  await vi.waitUntil(() => read > 8000, { timeout: 60_000 })
+  await sleep(1000)
   expect(read).toBeLessThanOrEqual(8192 + 0.4 * (performance.now() - startedAt))
   expect(process.memoryUsage().rss - before).toBeLessThan(128 * MIB)
 })
@@ -77,13 +72,6 @@ test('messages are read one after the other, when the one before has been handle
   expect([misuse, handled]).toEqual([undefined, 100])
 })
 
-test('a message that cannot be handled ends the reading, with the reason', async () => {
-  const { misuse } = await readAll(`send({ type: 'ready' }); setTimeout(() => {}, 60_000)`, () => {
-    throw new Error('no memory')
-  })
-  expect(misuse).toBe('it sent a line that could not be handled: no memory')
-})
-
 const countDescriptors = () => readdirSync('/proc/self/fd').length
 
 test('what a broker sends by the channel for sockets does not reach this process', async () => {
@@ -100,26 +88,9 @@ test('what a broker sends by the channel for sockets does not reach this process
   expect(countDescriptors()).toBeLessThanOrEqual(before)
 })
 
-test.each([
-  ['no JSON', 'pong'],
-  ['another type', '{"type":"serve"}'],
-  ['no object', '7'],
-])('a line with %s ends the reading', async (_, line) => {
-  const script = `require('node:fs').writeSync(4, ${JSON.stringify(`${line}\n`)}); setTimeout(() => {}, 60_000)`
+test('a line that is no message of a broker ends the reading', async () => {
+  const script = `send({ type: 'serve' }); setTimeout(() => {}, 60_000)`
   expect((await readAll(script)).misuse).toBe('it sent a message of no known type')
-})
-
-test('a message in single bytes counts as many messages', async () => {
-  const stream = new Readable({ read: () => {} })
-  onTestFinished(() => void stream.destroy())
-  void readLines(stream, () => {})
-  let pushed = 0
-  while (pushed < 20_000 && stream.readableLength < 1000) {
-    stream.push('x')
-    pushed += 1
-    await new Promise(setImmediate)
-  }
-  expect(pushed).toBeLessThan(20_000)
 })
 
 test('a broker that ends without reading what was sent is no failure of the agent', async () => {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { Misuse, readLines } from '../../../src/node/agent/broker-lines.ts'
+import { readLines } from '../../../src/node/agent/broker-lines.ts'
 
 const read = (text: string, onLine: (line: string) => void) =>
   readLines(Readable.from([Buffer.from(text)]), onLine)
@@ -12,15 +12,6 @@ test('a line that cannot be handled is misuse, with the reason', async () => {
   )
 })
 
-test('a handler that knows the misuse says what it is', async () => {
-  const problem = 'it sent a message of no known type'
-  expect(
-    await read('x\n', () => {
-      throw new Misuse(problem)
-    }),
-  ).toBe(problem)
-})
-
 test('the agent does other work between the lines of one read', async () => {
   let handled = 0
   const reading = read('\n'.repeat(5000), () => void (handled += 1))
@@ -28,9 +19,4 @@ test('the agent does other work between the lines of one read', async () => {
   expect(handled).toBeLessThan(1000)
   await reading
   expect(handled).toBe(5000)
-})
-
-test('an error of the stream is the end of the broker', async () => {
-  const stream = new Readable({ read: () => stream.destroy(new Error('ECONNRESET')) })
-  expect(await readLines(stream, () => {})).toBeUndefined()
 })

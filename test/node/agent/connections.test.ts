@@ -97,13 +97,6 @@ test('a proxy with an https:// URL is refused, without its password', () => {
   expect(() => createConnections(env)).toThrow(/HTTPS_PROXY: has an https:\/\/ URL, (?!.*secret)/)
 })
 
-test('the time for a connection may be a part of a millisecond', async () => {
-  const port = await listen()
-  const host = '127.0.0.1'
-  const env = { AZURE_AUTHORITY_HOST: `https://${host}:${port}`, WIMDS_EXCHANGE_TIMEOUT: '2001ms' }
-  expect(await echo(await createConnections(env)()({ host, port }))).toBe('hello')
-})
-
 test('a broker opens 32 connections at once and then 5 a second, whatever others do', async () => {
   vi.useFakeTimers({ toFake: ['performance'] })
   onTestFinished(() => void vi.useRealTimers())

@@ -48,25 +48,6 @@ test('writes an event for each pod and message, and not for every attempt', asyn
   ])
 })
 
-test('writes no character that changes the order of others', async () => {
-  await using events = await setUp()
-  await events.write('a', 'the setting "a\u202eb" is not valid')
-  expect(events.written()).toEqual([['a', 'the setting "a?b" is not valid']])
-})
-
-test('writes the event of a failure that lasts again before the cluster has deleted it', async () => {
-  await using events = await setUp()
-  await events.write('a', MISSING)
-  events.pass(HALF_AN_HOUR_MS - 1)
-  await events.write('a', MISSING)
-  events.pass(2)
-  await events.write('a', MISSING)
-  expect(events.written()).toEqual([
-    ['a', MISSING],
-    ['a', MISSING],
-  ])
-})
-
 test('reports an event that could not be written, and writes it at the next attempt', async () => {
   await using events = await setUp({ failures: 1 })
   await events.write('a', MISSING)
