@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'
 import { BUILT_CLI } from '../fixtures/run-program.ts'
-import type { Host, Reply, Sidecar } from './near.ts'
+import type { Host, Reply } from './near.ts'
 import { createWorld, findObstacle, type Way } from './world.ts'
 
 const obstacle = findObstacle()
@@ -75,10 +75,7 @@ const LOSSES = [1, 2, 3, 4, 5, 6, 7, 8].map((index) =>
 )
 const UNREACHABLE = createHost('unreachable', 20, [2, SILENT], [3, NO_ROUTE])
 const MUTE_DNS = { ...createHost('mute', 280, [8], NONE), hasSilentIpv6Query: true }
-const BEHIND_PROXY = createHost('behind-proxy', 20, NONE, NONE)
-const PROXY = { ...createHost('proxy', 280, [8], [8, NO_ROUTE]), clientId: '' }
-
-const DIRECT = [...DISTANCES.map(({ host }) => host), ...LOSSES, UNREACHABLE, MUTE_DNS]
+const HOSTS = [...DISTANCES.map(({ host }) => host), ...LOSSES, UNREACHABLE, MUTE_DNS]
 
 /** The time that a token may take: four round trips and a second (TCP, TLS 1.2 and the request are four). */
 const limitMs = (rttMs: number) => 4 * rttMs + 1000
@@ -101,30 +98,23 @@ describe.skipIf(obstacle !== undefined)('the first token of a sidecar', () => {
 
   beforeAll(async () => {
     const folder = resources.use(createFolder())
-    const clientIds = [...DIRECT, BEHIND_PROXY].map(({ clientId }) => clientId)
+    const clientIds = HOSTS.map(({ clientId }) => clientId)
     const world = resources.use(await createWorld(WAYS, clientIds))
-    const configure = (hosts: readonly Host[], env: Sidecar['env'] = {}): Sidecar => {
+    const request = async (hosts: readonly Host[]) => {
       const identities = hosts.map(({ name, clientId }) => ({
         name,
         clientId,
         authorityHost: `https://${name}.world.test`,
       }))
       const config = folder.write(`${hosts[0]?.name}.yaml`, JSON.stringify({ identities }))
-      return { hosts, env: { ...world.env, WIMDS_CONFIG: config, ...env } }
-    }
-    const request = async (...sidecars: readonly Sidecar[]) => {
-      const hosts = [PROXY, ...sidecars.flatMap((sidecar) => sidecar.hosts)]
-      for (const reply of await world.request({ cli: BUILT_CLI, hosts, sidecars })) {
+      const env = { ...world.env, WIMDS_CONFIG: config }
+      for (const reply of await world.request({ cli: BUILT_CLI, hosts, env })) {
         replies.set(reply.name, reply)
       }
     }
-    const proxied = configure([BEHIND_PROXY], {
-      HTTPS_PROXY: `http://${PROXY.name}.world.test:3128`,
-      WIMDS_EXCHANGE_TIMEOUT: '20s',
-    })
-    await request(configure(DIRECT), proxied)
+    await request(HOSTS)
     for (let retries = 0; retries < 2 && findLate(replies).length > 0; retries += 1) {
-      await request(configure(findLate(replies)))
+      await request(findLate(replies))
     }
   })
   afterAll(() => resources.dispose())
@@ -141,10 +131,6 @@ describe.skipIf(obstacle !== undefined)('the first token of a sidecar', () => {
 
   test('comes if queries for IPv6 addresses get no answer', () => {
     expect(replies.get(MUTE_DNS.name)).toMatchObject({ status: 200, text: '' })
-  })
-
-  test('comes through a proxy that takes five seconds, with a longer time limit', () => {
-    expect(replies.get(BEHIND_PROXY.name)).toMatchObject({ status: 200, text: '' })
   })
 
   test('does not come from a host whose addresses are all silent, and the error counts them', () => {

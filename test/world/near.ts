@@ -1,5 +1,5 @@
 /**
- * The near end of the world: `near.ts JSON`, with a `NearOptions`. It resolves the names of the hosts, starts the sidecars, requests
+ * The near end of the world: `near.ts JSON`, with a `NearOptions`. It resolves the names of the hosts, starts a sidecar, requests
  * the tokens of all hosts at the same time, and prints the replies as one line of JSON.
  */
 import { spawn } from 'node:child_process'
@@ -19,14 +19,8 @@ export interface Host {
 
 export interface NearOptions {
   readonly cli: string
-  /** Names that are resolved. */
-  readonly hosts: readonly Host[]
-  readonly sidecars: readonly Sidecar[]
-}
-
-export interface Sidecar {
+  /** The environment of the sidecar. */
   readonly env: Readonly<Record<string, string>>
-  /** The hosts from which tokens are requested. */
   readonly hosts: readonly Host[]
 }
 
@@ -37,7 +31,7 @@ export interface Reply {
   readonly text: string
 }
 
-const { cli, hosts, sidecars }: NearOptions = JSON.parse(process.argv[2] ?? '')
+const { cli, env, hosts }: NearOptions = JSON.parse(process.argv[2] ?? '')
 
 const TYPES: Readonly<Record<number, 'ipv4' | 'ipv6'>> = { 1: 'ipv4', 28: 'ipv6' }
 
@@ -73,25 +67,20 @@ dns.on('message', (query, { port, address }) => {
 dns.bind(53, '127.0.0.1')
 await once(dns, 'listening')
 
-async function start({ env, hosts: asked }: Sidecar, index: number) {
-  const address = `127.0.0.1:${8000 + index}`
-  const sidecar = spawn(process.execPath, [cli, 'serve'], {
-    env: { ...env, WIMDS_LISTEN: address, WIMDS_ADMIN_LISTEN: 'off' },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  for await (const line of createInterface({ input: sidecar.stdout })) {
-    if (line.includes('"listening"')) break
-  }
-  sidecar.stdout.resume()
-  const replies = await Promise.all(asked.map((host) => request(`http://${address}`, host)))
-  sidecar.kill('SIGKILL')
-  return replies
+const origin = '127.0.0.1:8000'
+const sidecar = spawn(process.execPath, [cli, 'serve'], {
+  env: { ...env, WIMDS_LISTEN: origin, WIMDS_ADMIN_LISTEN: 'off' },
+  stdio: ['ignore', 'pipe', 'ignore'],
+})
+for await (const line of createInterface({ input: sidecar.stdout })) {
+  if (line.includes('"listening"')) break
 }
+sidecar.stdout.resume()
 
-async function request(origin: string, { name, clientId }: Host): Promise<Reply> {
+async function request({ name, clientId }: Host): Promise<Reply> {
   const startedAt = performance.now()
   const query = `api-version=2018-02-01&resource=https://vault.azure.net&client_id=${clientId}`
-  const response = await fetch(`${origin}/metadata/identity/oauth2/token?${query}`, {
+  const response = await fetch(`http://${origin}/metadata/identity/oauth2/token?${query}`, {
     headers: { Metadata: 'true' },
   })
   const body = await response.text()
@@ -99,6 +88,6 @@ async function request(origin: string, { name, clientId }: Host): Promise<Reply>
   return { name, status: response.status, ms, text: response.ok ? '' : body }
 }
 
-process.stdout.write(JSON.stringify((await Promise.all(sidecars.map(start))).flat()), () =>
-  process.exit(),
-)
+const replies = await Promise.all(hosts.map(request))
+sidecar.kill('SIGKILL')
+process.stdout.write(JSON.stringify(replies), () => process.exit())

@@ -34,7 +34,7 @@ export interface Way {
 export interface World extends Disposable {
   /** The settings of a sidecar for this Entra ID, without its login host. */
   readonly env: Readonly<Record<string, string>>
-  /** Starts sidecars at the near end, and requests a token from each of their hosts. */
+  /** Starts a sidecar at the near end, and requests a token from each of its hosts. */
   readonly request: (options: NearOptions) => Promise<readonly Reply[]>
 }
 

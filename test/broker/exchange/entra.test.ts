@@ -139,6 +139,17 @@ describe('maps the response', () => {
     expect(countPosts()).toBe(1)
   })
 
+  test('reads 16 KiB of an error, since redaction takes time', async () => {
+    for (const [length, code] of [
+      [16_000, 'policy_refused'],
+      [17_000, 'entra_bad_response'],
+    ] as const) {
+      const body = { error: 'invalid_grant', padding: 'x'.repeat(length), error_codes: [53003] }
+      simulator.faults.set([answerJson(400, JSON.stringify(body))])
+      expect((await failure(createExchange())).code).toBe(code)
+    }
+  })
+
   test('redacts the assertion in errors', async () => {
     const assertion = await readFile(simulator.tokenFile, 'utf8')
     simulator.faults.add(answer(400, { body: `no: ${assertion}` }))
