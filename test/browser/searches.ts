@@ -261,6 +261,31 @@ authentication causes timeout after upgrade azure identity java | @failed troubl
 webhooks OutOfSync ArgoCD | tasks/gitops | seldon-core#2392
 gatekeeper policy | tasks/roll-out#policies-gatekeeper-and-kyverno tasks/restricted-clusters node-agent#without-the-webhook troubleshooting#pod_not_admitted | gatekeeper#1058
 az cli login does not work with workload identity | @failed recipes/azure-cli | azure-workload-identity#682
+Multiple Managed Identities cause Azure Blob Storage access to fail | troubleshooting#identity_ambiguous @failed | thanos#5694
+LoginWithMSI on AKS | compatibility#javascript compatibility#without-a-redirect @failed sdk-variables | ms-rest-nodeauth#109
+loginWithAppServiceMSI | compatibility sdk-variables | ms-rest-nodeauth#109
+DefaultAzureCredential authentication failed RESPONSE 403 Forbidden | @failed @denied | lakeFS#2997
+Missing identity in MI enabled cluster | troubleshooting#identity_not_found @failed | AKS#1683
+Add support for AD workload identity | compatibility#minimum-sdk-version-for-workload-identity @program | mimir#5505
+federated token is only loaded once | troubleshooting#assertion_expired aadsts#aadsts700024 operations#rotation | azure-sdk-for-rust#1739
+AADSTS700024: Client assertion is not within its valid time range. expiry time of assertion | aadsts#aadsts700024 troubleshooting#assertion_expired | risingwave#16262
+AADSTS70023: External OIDC Provider token must have a lifetime of less than or equal to | aadsts | azure-docs#116275
+az login --federated-token | compatibility#minimum-sdk-version-for-workload-identity recipes/azure-cli | azure-cli#24756
+where does the value of AZURE_FEDERATED_TOKEN_FILE come from | configuration#identity-and-cloud sdk-variables troubleshooting#assertion_missing kubernetes | azure-docs#116275
+TokenExpirationSeconds 3600 | configuration kubernetes security operations#rotation migrating | azure-workload-identity#533
+managed identity emulator | simulator | azure-app-configuration-emulator#109
+pod identity docker-desktop | tasks/outside-kubernetes simulator tasks/self-hosted-issuer | aad-pod-identity#921
+mock DefaultAzureCredential locally | simulator tasks/outside-kubernetes | lowkey-vault#611
+run my real app unmodified on a laptop | simulator tasks/outside-kubernetes | fakecloud#2218
+Pod Identity possible with sidecar? | #how-it-works migrating#from-aad-pod-identity migrating | azure-aci#131
+block access to 169.254.169.254 with a NetworkPolicy | tasks/restricted-clusters | kubernetes#68078
+What network policies are required to access Azure Metadata service | tasks/restricted-clusters | aad-pod-identity#417
+cilium metadata server cannot be reached by a normal pod | support#networks node-agent tasks/restricted-clusters troubleshooting#connection-timed-out | cilium#28655
+default-deny network policy egress | tasks/restricted-clusters | kube2iam#308
+Pods with hostNetwork set to true don't work | kubernetes#rejected-pods #limitations | kiam#119
+calico restrict access to metadata | tasks/restricted-clusters support#networks | kube2iam#147
+cannot be authorized by AAD token in data plane | tasks/access-denied#a-role-is-missing | azure-cosmos-dotnet-v3#1971
+Unauthorized access. 'Listen' claim(s) are required to perform this operation | @denied | azure-sdk-for-net#24289
 `
 
 export const SEARCHES: readonly Search[] = TABLE.trim()
