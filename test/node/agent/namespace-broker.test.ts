@@ -216,7 +216,7 @@ test('a broker that does not end in time is killed', async () => {
 
 test.each([
   [`send({ type: 'invalid', problem: 'WIMDS_CA_FILE: cannot read it' }, () => process.exit(64))`],
-  [`process.stderr.write('wimds-node: WIMDS_CA_FILE: cannot read it\\n'); process.exitCode = 1`],
+  [`process.stderr.write('wimds-node: WIMDS_CA_FILE: cannot read it\\n', () => process.exit(1))`],
 ])('what a broker or its helper says is the reason why it does not run: %s', async (script) => {
   const { onEnd } = startBroker({ script })
   await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
@@ -229,7 +229,7 @@ test('what a broker prints is logged as lines of that broker, whatever it claims
     'no JSON, \u202e reversed',
     '[1]',
   ]
-  const script = `process.stdout.write(${JSON.stringify(`${lines.join('\n')}\n`)}); process.stderr.write('last\\n')`
+  const script = `process.stdout.write(${JSON.stringify(`${lines.join('\n')}\n`)}); process.stderr.write('last\\n', () => process.exit())`
   const { write, onEnd } = startBroker({ script })
   await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
   const written = write.mock.calls.slice(0, 4).flat()
