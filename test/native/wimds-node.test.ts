@@ -1,12 +1,5 @@
 /** The program of the node agent, with real namespaces, directories and processes. */
-import {
-  execFileSync,
-  fork,
-  spawn,
-  spawnSync,
-  type ChildProcess,
-  type SendHandle,
-} from 'node:child_process'
+import { execFileSync, spawn, spawnSync, type SendHandle } from 'node:child_process'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
 import {
@@ -76,49 +69,6 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
     if (code !== 0 || received === undefined) throw new Error(stderr.trim())
     return received
   }
-
-  const brokerScript = directory.write(
-    'broker.mjs',
-    `import { createServer } from 'node:http'
-     process.on('message', (name, handle) =>
-       createServer((request, response) => response.end(name)).listen(handle, () => process.send('listening')))`,
-  )
-
-  /** Starts a process that answers with `name` on the socket. */
-  async function startBroker(name: string, socket: Handle): Promise<ChildProcess> {
-    const broker = fork(brokerScript, { execArgv: [] })
-    broker.send(name, socket)
-    await once(broker, 'message')
-    return broker
-  }
-
-  test.skipIf(isEmulated)(
-    'gives a socket of the pod to Node, and to another process when the first has died',
-    async () => {
-      using pod = await podNetwork()
-      const socket = await openSocket(pod.namespacePath)
-      const first = await startBroker('first', socket)
-      const fetchBody = () => pod.exec('curl', '-s', '-m', '10', `http://127.0.0.1:${PORT}/`)
-      expect(fetchBody()).toBe('first')
-
-      first.kill('SIGKILL')
-      await once(first, 'close')
-      const callers = pod.script(`
-      let connected = 0
-      for (let i = 0; i < 50; i += 1) {
-        const request = require('node:http').get('http://127.0.0.1:${PORT}/', { agent: false }, (response) =>
-          response.on('data', (chunk) => console.log(chunk.toString())))
-        request.on('error', (error) => console.log(error.code))
-        request.on('socket', (socket) => socket.on('connect', () => {
-          if ((connected += 1) === 50) console.log('connected')
-        }))
-      }`)
-      expect(await callers.firstLine).toBe('connected')
-      const second = await startBroker('second', socket)
-      expect(await callers.output).toBe(['connected', ...Array(50).fill('second')].join('\n'))
-      second.kill()
-    },
-  )
 
   test.skipIf(isEmulated)(
     'runs programs in the namespace of the pod, the socket being open, with its own input',

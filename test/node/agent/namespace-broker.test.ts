@@ -206,10 +206,11 @@ test('a broker that hangs is replaced', async () => {
   expect(onEnd.mock.calls[0]?.[0]).toContain('it did not answer')
 })
 
-test('a broker that does not end in time is killed', async () => {
+test('a broker that is silent has no answer after a second, and is killed if it does not end in time', async () => {
   const script = `process.on('SIGTERM', () => {}); onMessage(() => {}); send({ type: 'ready' })`
   const { broker, ready, onEnd } = startBroker({ script })
   await ready()
+  expect(await broker.ask({ about: 'metrics' })).toBeUndefined()
   await broker.stop(100)
   expect(onEnd).not.toHaveBeenCalled()
 })

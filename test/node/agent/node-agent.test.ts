@@ -100,24 +100,6 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     })
   })
 
-  test('the broker has no rights, and is replaced when it ends', async () => {
-    using pod = await keptNetwork()
-    await using _ = await startApi(servedPod())
-    await using agent = startAgent(node)
-    await agent.logged('pod_routed')
-    const [broker = 0] = findBrokers(agent.pid)
-    const status = readFileSync(`/proc/${broker}/status`, 'utf8')
-    expect(status).toMatch(/^Uid:\t60000000\t60000000\t60000000\t60000000$/m)
-    // With no new privileges, execve gives nothing of the bounding set.
-    for (const set of ['Eff', 'Prm', 'Inh', 'Amb']) {
-      expect(status).toMatch(new RegExp(`^Cap${set}:\\t0+$`, 'm'))
-    }
-    expect(status).toMatch(/^NoNewPrivs:\t1$/m)
-    process.kill(broker, 'SIGKILL')
-    expect(answeredUid(pod)).toBe(UID)
-    await agent.logged('broker_ended')
-  }, 120_000)
-
   test('the broker gets the settings of wimds and of the programs below it, and no other variable of the agent', async () => {
     using pod = await keptNetwork()
     await using _ = await startApi(servedPod())

@@ -293,22 +293,6 @@ test('forgets a pod that could not be routed when it is deleted, without waiting
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
 })
 
-test('tells how long the pod has waited that waits longest', async () => {
-  const { add, reconciler, broker } = setUp()
-  expect(reconciler.longestPendingMs()).toBe(0)
-  await add({ uid: 'routed' })
-  broker.say('serving', 'routed')
-  void add({ uid: 'first' })
-  await vi.advanceTimersByTimeAsync(100_000)
-  void add({ uid: 'second' })
-  await vi.advanceTimersByTimeAsync(50_000)
-  expect(reconciler.longestPendingMs()).toBe(150_000)
-  await broker.refuse('not valid', 'first')
-  expect(reconciler.longestPendingMs()).toBe(150_000)
-  broker.say('serving', 'first')
-  expect(reconciler.longestPendingMs()).toBe(50_000)
-})
-
 test('sees a change that comes during an attempt', async () => {
   const { add, attempts, calls } = setUpSlow()
   void add({ addresses: [] })
