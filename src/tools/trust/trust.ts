@@ -200,25 +200,14 @@ function reportUnmet({ identities }: Plan, report: Report): void {
   for (const { clientId, credentials } of identities) {
     for (const { state, subject } of credentials) {
       if (state === 'present') continue
-      report.error(clientId, `${UNMET[state].problem} ${subject}`, UNMET[state].fix)
+      const found = state === 'unknown' ? 'not known' : state
+      report.error(clientId, `its federated credential for ${subject} is ${found}`, UNMET_FIX)
     }
   }
 }
 
-const UNMET = {
-  missing: {
-    problem: 'has no federated credential for',
-    fix: 'create it, such as by the output of -o az',
-  },
-  different: {
-    problem: 'has another issuer or audience in its federated credential for',
-    fix: 'correct it, such as by the output of -o az',
-  },
-  unknown: {
-    problem: 'is not in --existing, so it is not known whether it has a federated credential for',
-    fix: 'add the list of its credentials as CLIENT_ID.json',
-  },
-} as const
+const UNMET_FIX =
+  'write it, such as by the output of -o az; if it is not known, add CLIENT_ID.json to --existing'
 
 /** Reports the managed identities whose names, which the script for `az` needs, are not known. */
 function reportUnnamed({ identities }: Plan, report: Report): void {
