@@ -161,7 +161,7 @@ test('check fails until the credentials exist, and whatever az fails at ends the
   const script = 'pipelines/credentials.sh'
   const missing = run(`${script} check manifests`)
   expect(missing.status).toBe(1)
-  expect(missing.stderr).toContain(`has no federated credential for ${SUBJECT}`)
+  expect(missing.stderr).toContain(`federated credential for ${SUBJECT} is missing`)
   for (const command of ['list', 'federated-credential list', 'federated-credential create']) {
     const failed = run(`${script} create manifests`, { FAIL: `identity ${command}` })
     expect(failed.status).toBe(1)
