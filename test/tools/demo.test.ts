@@ -14,7 +14,7 @@ test('the demo explains each step, and with --keep runs until shutdown', async (
     expect(io.out()).toContain(text)
   }
   expect(io.out()).toContain('Demo completed')
-  expect(io.out()).toMatch(/\nNext, [^]*wimds doctor --pre /)
+  expect(io.out()).toMatch(/\nNext, [^]*wimds doctor --pre\n/)
   const [, ...fourth] = /\n4\. ([^]+?)\n\nDemo completed/.exec(io.out())?.[1]?.split('\n') ?? []
   expect(fourth).toEqual([
     expect.stringMatching(/^ {3}It gets no token/),

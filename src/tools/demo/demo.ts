@@ -76,8 +76,10 @@ const IS_INSTALLED = import.meta.url.includes('/node_modules/')
 const NEXT = `
 ${IS_INSTALLED ? '' : `Next, install the command line: ${DOCS_URL}/install.html\n`}${IS_INSTALLED ? 'Next' : 'Then'}, with your own cluster and manifests; neither changes anything:
 
-  wimds doctor --pre                    says whether the cluster can run it
-  wimds inject -o diff deployment.yaml  shows what would be added to the manifest`
+  wimds doctor --pre
+      says whether the cluster can run it
+  wimds inject -o diff --image-registry REGISTRY deployment.yaml
+      shows what would be added to the manifest`
 
 function formatKeepText({ tokenUrl, adminOrigin }: Sidecar): string {
   const query = 'api-version=2018-02-01&resource=https://vault.azure.net'
