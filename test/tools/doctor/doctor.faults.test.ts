@@ -1,15 +1,13 @@
 /** What `wimds doctor` makes of misconfigurations: each fault by its code, with its fix. */
-import { chmod, readFile, realpath, writeFile } from 'node:fs/promises'
+import { chmod, realpath, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { BILLING, REPORTS } from '../../../src/tools/simulator/defaults.ts'
-import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
-import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import type { Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { becomeUser, copyCli, runNode, scriptOf } from '../../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
-import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
 import { diagnose, readReport, startSidecar } from './run-doctor.ts'
 
 let served: Awaited<ReturnType<typeof startSidecar>>
@@ -100,9 +98,14 @@ test('passes without an identity if requests name their client id', async () => 
   expect(find('identity')).toMatchObject([{ status: 'ok' }])
 })
 
-test('says that the admin port of the sidecar does not answer, and what to correct', async () => {
-  const { code, find } = await check({ WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
-  expect(code).toBe(2)
+test('names another program on the port of the sidecar', async () => {
+  await using other = await listening(createServer((_, reply) => reply.end('hello')))
+  const { failures, problems, find } = await check({
+    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
+    WIMDS_ADMIN_LISTEN: '127.0.0.1:1',
+  })
+  expect(failures).toEqual(['sidecar: sidecar_not_listening'])
+  expect(problems[0]?.problem).toMatch(/another program answered 200/)
   expect(find('requests')).toMatchObject([
     {
       status: 'not_checked',
@@ -110,13 +113,6 @@ test('says that the admin port of the sidecar does not answer, and what to corre
       details: [expect.stringMatching(/^Fix: run doctor with the WIMDS_ADMIN_LISTEN of/)],
     },
   ])
-})
-
-test('names another program on the port of the sidecar', async () => {
-  await using other = await listening(createServer((_, reply) => reply.end('hello')))
-  const { failures, problems } = await check({ WIMDS_LISTEN: `127.0.0.1:${other.port}` })
-  expect(failures).toEqual(['sidecar: sidecar_not_listening'])
-  expect(problems[0]?.problem).toMatch(/another program answered 200/)
 })
 
 test('names each problem of an identities file with its line', async () => {
@@ -135,49 +131,12 @@ test('is neither right nor wrong about a route whose mode is not known', async (
   ])
 })
 
-const AKS_COMMAND =
-  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
-
-const INTERNAL = 'https://kubernetes.default.svc.cluster.local'
-const AKS = 'https://shop-1234.hcp.westeurope.azmk8s.io'
-
-describe('sends no exchange, and prints no federated credential, which would not help, for', () => {
-  test('a token file that is not there', async () => {
-    const { failures, find } = await check({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
-    expect(failures).toEqual(['projected_token: assertion_missing'])
-    const reason = 'the projected token /no/token fails (assertion_missing)'
-    expect(find('token_exchange')).toMatchObject([{ status: 'not_checked', reason }])
-  })
-
-  test.each([INTERNAL, AKS])('a token with the audience %s', async (audience) => {
-    const { failures, fixes, find } = await checkToken({ audience })
-    expect(failures).toEqual(['projected_token: assertion_audience'])
-    expect(fixes).toContain(AKS_COMMAND)
-    const [exchange] = find('token_exchange')
-    expect(exchange?.reason).toContain('assertion_audience')
-    expect(exchange?.commands).toBeUndefined()
-  })
-})
-
-describe('finds by the exchange, and prints no federated credential, which would not help,', () => {
-  test('a token that is not signed with RS256', async () => {
-    const [header = '', ...rest] = (await readFile(simulator.tokenFile, 'utf8')).split('.')
-    const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
-    const changed = Buffer.from(JSON.stringify({ alg: 'ES256', kid })).toString('base64url')
-    const file = join(dirname(simulator.caFile), 'es256')
-    await writeFile(file, [changed, ...rest].join('.'))
-    const { failures, fixes, find } = await check({ AZURE_FEDERATED_TOKEN_FILE: file })
-    expect(failures).toEqual(['token_exchange: assertion_refused'])
-    expect(fixes).toContain('Entra ID accepts RS256')
-    expect(find('token_exchange')[0]?.commands).toBeUndefined()
-  })
-
-  test.each([INTERNAL, AKS])('the issuer %s', async (iss) => {
-    const { failures, fixes, find } = await checkToken({ claims: { iss } })
-    expect(failures).toEqual(['token_exchange: issuer_unreachable'])
-    expect(fixes).toContain(AKS_COMMAND)
-    expect(find('token_exchange')[0]?.commands).toBeUndefined()
-  })
+test('sends no exchange without a token file, and prints no federated credential', async () => {
+  const { failures, find } = await check({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
+  expect(failures).toEqual(['projected_token: assertion_missing'])
+  const reason = 'the projected token /no/token fails (assertion_missing)'
+  expect(find('token_exchange')).toMatchObject([{ status: 'not_checked', reason }])
+  expect(find('token_exchange')[0]?.commands).toBeUndefined()
 })
 
 const now = Math.floor(Date.now() / 1000)
@@ -193,24 +152,6 @@ test.each<[Env]>([[{}], [{ AZURE_CLIENT_ID: REPORTS.clientId }], [{ AZURE_TENANT
     expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
   },
 )
-
-test.each<[Token, number, RegExp]>([
-  [{ lifetimeSeconds: 365 * 86_400 }, 70023, /expirationSeconds/],
-  [{ audience: 'vault' }, 700212, /correct it in the projected volume/],
-])('prints the fix for a projected token with %j', async (token, aadsts, fix) => {
-  const { fixes, find } = await checkToken(token)
-  const [exchange] = find('token_exchange')
-  expect(exchange).toMatchObject({ status: 'failed', failure: { aadsts } })
-  expect(fixes).toMatch(fix)
-})
-
-test('prints the commands that list the federated credentials when none has the audience of the token', async () => {
-  const { find } = await checkToken({ audience: 'vault' })
-  expect(find('token_exchange')[0]?.commands?.map(({ command }) => command)).toEqual([
-    'az identity federated-credential list --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --output table',
-    `az ad app federated-credential list --id ${simulator.clientId} --output table`,
-  ])
-})
 
 test.skipIf(process.getuid?.() !== 0)(
   'names a token file that the user of the sidecar may not read',
@@ -232,65 +173,13 @@ test.skipIf(process.getuid?.() !== 0)(
   },
 )
 
-const PORTAL: FaultInput = { kind: 'status', status: 200, body: '<html>', contentType: 'text/html' }
-
-test.each<[string, FaultInput, string, RegExp]>([
-  [
-    'a clock that is far off',
-    { kind: 'clock', offsetMs: 20 * 60_000 },
-    'clock: clock_skew',
-    /synchronize the clock/,
-  ],
-  ['a captive portal', PORTAL, 'token_exchange: entra_bad_response', /proxy between the pod and/],
-  ['a firewall that drops packets', { kind: 'hang' }, 'token_exchange: entra_timeout', /firewall/],
-])('names %s and its fix', async (_, fault, expected, fix) => {
-  simulator.faults.add(fault)
+test('names a clock that is far off, and its fix', async () => {
+  simulator.faults.add({ kind: 'clock', offsetMs: 20 * 60_000 })
   try {
-    const { failures, fixes } = await check(
-      fault.kind === 'hang' ? { WIMDS_EXCHANGE_TIMEOUT: '5s' } : {},
-    )
-    expect(failures).toEqual([expected])
-    expect(fixes).toMatch(fix)
+    const { failures, fixes } = await check()
+    expect(failures).toEqual(['clock: clock_skew'])
+    expect(fixes).toMatch(/synchronize the clock/)
   } finally {
     simulator.faults.clear()
   }
-})
-
-const PROXIED = {
-  AZURE_AUTHORITY_HOST: 'https://login.entra.example',
-  HTTPS_PROXY: 'http://127.0.0.1:PROXY',
-}
-
-test.each<[string, Env, RegExp]>([
-  ['entra_unreachable', { AZURE_AUTHORITY_HOST: 'https://login.invalid' }, /DNS/],
-  ['entra_unreachable', { AZURE_AUTHORITY_HOST: 'https://127.0.0.1:1' }, /firewall/],
-  ['entra_unreachable', PROXIED, /HTTPS_PROXY/],
-  ['entra_tls', { WIMDS_CA_FILE: '' }, /WIMDS_CA_FILE/],
-])('finds %s with %j, and its fix', async (code, env, fix) => {
-  await using proxy = await connectProxy({ routes: {} })
-  const { HTTPS_PROXY: url = '', ...others } = env
-  const HTTPS_PROXY = url.replace('PROXY', String(proxy.port))
-  const { failures, fixes } = await check({ ...others, HTTPS_PROXY })
-  expect(failures).toEqual([`token_exchange: ${code}`])
-  expect(fixes).toMatch(fix)
-})
-
-test('names the login host of another cloud', async () => {
-  const host = 'login.microsoftonline.us'
-  await using government = await createSimulator({
-    names: [host],
-    directory: {
-      tenants: [{ id: '77777777-7777-4777-8777-777777777777', name: 'Government' }],
-      applications: [],
-    },
-  })
-  const port = Number(new URL(government.authorityHost).port)
-  await using proxy = await connectProxy({ routes: { [`${host}:443`]: port } })
-  const { failures, fixes } = await check({
-    AZURE_AUTHORITY_HOST: `https://${host}`,
-    WIMDS_CA_FILE: government.caFile,
-    HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
-  })
-  expect(failures).toEqual(['token_exchange: tenant_refused'])
-  expect(fixes).toMatch(/AZURE_AUTHORITY_HOST/)
 })

@@ -65,10 +65,6 @@ test.each([
   expect(commandsOf({ ...NOT_FOUND, claims })).toEqual([])
 })
 
-test('there is none for another code', () => {
-  expect(commandsOf({ ...NOT_FOUND, code: 'entra_bad_response' })).toEqual([])
-})
-
 test('quotes hostile values for the shell', () => {
   const claims = {
     issuer: 'https://x/\'; echo "$(id)" `id`',

@@ -86,8 +86,6 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
     true,
   ],
   ['the probe of an SDK', { code: 'metadata_header_missing' }, {}, false],
-  ['a probe for IMDSv2', { code: 'imdsv2_not_supported' }, {}, false],
-  ['an unknown document', { code: 'not_found' }, {}, false],
 ])('says of %s whether it needs a fix', (_, failed, changes, needsFix) => {
   expect(describeRequests(documentOf(failed, changes))).toMatchObject([
     needsFix
@@ -102,22 +100,6 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
 })
 
 const UNKNOWN = '99999999-9999-4999-8999-999999999999'
-
-test('log, status and doctor name the requested id and the known ones', () => {
-  const observed = observe()
-  const resolve = createIdentityResolver({ identities: [ORDERS] })
-  const error = thrown(() => resolve({ by: 'clientId', value: UNKNOWN }))
-  observed.onReply(reply({ status: 400, error }))
-  const named = `has the client id ${UNKNOWN}; configured: orders (client id ${ORDERS.clientId})`
-  expect(observed.lines).toMatchObject([
-    { event: 'request_rejected', message: expect.stringContaining(named) },
-  ])
-  const document = observed.document([])
-  expect(document.failedRequests[0]?.failure.message).toContain(named)
-  const [finding] = describeRequests(document)
-  expect(finding?.status).toBe('failed')
-  expect(JSON.stringify(finding)).toContain(named)
-})
 
 test('tells requests with different wrong resources apart', () => {
   const resources = ['https://a.test', 'https://b.test']
@@ -135,12 +117,12 @@ test('tells requests with different wrong resources apart', () => {
   )
 })
 
-test.each(['objectId', 'resourceId'] as const)('tells requests by unknown %ss apart', (by) => {
+test('tells requests by unknown object ids apart', () => {
   const observed = observe()
   const resolve = createIdentityResolver({ identities: [ORDERS] })
   const ids = [UNKNOWN, UNKNOWN.replaceAll('9', '8')]
   for (const value of ids) {
-    const selector = { by, value }
+    const selector = { by: 'objectId', value } as const
     const asked = { query: { selector, resource: 'https://a.test' } }
     observed.onReply(reply({ status: 400, error: thrown(() => resolve(selector)), asked }))
   }

@@ -54,13 +54,6 @@ describe('the commands of the credential', () => {
   })
 })
 
-test('a refresh that fails says until when the cached token is served', () => {
-  const tokens = aStatus().tokens.map((token) => ({ ...token, failure: NOT_FOUND }))
-  expect(check({ tokens })('token_exchange')).toMatchObject([
-    { status: 'failed', details: [expect.stringContaining('until 2026-11-25T09:00:00.000Z')] },
-  ])
-})
-
 describe('the projected token', () => {
   const { assertions } = aStatus()
   const failing = tokensWith({ failure: EXPIRED })
@@ -79,18 +72,6 @@ describe('the projected token', () => {
   test('has not expired if the clock of the node is ahead', () => {
     const find = check({ generatedAt: '2026-11-24T12:42:00.000Z', clockSkewSeconds: 600 })
     expect(find('projected_token')).toMatchObject([{ status: 'ok' }])
-  })
-
-  test('is named by its own error if another one has expired, too', () => {
-    const other = assertions.map(({ claims }) => ({ file: '/other/token', claims }))
-    const find = check({
-      generatedAt: '2026-11-24T12:42:00.000Z',
-      assertions: [...assertions, ...other],
-    })
-    for (const { subject, failure } of find('projected_token')) {
-      expect(failure?.problem).toContain(`the projected token in ${subject} expired at`)
-    }
-    expect(find('projected_token')).toHaveLength(2)
   })
 
   test('does not hide the failure of an identity that exchanges another one', () => {
@@ -124,11 +105,6 @@ test.each([
 test.each<[string, string, Partial<StatusDocument>]>([
   ['failed', 'nothing names one', { identities: [], tokens: [] }],
   ['ok', 'requests name them', { identities: [] }],
-  [
-    'ok',
-    'requests name them, and Entra ID rejects them',
-    { identities: [], tokens: tokensWith({ failure: NOT_FOUND }) },
-  ],
 ])('without identities the check has the status %s if %s', (status, _, overrides) => {
   expect(check(overrides)('identity')).toMatchObject([{ status }])
 })

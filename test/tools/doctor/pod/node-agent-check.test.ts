@@ -70,7 +70,6 @@ const IMPOSTOR = { ...agentPod(RUNNING), spec: { containers: agentSpec.container
 
 test.each([
   ['no pod', [], false],
-  ['no pod, and served the pod before', [], true],
   ['the agent of another product', [OTHER], false],
   ['a pod of its name without rights on the node', [IMPOSTOR], true],
 ])('names the node without an agent, which has %s', async (_, pods, isServed) => {
@@ -117,7 +116,6 @@ test.each([
   ['runs', agentOf('asked', at(1)), agentOf('other', { ...at(2), ...UNREADY, state: CREATING })],
   ['is ready', agentOf('asked', at(1)), agentOf('other', { ...at(2), ...UNREADY })],
   ['is not deleted', agentOf('asked', at(1)), agentOf('other', { ...at(2), ...ENDING })],
-  ['is not deleted, before one that is ready', agentOf('asked', UNREADY), agentOf('other', ENDING)],
   ['is newer', agentOf('asked', at(2)), agentOf('other', at(1))],
   ['still runs', agentOf('asked', ENDING), agentOf('other', { state: CREATING })],
 ])('asks the agent that %s, of two during a rollout', async (_, asked, other) => {

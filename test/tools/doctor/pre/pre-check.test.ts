@@ -70,34 +70,6 @@ test('passes for a cluster that is ready, and changes nothing in it', async () =
   )
 })
 
-test('prints the report for people', async () => {
-  using fake = fakeKubectl(await cluster())
-  const args = ['--pre', '--namespace=shop', '--mode=env']
-  const { stdout } = await runDoctor(args, { ...env, ...fake.env })
-  expect(stdout).toMatch(/^Before an installation of wimds .*\n {2}✓ API server: v1\.34\.4\n/)
-  expect(stdout).toContain(`✓ issuer: ${ISSUER}\n`)
-  expect(stdout).toContain(`${ISSUER}openid/v1/jwks has 1 RSA key\n`)
-  expect(stdout).toContain('✓ injected pod (mode env, namespace shop): is admitted (dry run)\n')
-  expect(stdout).toMatch(/✓ All checks passed\.\n$/)
-})
-
-test.each([
-  ['env', ['wimds']],
-  ['loopback', ['wimds', 'wimds-redirect']],
-  ['node', ['wimds-gate']],
-])('asks for a pod that is injected in mode %s', async (mode, names) => {
-  using fake = fakeKubectl(await cluster())
-  await runDoctor(['--pre', '--namespace=shop', `--mode=${mode}`], { ...env, ...fake.env })
-  const pod = await fake.inputOf('create --dry-run=server')
-  expect(JSON.parse(pod)).toMatchObject({
-    kind: 'Pod',
-    spec: { initContainers: names.map((name) => ({ name })) },
-  })
-  // Where the webhook is installed, it leaves this pod as it is.
-  const settings = { ...INJECTION_DEFAULTS, injectByDefault: true }
-  expect(inject({ pod: JSON.parse(pod), serviceAccount: {}, settings }).kind).toBe('skipped')
-})
-
 const discovery = (issuer: string): KubectlAnswer => ({
   call: DISCOVERY,
   stdout: JSON.stringify({ issuer, jwks_uri: `${ISSUER}openid/v1/jwks` }),
@@ -120,8 +92,6 @@ const other = (issuer: string): Case => ({ answers: [discovery(issuer)] })
 describe('the issuer', () => {
   test.each<[string, Case, RegExp]>([
     ['unreachable', other('https://kubernetes.default.svc.cluster.local'), /is internal to the/],
-    ['unreachable', other('https://shop-1.hcp.westeurope.azmk8s.io'), /is internal to the cluster/],
-    ['unreachable', other('http://oidc.example.com'), /is no https:\/\/ URL/],
     ['unreachable', other('https://oidc.invalid'), /cannot be used: /],
     ['unreachable', { changes: { WIMDS_CA_FILE: '' } }, /certificate/],
     ['unreachable', other(`https://${HOST}/other`), /it answered 404/],
@@ -183,63 +153,48 @@ const refuse = (call: string, text: string): KubectlAnswer => ({
   stderr: `Error from server ${text.replace('CREATING', 'error when creating "STDIN":')}\n`,
 })
 
-test.each<[string, string, readonly string[], string, RegExp, RegExp]>([
+/** What refuses the pod, the code, and what the problem and the fix name. */
+test.each<[string, string, string, RegExp]>([
   [
     'a policy',
     `The pods "a" is invalid: : ValidatingAdmissionPolicy 'one-registry' with binding 'all' denied request: images must come from contoso.azurecr.io/`,
-    ['--mode=env'],
     'pod_not_admitted',
-    /^the ValidatingAdmissionPolicy one-registry refuses the pod that injection writes: .*contoso/,
-    /^if it is about images, pass your registry \(--image-registry\)/,
+    /^the ValidatingAdmissionPolicy one-registry refuses .*contoso[^]*--image-registry/,
   ],
   [
     'the webhook of a policy engine',
     '(Forbidden): CREATING admission webhook "validate.kyverno.svc-fail" denied the request: [no-net-admin]',
-    [],
     'pod_not_admitted',
-    /^the admission webhook validate\.kyverno\.svc-fail refuses /,
-    /exempt the injected containers/,
+    /^the admission webhook validate\.kyverno\.svc-fail refuses [^]*exempt/,
   ],
   [
     'Pod Security',
     '(Forbidden): CREATING pods "a" is forbidden: violates PodSecurity "baseline:latest": non-default capabilities',
-    ['--mode=nft'],
     'pod_not_admitted',
-    /^the Pod Security level baseline:latest refuses /,
-    /enforce=privileged, since mode nft needs .* or choose mode env or node/,
+    /^the Pod Security level baseline:latest refuses [^]*enforce=privileged, since mode loopback .* or choose mode env or node/,
   ],
   [
     'a quota that is exceeded',
     '(Forbidden): CREATING pods "a" is forbidden: exceeded quota: team, requested: requests.memory=65Mi, used: requests.memory=0, limited: requests.memory=48Mi',
-    [],
     'pod_not_admitted',
-    /^the ResourceQuota team refuses /,
-    /^raise it by the requests and limits of an injected pod/,
+    /^the ResourceQuota team refuses [^]*wimds\.io\/cpu-limit/,
   ],
   [
-    'a quota for what the sidecar does not set',
-    '(Forbidden): CREATING pods "a" is forbidden: failed quota: team: must specify limits.cpu for: wimds',
-    ['--mode=env'],
+    'a LimitRange',
+    '(Forbidden): CREATING pods "a" is forbidden: minimum memory usage per Container is 32Mi, but request is 1Mi',
     'pod_not_admitted',
-    /^the ResourceQuota team refuses .* for: wimds$/,
-    /wimds\.io\/cpu-limit/,
+    /^a LimitRange refuses [^]*wimds\.io\/cpu-limit/,
   ],
   [
     'a webhook of others that is down',
     '(InternalError): Internal error occurred: failed calling webhook "validate.others.example": failed to call webhook: Post "https://gone.gone.svc:443/?timeout=3s": dial tcp 10.0.0.9:443: connect: no route to host',
-    ['--mode=env'],
     'webhook_unavailable',
-    /^the unreachable admission webhook validate\.others\.example refuses .*no route to host$/,
-    /repair its Service, or delete the configuration/,
+    /^the unreachable admission webhook validate\.others\.example refuses .*no route to host\nfind its configuration/,
   ],
-])('names %s', async (_, text, flags, code, problem, fix) => {
-  const answers = [refuse(IS_INJECTED, text)]
-  const { failures, problems, fixes, find } = await check({ answers, flags })
+])('names %s', async (_, text, code, named) => {
+  const { failures, problems, fixes, find } = await check({ answers: [refuse(IS_INJECTED, text)] })
   expect(failures).toEqual([`injected_pod: ${code}`])
-  expect(problems[0]?.problem).toMatch(problem)
-  expect(fixes).toMatch(fix)
-  // What was given already is no fix.
-  expect(flags.includes('--mode=env') && /mode env/.test(fixes)).toBe(false)
+  expect(`${problems[0]?.problem}\n${fixes}`).toMatch(named)
   // The same pod without the injection is admitted.
   expect(find('injected_pod')[0]?.details).toEqual([])
 })
@@ -271,43 +226,35 @@ test('says that a pod without the injection would be refused, too', async () => 
   )
 })
 
-test.each(['env', 'loopback', 'node'])(
-  'sends in mode %s a pod that policies for good pods admit, with images of the registry that is given',
-  async (mode) => {
+test.each<[string, string[], string, number?]>([
+  ['env', ['wimds'], 'none'],
+  ['loopback', ['wimds', 'wimds-redirect'], '1000700000', 1_000_700_000],
+  ['node', ['wimds-gate'], 'none'],
+])(
+  'sends an injected pod of mode %s that policies for good pods admit, with the registry and the uid that are given',
+  async (mode, names, uid, runAsUser) => {
     using fake = fakeKubectl(await cluster())
-    const args = ['--pre', `--mode=${mode}`, '--image-registry=contoso.azurecr.io']
-    await runDoctor(args, { ...env, ...fake.env })
-    const { spec } = JSON.parse(await fake.inputOf(DRY_RUN))
-    for (const container of spec.containers) {
+    const flags = [`--mode=${mode}`, '--image-registry=contoso.azurecr.io', `--uid=${uid}`]
+    await runDoctor(['--pre', ...flags], { ...env, ...fake.env })
+    const pod = JSON.parse(await fake.inputOf(DRY_RUN))
+    // Where the webhook is installed, it leaves this pod as it is.
+    const settings = { ...INJECTION_DEFAULTS, injectByDefault: true }
+    expect(inject({ pod, serviceAccount: {}, settings }).kind).toBe('skipped')
+    const { containers, initContainers } = pod.spec
+    expect(initContainers.map(({ name }: { name: string }) => name)).toEqual(names)
+    expect(initContainers[0].securityContext.runAsUser).toBe(runAsUser)
+    for (const { image } of [...containers, ...initContainers]) {
+      expect(image).toMatch(/^contoso\.azurecr\.io\//)
+    }
+    for (const container of containers) {
       expect(container).toMatchObject({
         livenessProbe: { exec: {} },
         readinessProbe: { exec: {} },
         securityContext: { readOnlyRootFilesystem: true },
       })
     }
-    for (const { image } of [...spec.containers, ...spec.initContainers]) {
-      expect(image).toMatch(/^contoso\.azurecr\.io\//)
-    }
   },
 )
-
-test.each([
-  ['none', undefined],
-  ['1000700000', 1_000_700_000],
-])('asks for the uid %s that is given', async (uid, runAsUser) => {
-  using fake = fakeKubectl(await cluster())
-  await runDoctor(['--pre', '--mode=env', `--uid=${uid}`], { ...env, ...fake.env })
-  const { spec } = JSON.parse(await fake.inputOf(DRY_RUN))
-  expect(spec.initContainers[0].securityContext.runAsUser).toBe(runAsUser)
-})
-
-test('explains a LimitRange', async () => {
-  const minimum =
-    '(Forbidden): CREATING pods "a" is forbidden: minimum memory usage per Container is 32Mi, but request is 1Mi'
-  const { failures, fixes } = await check({ answers: [refuse(DRY_RUN, minimum)] })
-  expect(failures).toEqual(['injected_pod: pod_not_admitted'])
-  expect(fixes).toMatch(/^give the injected containers resources that it allows/)
-})
 
 test.each([
   [DRY_RUN, '(Forbidden): pods is forbidden: User "me" cannot create resource "pods"'],
@@ -332,13 +279,9 @@ test.each([
 })
 
 test.each([
-  [['--pre', 'a/b'], '--pre or a pod: give one'],
   [['--pre', '--no-sidecar'], '--no-sidecar is only for checks on this machine'],
-  [['--namespace=x'], 'is only for --pre'],
-  [['--image-registry=x'], 'is only for --pre'],
   [['--uid=none'], '--uid is only for --pre'],
   [['--pre', '--uid=root'], '--uid'],
-  [['--context=x'], 'is only for --pre'],
 ])('rejects %j', async (args, message) => {
   const { code, stderr } = await runDoctor(args)
   expect(code).toBe(64)
