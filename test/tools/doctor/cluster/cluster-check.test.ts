@@ -213,10 +213,10 @@ test.each<[string, Cluster, string, RegExp]>([
     'node_agent: node_agent_not_running',
     /which need one: shop\/lost\n/,
   ],
-])('fails for an installation %s', async (_, cluster, failure, named) => {
+])('fails for an installation %s', async (_, cluster, failure, text) => {
   const { code, failures, problems, fixes } = await check(cluster)
   expect({ code, failures }).toEqual({ code: 1, failures: [failure] })
-  expect(`${problems[0]?.problem}\n${fixes}`).toMatch(named)
+  expect(`${problems[0]?.problem}\n${fixes}`).toMatch(text)
 })
 
 test('passes a webhook that rejects the pod itself: it has answered', async () => {

@@ -253,52 +253,60 @@ test.each<[string, object, RegExp]>([
   expect(JSON.stringify(find('redirect'))).toMatch(expected)
 })
 
-/** Returns a pod of mode node on its node, with the state of its gate. */
-function podWithGate(state: object, phase = 'Running'): string {
-  const status = { initContainerStatuses: [{ name: 'wimds-gate', state }] }
-  const pod: { spec: object } = JSON.parse(clusterPod({ mode: 'node', phase, status }))
-  return JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } })
+interface Agent {
+  readonly name?: string
+  readonly state?: object
+  readonly ready?: boolean
+  readonly metadata?: object
+  readonly container?: string
+  readonly volumes?: readonly object[]
 }
 
-describe('a pod of mode node', () => {
-  const AGENTS = '--field-selector=spec.nodeName=node-1'
-
-  test('that waits: names its node, if no agent runs there', async () => {
-    const { find, failures, problems, code } = await check([
-      { call: GET, stdout: podWithGate(RUNNING, 'Pending') },
-      { call: AGENTS, stdout: '{"items":[]}' },
-    ])
-    expect(find('gate')).toMatchObject([
-      { status: 'not_checked', reason: expect.stringContaining('it waits until the broker') },
-    ])
-    expect(failures).toEqual(['node_agent: node_agent_missing'])
-    expect(problems[0]?.problem).toContain('the node node-1')
-    expect(code).toBe(1)
-  })
-
-  /** Answers for a pod that is served; `answer` is what `kubectl port-forward` does. */
-  const servedPod = (answer: Omit<KubectlAnswer, 'call'>): KubectlAnswer[] => {
-    const args = ['node-agent', '--admin-listen=[::]:9999']
-    const agent = {
-      metadata: { namespace: 'wimds-node-agent', name: 'x' },
-      spec: {
-        containers: [{ name: 'wimds-node-agent', args }],
-        volumes: [{ name: 'pods', hostPath: {} }],
-      },
-      status: { containerStatuses: [{ name: 'wimds-node-agent', state: RUNNING }] },
-    }
-    return [
-      { call: GET, stdout: podWithGate(ENDED) },
-      { call: AGENTS, stdout: JSON.stringify({ items: [agent] }) },
-      { call: 'exec orders --container=app -- env', stdout: 'PATH=/bin\n' },
-      { call: '--namespace=wimds-node-agent port-forward', ...answer },
-      { call: 'get events', stdout: '{"items":[{"message":"no file of it is mounted"}]}' },
-    ]
+/** Returns an agent as the chart creates it, but for these changes. */
+const agent = ({ name = 'x', state = RUNNING, ready = true, metadata, ...more }: Agent = {}) => {
+  const { container = 'wimds-node-agent', volumes = [{ name: 'pods', hostPath: {} }] } = more
+  const args = ['node-agent', '--admin-listen=[::]:9999']
+  return {
+    metadata: { namespace: 'agents', name, ...metadata },
+    spec: { nodeName: 'node-1', containers: [{ name: container, args }], volumes },
+    status: { containerStatuses: [{ name: container, state, ready }] },
   }
+}
 
-  test('that is served: passes with a cached token', async () => {
+const list = (call: string, items: readonly object[]) => ({
+  call,
+  stdout: JSON.stringify({ items }),
+})
+
+const AGENTS =
+  '--all-namespaces --selector=app.kubernetes.io/component=node-agent --field-selector=spec.nodeName=node-1'
+
+/** Checks a pod whose gate has this state. `answers` come before those of kubectl for the other parts. */
+async function checkNode(gate: object, answers: readonly KubectlAnswer[]) {
+  const status = { initContainerStatuses: [{ name: 'wimds-gate', state: gate }] }
+  const pod: { spec: object } = JSON.parse(clusterPod({ mode: 'node', status }))
+  const events = list('get events', [
+    { message: 'older' },
+    { message: 'no file of it is mounted. Fix: mount it' },
+  ])
+  const result = await check([
+    ...answers,
+    { call: GET, stdout: JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } }) },
+    { call: 'exec orders --container=app -- env', stdout: 'PATH=/bin\n' },
+    events,
+  ])
+  return { ...result, problem: result.problems[0]?.problem, code: result.problems[0]?.code }
+}
+
+const FORWARD_AGENT = '--namespace=agents port-forward x :9999 --address=127.0.0.1'
+
+describe('a pod of mode node', () => {
+  test('that is served passes with a cached token', async () => {
     await requestToken('https://vault.azure.net')
-    const { report, code, calls } = await check(servedPod(forwardTo(served.sidecar.adminPort)))
+    const { report } = await checkNode(ENDED, [
+      list(AGENTS, [agent()]),
+      { call: FORWARD_AGENT, ...forwardTo(served.sidecar.adminPort) },
+    ])
     expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
       ['pod', 'ok'],
       ['gate', 'ok'],
@@ -311,29 +319,78 @@ describe('a pod of mode node', () => {
       ['token_exchange', 'ok'],
       ['requests', 'ok'],
     ])
-    expect(code).toBe(0)
-    expect(calls.join('\n')).toMatch(/ port-forward x :9999 --address=127\.0\.0\.1$/m)
+    expect(report.ok).toBe(true)
   })
 
   test.each<[string, Omit<KubectlAnswer, 'call'>, RegExp]>([
     ['may not be reached', { code: 1, stderr: 'error: pods "x" is forbidden' }, /is forbidden/],
     ['does not answer', forwardTo(1), /ECONNREFUSED/],
   ])('whose broker %s: says what was not checked', async (_, answer, reason) => {
-    const { code, find } = await check(servedPod(answer))
-    expect(code).toBe(2)
+    const { find, failures } = await checkNode(ENDED, [
+      list(AGENTS, [agent()]),
+      { call: FORWARD_AGENT, ...answer },
+    ])
+    expect(failures).toEqual([])
     expect(find('node_agent')).toMatchObject([{ status: 'ok' }])
     expect(find('status')).toMatchObject([
       { status: 'not_checked', reason: expect.stringMatching(reason) },
     ])
   })
 
-  test('that the broker has lost: says why', async () => {
+  test('that waits, or that the broker has lost, has the reason of the last event', async () => {
+    const agents = list(AGENTS, [agent()])
     // The port for applications has no such path.
-    const { code, problems } = await check(servedPod(forwardTo(served.sidecar.port)))
-    expect(code).toBe(1)
-    expect(problems).toMatchObject([
-      { code: 'pod_not_routed', problem: expect.stringContaining('no file of it is mounted') },
+    const lost = { call: FORWARD_AGENT, ...forwardTo(served.sidecar.port) }
+    for (const [gate, answers] of [
+      [RUNNING, [agents]],
+      [ENDED, [agents, lost]],
+    ] as const) {
+      const { code, problem, calls } = await checkNode(gate, answers)
+      expect(code).toBe('pod_not_routed')
+      expect(problem).toMatch(
+        /agents\/x on the node node-1 does not serve the pod: no file .*: mount it$/,
+      )
+      expect(calls.at(-1)).toMatch(/ get events .*Object\.name=orders,reason=WimdsNotRouted/)
+    }
+  })
+
+  const ENDING = { deletionTimestamp: '2026-11-28T09:00:00Z' }
+  const CREATING = { waiting: { reason: 'ContainerCreating' } }
+  const NEWER = { creationTimestamp: '2026-11-28T02:00:00Z' }
+
+  test.each<[string, Agent, Agent]>([
+    ['runs', { metadata: ENDING }, { state: CREATING, metadata: NEWER }],
+    ['is not deleted', { ready: false }, { metadata: ENDING }],
+    ['is ready', {}, { ready: false, metadata: NEWER }],
+    ['is newer', { metadata: NEWER }, {}],
+  ])('asks the agent that %s, of two during a rollout', async (_, asked, other) => {
+    for (const name of ['a', 'z']) {
+      const agents = [agent({ ...asked, name: 'm' }), agent({ ...other, name })]
+      const { problem } = await checkNode(RUNNING, [list(AGENTS, agents)])
+      expect(problem).toContain('the node agent agents/m ')
+    }
+  })
+
+  test.each<[string, Agent[], string, RegExp]>([
+    ['no agent', [], 'node_agent_missing', /no node agent runs on the node node-1/],
+    ['that of others', [{ container: 'node-agent' }], 'node_agent_missing', /node-1/],
+    ['one without rights on the node', [{ volumes: [] }], 'node_agent_missing', /node-1/],
+    ['one that waits', [{ state: CREATING }], 'node_agent_not_running', /\(ContainerCreating\)$/],
+    ['one that is not ready', [{ ready: false }], 'pod_not_routed', /, which is not ready, does/],
+  ])('on a node with %s', async (_, agents, code, problem) => {
+    const { find, ...found } = await checkNode(RUNNING, [list(AGENTS, agents.map(agent))])
+    expect(find('gate')).toMatchObject([
+      { status: 'not_checked', reason: expect.stringContaining('it waits until the broker') },
     ])
+    expect(found).toMatchObject({ code, problem: expect.stringMatching(problem) })
+  })
+
+  test('is not checked without a node, or if the agents may not be listed', async () => {
+    const forbidden = { call: AGENTS, code: 1, stderr: 'Error from server (Forbidden): no' }
+    for (const answers of [[forbidden], [getPod({ mode: 'node' })]]) {
+      const { find } = await checkNode(RUNNING, answers)
+      expect(find('node_agent')).toMatchObject([{ status: 'not_checked' }])
+    }
   })
 })
 
