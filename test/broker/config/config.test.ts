@@ -4,7 +4,6 @@ import { loadConfig, loadProcessConfig } from '../../../src/broker/config/config
 import { ConfigError } from '../../../src/lib/errors.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { createFolder } from '../../fixtures/folder.ts'
-import { namedPipe } from '../../fixtures/pipe.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const OTHER = '44444444-4444-4444-8444-444444444444'
@@ -34,6 +33,13 @@ async function loadProblems(env: Record<string, string> = {}, file?: string): Pr
       .map((line) => line.trim())
   }
 }
+
+/** Returns the settings of the problems, in their order. */
+const namesIn = (problems: readonly string[]) => problems.map((line) => line.split(':', 1)[0])
+
+/** Returns the members of the identities file that the problems name. */
+const entriesIn = (problems: readonly string[]) =>
+  problems.map((line) => /identities\[\S+(?=: )/.exec(line)?.[0])
 
 describe('the environment', () => {
   test.each([
@@ -67,7 +73,7 @@ describe('the environment', () => {
   test('treats an empty variable as unset', async () => {
     const { listen, directory } = await load({ WIMDS_LISTEN: '', AZURE_CLIENT_ID: '' })
     expect(listen).toEqual([{ host: '127.0.0.1', port: 64169 }])
-    expect(directory).toMatchObject({ identities: [] })
+    expect(directory.identities).toEqual([])
   })
 
   test('allows unlisted client ids by default', async () => {
@@ -91,45 +97,16 @@ describe('the environment', () => {
     expect(warnings).toEqual([expect.stringContaining('NODE_TLS_REJECT_UNAUTHORIZED=0')])
   })
 
-  test('reports all problems at once, each with its variable', async () => {
-    const env = {
-      AZURE_CLIENT_ID: 'me',
-      AZURE_TENANT_ID: 'common',
-      AZURE_AUTHORITY_HOST: 'http://login.example',
-      AZURE_FEDERATED_TOKEN_FILE: '',
-      WIMDS_LISTEN: 'here',
-      WIMDS_ADMIN_LISTEN: '[127.0.0.1]:1',
-      WIMDS_MAX_CONNECTIONS: '0',
-      WIMDS_EXCHANGE_TIMEOUT: '5',
-      WIMDS_AUDIT_LOG: 'yes',
-      WIMDS_UNLISTED_CLIENT_IDS: 'maybe',
-      AZURE_REGIONAL_AUTHORITY_NAME: 'West Europe',
-    }
-    const names = (await loadProblems(env)).map((line) => String(line.split(':')[0]))
-    expect(names.toSorted()).toEqual(Object.keys(env).toSorted())
+  test('reports all problems at once', async () => {
+    const env = { AZURE_CLIENT_ID: 'me', AZURE_TENANT_ID: 'common', WIMDS_LISTEN: 'here' }
+    expect(namesIn(await loadProblems(env))).toEqual(Object.keys(env))
   })
 
-  test.each([
-    '999.1.1.1:80',
-    '127.0.0.1/x:80',
-    'me@host:80',
-    'a host:80',
-    '[fe80]:80',
-    '1.1.1.1:70000',
-  ])('rejects the listen address %s', async (address) => {
-    expect((await loadProblems({ WIMDS_LISTEN: address })).join()).toMatch(/^WIMDS_LISTEN: /)
+  test('requires WIMDS_LISTEN_ON_NETWORK for an address that is reachable from the network', async () => {
+    const env = { WIMDS_LISTEN: '127.0.0.1:64169,node.example:80' }
+    expect(namesIn(await loadProblems(env))).toEqual(['WIMDS_LISTEN'])
+    expect(await loadProblems({ ...env, WIMDS_LISTEN_ON_NETWORK: 'true' })).toEqual([])
   })
-
-  test.each(['0.0.0.0:64169', '[::]:64169', '127.0.0.1:64169,10.0.0.1:64169', 'node.example:80'])(
-    'requires WIMDS_LISTEN_ON_NETWORK to listen on %s',
-    async (address) => {
-      expect(await loadProblems({ WIMDS_LISTEN: address })).toEqual([
-        expect.stringMatching(/^WIMDS_LISTEN: \S+ is reachable from the network/),
-      ])
-      const env = { WIMDS_LISTEN: address, WIMDS_LISTEN_ON_NETWORK: 'true' }
-      expect(await loadProblems(env)).toEqual([])
-    },
-  )
 
   test('accepts listen addresses by name, IPv4 and IPv6', async () => {
     const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
@@ -152,82 +129,44 @@ describe('the environment', () => {
   })
 })
 
-/** Returns a case for each value of the variable. */
-const values = (name: string, ...cases: [value: string, problem: string][]) =>
-  cases.map(([value, problem]): [Record<string, string>, string] => [
-    { [name]: value },
-    `${name}: ${problem}`,
-  ])
+/** Values that are rejected, each for a reason of its own. */
+const REJECTED: Readonly<Record<string, readonly string[]>> = {
+  AZURE_AUTHORITY_HOST: ['http://login.example'],
+  AZURE_FEDERATED_TOKEN_FILE: [''],
+  AZURE_REGIONAL_AUTHORITY_NAME: ['West Europe'],
+  WIMDS_ADMIN_LISTEN: ['[127.0.0.1]:1'],
+  WIMDS_EXCHANGE_TIMEOUT: ['5'],
+  WIMDS_MAX_CONNECTIONS: ['0'],
+  WIMDS_AUDIT_LOG: ['yes'],
+  WIMDS_UNLISTED_CLIENT_IDS: ['maybe'],
+  WIMDS_LISTEN: [
+    '999.1.1.1:80',
+    '127.0.0.1/x:80',
+    'me@host:80',
+    'a host:80',
+    '[fe80]:80',
+    '[::1%lo]:80',
+    '1.1.1.1:70000',
+  ],
+  WIMDS_PREFETCH: ['https://a https://b', `https://${'a'.repeat(3000)}`],
+  WIMDS_ALLOWED_HOSTS: ['a,b:80', 'http://a/', '::1'],
+  WIMDS_IDENTITY_HEADER: ['sekrit\n', ' sekrit', 'sékrit'],
+  WIMDS_INSTANCE: ['5', '[]', '{'],
+  WIMDS_PASS_THROUGH: ['/metadata/identity', '/metadata/instance,here'],
+  HTTPS_PROXY: [
+    'http://proxy:3128/path',
+    'http://me:pass/word@proxy:3128',
+    'http://me:100%@proxy:3128',
+  ],
+  AZURE_KUBERNETES_TOKEN_PROXY: ['http://x', 'https://me@x', 'https://x?', 'https://x#', 'x'],
+  AZURE_KUBERNETES_SNI_NAME: ['10.0.0.1', 'a b', 'münchen', '.', '*.x'],
+}
 
-const NO_HOSTS = 'must be hosts without scheme and port'
-
-test.each([
-  [
-    { AZURE_CLIENT_ID: '', WIMDS_PREFETCH: 'https://a' },
-    'WIMDS_PREFETCH: needs a default identity',
-  ],
-  ...values(
-    'WIMDS_PREFETCH',
-    ['https://a https://b', 'must be a resource'],
-    ['"https://a"', 'must be a resource'],
-    [`https://${'a'.repeat(3000)}`, 'must be a resource'],
-  ),
-  ...values(
-    'WIMDS_ALLOWED_HOSTS',
-    ['a,b:80', NO_HOSTS],
-    ['http://a/', NO_HOSTS],
-    ['::1', NO_HOSTS],
-  ),
-  ...values(
-    'WIMDS_IDENTITY_HEADER',
-    ['sekrit\n', 'must be ASCII'],
-    [' sekrit', 'must be ASCII'],
-    ['sékrit', 'must be ASCII'],
-  ),
-  ...values(
-    'WIMDS_PASS_THROUGH',
-    ['/metadata/identity', '"/metadata/identity" cannot be forwarded; https://'],
-    ['/metadata/instance,here', '"here" must be a path such as /metadata/instance'],
-  ),
-  ...values(
-    'WIMDS_LISTEN',
-    ['[::1%lo]:80', 'must be an address without a zone (%…), such as [::1]:80, not'],
-    ['[fe80::1%eth0]:80', 'must be an address without a zone (%…), such as [::1]:80, not'],
-  ),
-  ...values(
-    'HTTPS_PROXY',
-    ['http://proxy:3128/path', 'must have no path, query or fragment'],
-    ['http://me:pass/word@proxy:3128', 'must be the URL of a proxy'],
-    ['http://me:100%@proxy:3128', 'must have each % of its user and password encoded as %25'],
-  ),
-  ...values(
-    'AZURE_KUBERNETES_TOKEN_PROXY',
-    ['http://x', 'must start with https://'],
-    ['https://me@x', 'must hold no credentials'],
-    ['https://x?', 'must have no query'],
-    ['https://x?a=b', 'must have no query'],
-    ['https://x#', 'must have no fragment'],
-    ['x', 'must be a URL such as https://HOST, not "x"'],
-  ),
-  ...['10.0.0.1', 'a b', 'münchen', '.', '*.x'].flatMap((name) =>
-    values('AZURE_KUBERNETES_SNI_NAME', [name, 'must be a host name']),
-  ),
-  ...['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'].map(
-    (name): [Record<string, string>, string] => [
-      { [name]: 'x' },
-      `AZURE_KUBERNETES_TOKEN_PROXY: is missing; ${name} has no effect without it`,
-    ],
-  ),
-  [
-    { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'deny' },
-    'AZURE_CLIENT_ID: is missing; WIMDS_UNLISTED_CLIENT_IDS denies all other client ids',
-  ],
-  [
-    { AZURE_REGIONAL_AUTHORITY_NAME: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
-    'AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host [::1], an IP address. Fix: unset it',
-  ],
-])('rejects %j', async (env, problem) => {
-  expect((await loadProblems(env)).join()).toContain(problem)
+test.each(
+  Object.entries(REJECTED).flatMap(([name, values]) => values.map((value) => [name, value])),
+)('%s rejects %j', async (name = '', value = '') => {
+  const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', [name]: value }
+  expect(namesIn(await loadProblems(env))).toEqual([name])
 })
 
 describe('settings that belong together', () => {
@@ -244,28 +183,28 @@ describe('settings that belong together', () => {
     })
     const data = { ...url, AZURE_KUBERNETES_CA_DATA: caPem }
     expect((await load(data)).exchange.tokenProxy).toMatchObject({ ca: { pem: caPem } })
+    expect(namesIn(await loadProblems({ ...file, ...data }))).toEqual(['AZURE_KUBERNETES_CA_DATA'])
   })
 
-  test('are reported when a CA file and CA data are both set', async () => {
-    const { caPem } = await createCertificateAuthority()
-    expect(
-      await loadProblems({
+  test.each([
+    [{ AZURE_KUBERNETES_SNI_NAME: 'x' }, 'AZURE_KUBERNETES_TOKEN_PROXY'],
+    [{ AZURE_KUBERNETES_CA_FILE: 'x' }, 'AZURE_KUBERNETES_TOKEN_PROXY'],
+    [{ AZURE_CLIENT_ID: '', WIMDS_PREFETCH: 'https://a' }, 'WIMDS_PREFETCH'],
+    [{ AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'deny' }, 'AZURE_CLIENT_ID'],
+    [
+      { AZURE_REGIONAL_AUTHORITY_NAME: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
+      'AZURE_REGIONAL_AUTHORITY_NAME',
+    ],
+    [
+      {
         AZURE_KUBERNETES_TOKEN_PROXY: 'https://x',
-        AZURE_KUBERNETES_CA_FILE: '/ca',
-        AZURE_KUBERNETES_CA_DATA: caPem,
-      }),
-    ).toEqual(['AZURE_KUBERNETES_CA_DATA: conflicts with AZURE_KUBERNETES_CA_FILE; set only one'])
+        AZURE_KUBERNETES_CA_DATA: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----',
+      },
+      'AZURE_KUBERNETES_CA_DATA',
+    ],
+  ])('are rejected as %j, by the problem of %s', async (env, name) => {
+    expect(namesIn(await loadProblems(env))).toEqual([name])
   })
-
-  test.each(['', 'x', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'])(
-    'reject the certificates %j',
-    async (data) => {
-      const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', AZURE_KUBERNETES_CA_DATA: data }
-      expect(await loadProblems(env)).toEqual(
-        data === '' ? [] : ['AZURE_KUBERNETES_CA_DATA: must hold PEM certificates'],
-      )
-    },
-  )
 })
 
 test('a process without a token proxy does not read the CA file of one', async () => {
@@ -307,22 +246,13 @@ describe('the identities file', () => {
     expect(tokenFiles).toEqual(['/token', '/other'])
   })
 
-  test('has no default identity unless it marks one of several', async () => {
-    const { directory } = await load(
-      {},
-      `identities: [{clientId: ${CLIENT}}, {clientId: ${OTHER}}]`,
-    )
-    expect(directory.defaultIdentity).toBeUndefined()
-  })
-
   test('makes a single identity the default', async () => {
     const env = { WIMDS_PREFETCH: 'https://a' }
     const { directory } = await load(env, `identities: [{clientId: ${OTHER}}]`)
     expect(directory.defaultIdentity).toMatchObject({ clientId: OTHER, prefetch: ['https://a'] })
     const two = `identities: [{clientId: ${CLIENT}}, {clientId: ${OTHER}}]`
-    expect((await loadProblems(env, two)).join()).toContain(
-      'WIMDS_PREFETCH: needs a default identity',
-    )
+    expect((await load({}, two)).directory.defaultIdentity).toBeUndefined()
+    expect(namesIn(await loadProblems(env, two))).toEqual(['WIMDS_PREFETCH'])
   })
 
   test('requires no tenant and token file in the environment if each identity has its own', async () => {
@@ -332,12 +262,11 @@ describe('the identities file', () => {
       tokenFiles: ['/own'],
       tenantId: 'a.example',
     })
-    expect(await loadProblems(env, `identities: [${own}, {clientId: ${OTHER}}]`)).toEqual([
-      expect.stringMatching(/identities\[1\]\.tenantId: is missing; set it, or AZURE_TENANT_ID/),
-      expect.stringMatching(/identities\[1\]\.tokenFile: is missing/),
-    ])
+    expect(
+      entriesIn(await loadProblems(env, `identities: [${own}, {clientId: ${OTHER}}]`)),
+    ).toEqual(['identities[1].tenantId', 'identities[1].tokenFile'])
     const open = { ...env, WIMDS_UNLISTED_CLIENT_IDS: 'allow' }
-    expect((await loadProblems(open, `identities: [${own}]`)).join()).toMatch(/AZURE_TENANT_ID/)
+    expect(namesIn(await loadProblems(open, `identities: [${own}]`))).toContain('AZURE_TENANT_ID')
   })
 
   test('reports its problems with line and column', async () => {
@@ -373,16 +302,12 @@ describe('the identities file', () => {
   test('reports 20 problems and that there are more', async () => {
     const problems = await loadProblems({}, `identities:\n${'  - {}\n'.repeat(25)}`)
     expect(problems).toHaveLength(21)
-    expect(problems.at(-1)).toBe(`WIMDS_CONFIG: ${FILE}: and more`)
   })
 
   test('rejects an alias, by which a short file can have any number of values', async () => {
     const resources = `[${'1,'.repeat(1900)}]`
     const file = `identities:\n  - &x { clientId: ${CLIENT}, resources: ${resources} }\n${'  - *x\n'.repeat(70)}`
-    expect(file.length).toBeLessThan(4400)
-    expect(await loadProblems({}, file)).toEqual([
-      `WIMDS_CONFIG: ${FILE}:3:5: is an alias. Fix: write the value out`,
-    ])
+    expect(await loadProblems({}, file)).toEqual([expect.stringContaining(':3:5: is an alias')])
   })
 
   test('reports conflicts between identities', async () => {
@@ -393,111 +318,71 @@ describe('the identities file', () => {
   - {name: a, clientId: ${CLIENT}, default: true}
 `,
     )
-    expect(problems.map((line) => line.replace(/^.*?identities\[/, 'identities['))).toEqual([
-      expect.stringMatching(/^identities\[0\]\.prefetch\[0\]: is not one of its resources/),
-      expect.stringMatching(/^identities\[1\]\.name: repeats that of identities\[0\]/),
-      expect.stringMatching(/^identities\[1\]\.clientId: repeats that of identities\[0\]/),
-      expect.stringMatching(/^identities\[1\]\.default: is already set for identities\[0\]/),
+    expect(entriesIn(problems)).toEqual([
+      'identities[0].prefetch[0]',
+      'identities[1].name',
+      'identities[1].clientId',
+      'identities[1].default',
     ])
-  })
-
-  test('rejects a name that is the client id of another identity', async () => {
-    const file = `identities: [{clientId: ${CLIENT}}, {name: ${CLIENT}, clientId: ${OTHER}}]`
-    expect((await loadProblems({}, file)).join()).toContain(
-      'name: is the client id of identities[0]',
-    )
+    const named = `identities: [{clientId: ${CLIENT}}, {name: ${CLIENT}, clientId: ${OTHER}}]`
+    expect(entriesIn(await loadProblems({}, named))).toEqual(['identities[1].name'])
   })
 
   test('reports a WIMDS_PREFETCH that it does not allow with the other problems', async () => {
     const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
     const env = { WIMDS_PREFETCH: 'https://a/,https://b', WIMDS_CA_FILE: '/nowhere' }
-    expect(await loadProblems(env, file)).toEqual([
-      expect.stringMatching(/^WIMDS_CA_FILE: cannot read/),
-      "WIMDS_PREFETCH: https://b is not one of the default identity's resources. Fix: add it to the identity's resources, or remove it from WIMDS_PREFETCH",
-    ])
+    const problems = await loadProblems(env, file)
+    expect(namesIn(problems)).toEqual(['WIMDS_CA_FILE', 'WIMDS_PREFETCH'])
+    expect(problems[1]).toContain('https://b')
   })
 
   test.each([
     ['invalid YAML', 'identities: [', /:1:\d+: is not YAML: /],
-    [
-      'two documents',
-      'identities: []\n---\nidentities: []',
-      /:2:1: has more than one document\. Fix: keep one$/,
-    ],
+    ['two documents', 'identities: []\n---\nidentities: []', /:2:1: has more than one document/],
     ['a repeated key', 'identities: []\nidentities: []', /:2:1: repeats a key/],
-    ['an empty file', '', /must be a mapping|is missing/],
     ['a list', '[]', /must be a mapping/],
   ])('reports %s', async (_, file, problem) => {
     expect((await loadProblems({}, file)).join()).toMatch(problem)
   })
-
-  test('reports that it cannot be read', async () => {
-    expect(await loadProblems({ WIMDS_CONFIG: '/nowhere.yaml' })).toEqual([
-      'WIMDS_CONFIG: cannot read /nowhere.yaml: no /nowhere.yaml. Fix: check the path',
-    ])
-  })
 })
 
-describe('the files that settings name', () => {
-  test.each(['WIMDS_CA_FILE', 'AZURE_KUBERNETES_CA_FILE'])(
-    'are reported if %s is missing',
-    async (name) => {
-      const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', [name]: '/nonexistent/file' }
-      expect(await loadProblems(env)).toEqual([
-        `${name}: cannot read /nonexistent/file: no such file or directory. Fix: check the path`,
-      ])
+describe('the file that a setting names', () => {
+  test.each([
+    ['WIMDS_CONFIG', '/nowhere.yaml'],
+    ['WIMDS_CA_FILE', '/nonexistent/file'],
+    ['AZURE_KUBERNETES_CA_FILE', '/nonexistent/file'],
+  ])('is reported if that of %s cannot be read', async (name, file) => {
+    const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', [name]: file }
+    expect(await loadProblems(env)).toEqual([
+      expect.stringContaining(`${name}: cannot read ${file}: no `),
+    ])
+  })
+
+  test.each(['nothing to trust', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'])(
+    'is reported if it has no CA: %j',
+    async (text) => {
+      using directory = createFolder()
+      const env = { WIMDS_CA_FILE: directory.write('file', text) }
+      expect(namesIn(await loadProblems(env))).toEqual(['WIMDS_CA_FILE'])
     },
   )
 
-  test('are reported without waiting if one is a pipe', async () => {
-    using directory = createFolder()
-    const pipe = await namedPipe(directory.file('pipe'))
-    expect(await loadProblems({ WIMDS_CA_FILE: pipe })).toEqual([
-      `WIMDS_CA_FILE: cannot read ${pipe}: not a regular file. Fix: check the path`,
-    ])
-  })
-
-  test.each([
-    [
-      'WIMDS_CA_FILE',
-      'nothing to trust',
-      'holds no valid PEM certificates. Fix: write the CA in PEM into it',
-    ],
-    [
-      'WIMDS_CA_FILE',
-      '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
-      'holds no valid PEM certificates. Fix: write the CA in PEM into it',
-    ],
-  ])('are reported if %s holds %j', async (name, text, problem) => {
-    using directory = createFolder()
-    const file = directory.write('file', text)
-    expect(await loadProblems({ [name]: file })).toEqual([`${name}: ${file} ${problem}`])
-  })
-
-  test('are read into the configuration', async () => {
+  test('is read into the configuration', async () => {
     using directory = createFolder()
     const { caPem } = await createCertificateAuthority()
-    const ca = directory.write('ca.pem', caPem)
-    const config = await load({ WIMDS_CA_FILE: ca })
+    const config = await load({ WIMDS_CA_FILE: directory.write('ca.pem', caPem) })
     expect(config.exchange.extraCa?.pem).toBe(caPem)
   })
 })
 
 describe('the instance document', () => {
-  test.each(['5', '[]', '{'])('is rejected if it is %s', async (text) => {
-    expect(await loadProblems({ WIMDS_INSTANCE: text })).toEqual([
-      expect.stringMatching(/^WIMDS_INSTANCE: must be a JSON object such as \{"compute":\{\}\}/),
-    ])
-  })
-
-  test.each([
-    [{ compute: { azEnvironment: '', zone: '' } }],
-    [{ compute: 'x' }],
-    [{ network: {} }],
-  ])('keeps what the operator wrote: %j', async (document) => {
-    const { instance } = await load({ WIMDS_INSTANCE: JSON.stringify(document) })
-    expect(instance).toEqual(document)
-  })
+  test.each([[{ compute: { azEnvironment: '', zone: '' } }], [{ compute: 'x' }]])(
+    'keeps what the operator wrote: %j',
+    async (document) => {
+      const { instance } = await load({ WIMDS_INSTANCE: JSON.stringify(document) })
+      expect(instance).toEqual(document)
+    },
+  )
 
   test('is missing while nothing says what the machine is', async () => {
     expect((await load({})).instance).toBeUndefined()
@@ -505,9 +390,7 @@ describe('the instance document', () => {
 
   test.each([
     ['https://login.microsoftonline.com', 'AzurePublicCloud'],
-    ['https://login.usgovcloudapi.net', 'AzureUSGovernmentCloud'],
     ['https://login.partner.microsoftonline.cn', 'AzureChinaCloud'],
-    ['https://login.sovcloud-identity.fr', undefined],
     ['https://login.airgap.example:8443', undefined],
   ])('has for %s the azEnvironment %s', async (host, azEnvironment) => {
     const { instance } = await load({

@@ -30,10 +30,7 @@ const FORM_TYPE = 'application/x-www-form-urlencoded'
 test.each([
   ['an encoded form', FORM_TYPE, `resource=${encodeURIComponent(RESOURCE)}`],
   ['an unencoded form', FORM_TYPE, FORM],
-  ['a form with a charset', `${FORM_TYPE};charset=utf-8`, FORM],
-  ['a form without a type', undefined, FORM],
   ['a form with an empty type', '', FORM],
-  ['a form labelled as JSON', 'application/json', FORM],
   ['a form with a malformed type', ';;=/', FORM],
   ['a form that ends with CRLF', 'text/plain', `${FORM}\r\n`],
 ])('accepts %s', async (_, type, body) => {
@@ -59,21 +56,10 @@ test('accepts a chunked form, as Go sends it', async () => {
   expect(given.asked.map(({ identity }) => identity.name)).toEqual(['billing'])
 })
 
-test.each(['client_id=', 'object_id=&client_id='])(
-  'ignores the empty selector %s',
-  async (selector) => {
-    const given = withCloudShell()
-    const { statusCode } = await ask({ url: `/oauth2/token?resource=x&${selector}` }, given)
-    expect(statusCode).toBe(200)
-    expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
-  },
-)
-
 const NOBODY = '99999999-9999-4999-8999-999999999999'
 
 test.each([
   ['no Metadata header', { headers: { host: 'localhost' }, payload: FORM }],
-  ['no resource', { payload: '' }],
   ['a repeated resource', { payload: 'resource=a&Resource=b' }],
   ['one in both the query and the form', { url: '/oauth2/token?resource=a', payload: FORM }],
   ['an unknown identity', { payload: `resource=x&client_id=${NOBODY}` }],
@@ -98,7 +84,7 @@ test('names its methods in Allow', async () => {
   expect(reply.headers['allow']).toBe('GET, POST')
 })
 
-function post(body: string, headers: Record<string, string | undefined>): string {
+function post(body: string, headers: Record<string, string>): string {
   return request('/oauth2/token', {
     method: 'POST',
     headers: { 'Content-Length': String(Buffer.byteLength(body)), ...headers },

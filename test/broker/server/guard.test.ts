@@ -28,15 +28,10 @@ function check(sent: Sent, allowedHosts: readonly string[] = ['imds.internal']):
 
 test.each([
   '169.254.169.254',
-  '169.254.169.254:80',
   '169.254.169.254:8000',
-  'localhost',
   'LOCALHOST:42',
-  '127.0.0.1',
   '127.8.9.10:8000',
-  '[::1]',
   '[::1]:8000',
-  'imds.internal',
   'IMDS.Internal:1',
 ])('accepts the host %s', (host) => {
   expect(check({ headers: ['Host', host] })).toBe('passed')
@@ -46,23 +41,14 @@ test.each([
   'evil.example',
   '',
   '169.254.169.254.evil.example',
-  'evil.example:169.254.169.254',
-  '169.254.169.254@evil.example',
   'evil.example@169.254.169.254',
   '169.254.169.254:80:80',
   '169.254.169.254:80a',
-  '169.254.169.254 evil.example',
   '169.254.169.254,evil.example',
-  '169.254.169.254/',
   '169.254.169.2540',
   '2852039166',
-  '127.0.0.1.evil.example',
   '127.1',
-  '127.0.0.999',
-  'localhost.evil.example',
   '[::1',
-  '[::1]evil.example',
-  '[fd00::1]',
   '[169.254.169.254]',
 ])('rejects the host %j', (host) => {
   expect(check({ headers: ['Host', host] })).toBe('host_not_allowed')
@@ -74,12 +60,9 @@ test('rejects a missing Host in HTTP/1.1 and accepts it in HTTP/1.0', () => {
   expect(check({ headers: ['Host', 'evil.example'], httpVersion: '1.0' })).toBe('host_not_allowed')
 })
 
-test.each([
-  ['evil.example', '169.254.169.254'],
-  ['169.254.169.254', 'evil.example'],
-  ['169.254.169.254', '169.254.169.254'],
-])('rejects two Host headers: %s and %s', (first, second) => {
-  expect(check({ headers: ['Host', first, 'hOsT', second] })).toBe('host_not_allowed')
+test('rejects two Host headers, though both are allowed', () => {
+  const headers = ['Host', '169.254.169.254', 'hOsT', '169.254.169.254']
+  expect(check({ headers })).toBe('host_not_allowed')
 })
 
 test('checks the host of a target in absolute form instead of the header', () => {
@@ -92,7 +75,6 @@ test('checks the host of a target in absolute form instead of the header', () =>
 test.each([
   `http://169.254.169.254@evil.example${TOKEN}`,
   `http://evil.example\\@169.254.169.254${TOKEN}`,
-  `http://169.254.169.254\\@evil.example${TOKEN}`,
   `http://${TOKEN}`,
 ])('rejects the host of the target %s', (url) => {
   expect(check({ url })).toBe('host_not_allowed')
@@ -104,8 +86,8 @@ test('requires a Host header with a target in absolute form in HTTP/1.1', () => 
   expect(check({ url, headers: [], httpVersion: '1.0' })).toBe('passed')
 })
 
-test.each(['10.0.0.9', ''])('rejects X-Forwarded-For %j', (value) => {
-  const headers = ['Host', '169.254.169.254', 'x-forwarded-for', value]
+test('rejects X-Forwarded-For, though it is empty', () => {
+  const headers = ['Host', '169.254.169.254', 'x-forwarded-for', '']
   expect(check({ headers })).toBe('forwarded_request')
 })
 
@@ -114,29 +96,20 @@ test.each([
   '/metadata/identity%2Foauth2/token',
   '/metadata/identity%5coauth2/token',
   '/metadata/instance/../identity/oauth2/token',
-  '/metadata/./identity/oauth2/token',
-  '/metadata/identity/oauth2/token/..',
-  '/metadata/%2e%2e/identity/oauth2/token',
   '/metadata/.%2E/identity/oauth2/token',
   '/metadata/identity/oauth2/token%00',
   '/metadata/identity/oauth2/%74oken',
-  '/%4Detadata/identity/oauth2/token',
-  '/metadata/identity/oauth%32/token',
-  '/metadata/instance/compute/tags%5flist',
   '/metadata/identity/oauth2/to%E2%84%AAen',
   '/metadata/identity/oauth2/token#x',
   'metadata/identity/oauth2/token',
-  '*',
   '',
   'https://169.254.169.254/metadata/identity/oauth2/token',
-  'http://169.254.169.254',
   'http://169.254.169.254/metadata/../x',
 ])('rejects the path %j', (url) => {
   expect(check({ url })).toBe('invalid_path')
 })
 
 test.each([
-  `/${TOKEN}`,
   `${TOKEN}/`,
   `${TOKEN}?resource=https://vault.azure.net/../x%2f%5c`,
   '/metadata/instance/compute/tags.list',
@@ -145,7 +118,8 @@ test.each([
   expect(check({ url })).toBe('passed')
 })
 
-test.each(['POST', 'HEAD', 'PROPFIND'])('rejects %s below /metadata', (method) => {
+test('rejects another method than GET below /metadata', () => {
+  const method = 'PROPFIND'
   expect(check({ method })).toBe('method_not_allowed')
   expect(check({ method, url: '/Metadata/instance' })).toBe('method_not_allowed')
   expect(check({ method, url: '//metadata' })).toBe('method_not_allowed')
@@ -153,7 +127,6 @@ test.each(['POST', 'HEAD', 'PROPFIND'])('rejects %s below /metadata', (method) =
 })
 
 test.each([
-  ['GET', '/metadata/identity/getplatformmetadata?cred-api-version=2.0'],
   ['GET', '//Metadata/Identity//GetPlatformMetadata/'],
   ['POST', '/metadata/identity/issuecredential?cred-api-version=2.0'],
 ])('rejects %s %s as IMDSv2, whatever the method', (method, url) => {
@@ -183,14 +156,11 @@ test('accepts no path that a URL parser changes', () => {
   )
 })
 
-test.each([
-  [
-    'imds.example:80',
-    "The host 'imds.example:80' is not one of this service; allowed: 169.254.169.254, localhost, 127.0.0.1, [::1], imds.internal. Fix: use one of them, or add the host to WIMDS_ALLOWED_HOSTS",
-  ],
-  [`<b>\u0007${'a.'.repeat(5000)}`, /^The host '\?b\?\?[a.?]{1,200}' is/],
-])('the rejection of the host %j names it and those that are allowed', (host, message) => {
+test('the rejection of a host names it, in printable characters and shortened, and those that are allowed', () => {
   const guard = createGuard(['imds.internal'])
+  const host = `<b>\u0007${'a.'.repeat(5000)}`
   const request = { method: 'GET', url: TOKEN, httpVersion: '1.1', rawHeaders: ['Host', host] }
-  expect(() => guard({ ...request, headers: { host } })).toThrow(message)
+  expect(() => guard({ ...request, headers: { host } })).toThrow(
+    /^The host '\?b\?\?[a.?]{1,200}' is .*, imds\.internal\. Fix: /,
+  )
 })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { findCorrelationId } from '../../../src/broker/server/token-route.ts'
@@ -17,18 +17,12 @@ const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
 test.each([
   [`00-${TRACE}-${PARENT}-01`, GUID],
-  [`00-${TRACE}-${PARENT}-00`, GUID],
-  [`cc-${TRACE}-${PARENT}-01`, GUID],
   [`cc-${TRACE}-${PARENT}-01-a-later-version`, GUID],
   [`00-${TRACE}-${PARENT}-01-more`, undefined],
-  [`00-${TRACE}-${PARENT}-01 `, undefined],
   [`ff-${TRACE}-${PARENT}-01`, undefined],
   [`00-${'0'.repeat(32)}-${PARENT}-01`, undefined],
   [`00-${TRACE}-${'0'.repeat(16)}-01`, undefined],
   [`00-${TRACE.toUpperCase()}-${PARENT}-01`, undefined],
-  [`00-${TRACE.slice(1)}-${PARENT}-01`, undefined],
-  [`${TRACE}-${PARENT}`, undefined],
-  ['', undefined],
   [undefined, undefined],
 ])('takes the traceparent %j as the correlation id %s', (traceparent, correlationId) => {
   const headers = traceparent === undefined ? {} : { traceparent }
@@ -56,16 +50,6 @@ test('passes the trace id on with the token request', async () => {
   await app.inject({ url: TOKEN, headers })
   expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
 })
-
-test.each(['/.default', '/.DEFAULT', ''])(
-  'a resource that ends in %j is asked for by one scope',
-  async (end) => {
-    const given = parts()
-    await using app = createMetadataApp(() => given.pod, given.clock)
-    await app.inject({ url: `${TOKEN}${end}`, headers: { host: 'localhost', metadata: 'true' } })
-    expect(given.asked[0]?.scope).toBe('https://vault.azure.net/.default')
-  },
-)
 
 /** Requests a token, and hangs up once `seen` resolves. */
 async function hangUpAfter(seen: Promise<void>, port: number): Promise<void> {
@@ -95,27 +79,26 @@ async function hangUp(end: (signal: AbortSignal) => Promise<AccessToken>) {
   expect((await roundTrip(served.port, request('/metadata/versions'))).status).toBe(200)
   return given.replies
 }
-describe('a request whose caller hangs up', () => {
-  test.each<[string, (signal: AbortSignal) => Promise<AccessToken>]>([
-    ['gets a token too late', (signal) => gone(signal).then(() => aToken())],
-    ['fails too late', (signal) => gone(signal).then(() => Promise.reject(FAILURE))],
-    [
-      'waits for an exchange that does not end',
-      (signal) =>
-        new WaitingCallers(1, 8000).wait(
-          () => new Promise<AccessToken>(() => {}),
-          () => signal,
-        ),
-    ],
-  ])('is reported once, as abandoned, if it %s', async (_, end) => {
-    const [abandoned, other] = await hangUp(end)
-    expect(abandoned).toMatchObject({
-      protocol: 'imds',
-      status: 499,
-      error: { code: 'request_abandoned' },
-    })
-    expect(other).toMatchObject({ protocol: 'document', error: undefined })
+
+test.each<[string, (signal: AbortSignal) => Promise<AccessToken>]>([
+  ['gets a token too late', (signal) => gone(signal).then(() => aToken())],
+  ['fails too late', (signal) => gone(signal).then(() => Promise.reject(FAILURE))],
+  [
+    'waits for an exchange that does not end',
+    (signal) =>
+      new WaitingCallers(1, 8000).wait(
+        () => new Promise<AccessToken>(() => {}),
+        () => signal,
+      ),
+  ],
+])('a request whose caller hangs up is reported once, as abandoned, if it %s', async (_, end) => {
+  const [abandoned, other] = await hangUp(end)
+  expect(abandoned).toMatchObject({
+    protocol: 'imds',
+    status: 499,
+    error: { code: 'request_abandoned' },
   })
+  expect(other).toMatchObject({ protocol: 'document', error: undefined })
 })
 
 test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {

@@ -29,14 +29,6 @@ describe('errorFields', () => {
     })
   })
 
-  test('has the causes of all addresses of a name', () => {
-    const failures = ['connect ECONNREFUSED 127.0.0.1:9', 'connect ENETUNREACH ::1:9']
-    // Node gives this error no message.
-    const cause = new AggregateError(failures.map((message) => new Error(message)))
-    const error = new BrokerError('entra_unreachable', 'unreachable', { cause })
-    expect(errorFields(error)).toMatchObject({ cause: failures.join('; ') })
-  })
-
   test('has the stack of an unknown error in the cause alone', () => {
     expect(errorFields(new TypeError('x is not a function'))).toMatchObject({
       code: 'internal',

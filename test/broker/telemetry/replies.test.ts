@@ -19,13 +19,8 @@ function setUp(now = () => 0, onRejected = (_key: string) => {}) {
 
 test.each([
   ['MSAL.Python', '1.39.0', 'python-requests/2.32', 'python-msal 1.39.0'],
-  ['msal.js.node', '7.2.3', 'node', 'js-msal 7.2.3'],
-  ['MSAL.Go', '1.10.1', 'Go-http-client/1.1', 'go-msal 1.10.1'],
-  ['MSAL.Java', '1.26.0', 'Java/17.0.14', 'java-msal 1.26.0'],
-  ['MSAL.NetCore', '4.70.0.0', '', 'dotnet-msal 4.70.0.0'],
   ['MSAL.NetCore', '4.70.0.0', 'x'.repeat(600), 'dotnet-msal 4.70.0.0'],
   ['MSAL.Python', '1.39.0', 'azsdk-python-identity/1.27.0', 'python-azure-identity 1.27.0'],
-  ['', '1.0', '', 'none '],
   ['', '1.0', 'curl/8.0.1', 'curl 8.0.1'],
 ])('x-client-SKU %s %s with User-Agent %j is %s', (sku, skuVersion, agent, client) => {
   const { onReply, clients } = setUp()
