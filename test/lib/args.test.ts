@@ -9,20 +9,15 @@ const FLAGS = {
   quiet: { short: 'q', help: '' },
 } as const satisfies FlagDeclarations
 
-test.each([
-  ['--output json'],
-  ['--output=json'],
-  ['-o json'],
-  ['-ojson'],
-  ['-q -o json'],
-  ['-qo json'],
-  ['-o text -o json'],
-])('reads the value of %j', (line) => {
-  const flags = parseFlags(line.split(' '), FLAGS)
-  expect(flags.problems).toEqual([])
-  expect(flags.value('output')).toBe('json')
-  expect(flags.has('quiet')).toBe(line.startsWith('-q'))
-})
+test.each([['--output=json'], ['-ojson'], ['-qo json'], ['-o text -o json']])(
+  'reads the value of %j',
+  (line) => {
+    const flags = parseFlags(line.split(' '), FLAGS)
+    expect(flags.problems).toEqual([])
+    expect(flags.value('output')).toBe('json')
+    expect(flags.has('quiet')).toBe(line.startsWith('-q'))
+  },
+)
 
 test('keeps every value and every positional in order, and reports those that are too many', () => {
   const flags = parseFlags(['a', '--port', '1', '-', '--port=-2', '--', '--quiet'], FLAGS, 1)
@@ -32,15 +27,12 @@ test('keeps every value and every positional in order, and reports those that ar
 })
 
 test.each([
-  ['--ouput=json', '--ouput is not a flag of this command. Did you mean --output?'],
   ['--rpot=1', '--rpot is not a flag of this command. Did you mean --port?'],
   ['--frobnicate', '--frobnicate is not a flag of this command'],
-  ['-x', '-x is not a flag of this command'],
   ['--port', '--port needs a value'],
   ['--port --quiet', '--port needs a value'],
   ['--quiet=yes', '--quiet takes no value'],
   ['-o josn', '-o josn: must be one of text, json. Did you mean json?'],
-  ['-o JSON', '-o JSON: must be one of text, json. Did you mean json?'],
   [
     '--for imds,cloudshell',
     '--for cloudshell: must be one of imds, cloud-shell. Did you mean cloud-shell?',
@@ -51,23 +43,14 @@ test.each([
 
 const DECLARATIONS = { 'tenant-id': { value: 'ID', help: 'tenant' } }
 
-test.each([
-  [[], undefined, []],
-  // As in the issuer of the tenant's tokens.
-  [
-    ['--tenant-id', 'AAAAAAAA-2222-4222-8222-222222222222'],
-    'aaaaaaaa-2222-4222-8222-222222222222',
-    [],
-  ],
-  [
-    ['--tenant-id', 'common'],
-    undefined,
-    ['--tenant-id must name one tenant, but "common" does not'],
-  ],
-])('parses %j as a setting is parsed', (args, expected, expectedProblems) => {
+test('parses a flag as a setting is parsed', () => {
   const problems: string[] = []
-  expect(parseSettingFlag(parseFlags(args, DECLARATIONS), 'tenant-id', tenant, problems)).toBe(
-    expected,
-  )
-  expect(problems).toEqual(expectedProblems)
+  const parse = (...args: string[]) =>
+    parseSettingFlag(parseFlags(args, DECLARATIONS), 'tenant-id', tenant, problems)
+  expect(parse()).toBeUndefined()
+  // As in the issuer of the tenant's tokens.
+  expect(parse('--tenant-id', 'CONTOSO.example')).toBe('contoso.example')
+  expect(problems).toEqual([])
+  expect(parse('--tenant-id', 'common')).toBeUndefined()
+  expect(problems).toEqual(['--tenant-id must name one tenant, but "common" does not'])
 })

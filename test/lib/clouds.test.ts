@@ -14,13 +14,8 @@ const tokenEndpointOf = ({ metadata }: Authority) => JSON.parse(metadata).token_
 
 describe('resolveAuthority', () => {
   test.each([
-    ['the public cloud', 'https://login.microsoftonline.com', 'login.microsoftonline.com'],
     ['an alias of the public cloud', 'https://login.windows.net', 'login.microsoftonline.com'],
-    ['its issuer', 'https://sts.windows.net', 'login.microsoftonline.com'],
-    ['US Government', 'https://login.microsoftonline.us', 'login.microsoftonline.us'],
-    ['its alias', 'https://login.usgovcloudapi.net', 'login.microsoftonline.us'],
-    ['China', 'https://login.partner.microsoftonline.cn', 'login.partner.microsoftonline.cn'],
-    ['its alias', 'https://login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
+    ['an alias of US Government', 'https://login.usgovcloudapi.net', 'login.microsoftonline.us'],
     ['France', 'https://login.sovcloud-identity.fr', 'login.sovcloud-identity.fr'],
     ['a private host', 'https://login.airgap.example:8443', 'login.airgap.example:8443'],
   ])('returns the token endpoint of %s', (_, origin, host) => {
@@ -42,7 +37,6 @@ describe('resolveAuthority', () => {
 })
 
 test.each([
-  ['https://login.microsoftonline.com', 'api://AzureADTokenExchange'],
   ['https://login.partner.microsoftonline.cn', 'api://AzureADTokenExchangeChina'],
   ['https://login.airgap.example:8443', 'api://AzureADTokenExchange'],
 ])('the audience for %s is %s', (origin, audience) => {

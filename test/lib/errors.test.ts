@@ -25,17 +25,6 @@ test.each(kinds.filter(([code]) => !NOT_FOR_TOKENS.has(code)))(
   },
 )
 
-test('only not_found has the status 404', () => {
-  const codes = kinds.filter(([, { status }]) => status === 404).map(([code]) => code)
-  expect(codes).toEqual(['not_found'])
-})
-
-test('a BrokerError has the status and the permanence of its code', () => {
-  expect(new BrokerError('entra_timeout', 'x')).toMatchObject({ status: 504, isPermanent: false })
-  const error = new BrokerError('federated_credential_not_found', 'x')
-  expect(error).toMatchObject({ status: 400, isPermanent: true })
-})
-
 test('a BrokerError with a permanent code that may pass is temporary, with status 503', () => {
   const error = new BrokerError('federated_credential_not_found', 'x', { isPermanent: false })
   expect(error).toMatchObject({ status: 503, isPermanent: false })
@@ -45,11 +34,6 @@ test('a BrokerError with a temporary code that needs a change is permanent, with
   const error = new BrokerError('issuer_unreachable', 'x', { isPermanent: true })
   expect(error).toMatchObject({ status: 400, isPermanent: true })
   expect(error.with({ problem: 'y' })).toMatchObject({ status: 400, isPermanent: true })
-})
-
-test('a BrokerError has a cause only if it was given one', () => {
-  expect(new BrokerError('internal', 'x')).not.toHaveProperty('cause')
-  expect(new BrokerError('internal', 'x', { cause: 1 }).cause).toBe(1)
 })
 
 test('a copy of a BrokerError has the same details, but for the changes', () => {
@@ -65,7 +49,6 @@ test('a copy of a BrokerError has the same details, but for the changes', () => 
   expect(error.with({})).toMatchObject({ code, message: 'x. Fix: try again', ...details })
   const changed = error.with({ problem: 'y', retryAfterMs: undefined })
   expect(changed).toMatchObject({ code, problem: 'y', ...details, retryAfterMs: undefined })
-  expect(new BrokerError('internal', 'x').with({})).not.toHaveProperty('cause')
 })
 
 test('toBrokerError returns a BrokerError as it is', () => {
@@ -73,7 +56,7 @@ test('toBrokerError returns a BrokerError as it is', () => {
   expect(toBrokerError(error)).toBe(error)
 })
 
-test.each([new Error('the password is hunter2'), 'hunter2', undefined])(
+test.each([new Error('the password is hunter2'), undefined])(
   'toBrokerError hides the details of an unexpected %s',
   (thrown) => {
     const error = toBrokerError(thrown)
@@ -85,7 +68,6 @@ test.each([new Error('the password is hunter2'), 'hunter2', undefined])(
 
 test.each([
   [{ problem: 'it failed' }, 'it failed'],
-  [{ problem: 'it failed', fix: 'try again' }, 'it failed. Fix: try again'],
   [{ problem: 'did it fail?', fix: 'try again' }, 'did it fail? Fix: try again'],
   [{ setting: 'A', problem: 'is wrong', fix: 'set B' }, 'A: is wrong. Fix: set B'],
 ])('formats the problem %j', (problem, text) => {

@@ -39,13 +39,9 @@ test('rejects a pipe, a device and a directory without waiting', async () => {
   }
 })
 
-test.each([
-  ['a missing file', 'x/y.yaml', 'no such file or directory. Fix: check the path'],
-  ['a file below a file', 'package.json/x', 'not a directory. Fix: check the path'],
-  ['a directory', 'src', 'not a regular file. Fix: check the path'],
-])('describes %s by its path, the reason and the fix', async (_, path, reason) => {
-  await expect(readNamedFile(path)).rejects.toMatchObject({
+test('names a file that cannot be read, with the reason and the fix', async () => {
+  await expect(readNamedFile('x/y.yaml')).rejects.toMatchObject({
     name: 'ConfigError',
-    message: `cannot read ${path}: ${reason}`,
+    message: 'cannot read x/y.yaml: no such file or directory. Fix: check the path',
   })
 })

@@ -10,10 +10,6 @@ test.each([
   [`opaque ${'aB3'.repeat(20)}!`, 'opaque [redacted]!'],
   [`key=${'aB3'.repeat(16)}==`, '[redacted]'],
   [`CAPITALS_${'A1'.repeat(30)}`, '[redacted]'],
-  [
-    'AADSTS700016: Application 11111111-1111-4111-8111-111111111111 was not found',
-    'AADSTS700016: Application 11111111-1111-4111-8111-111111111111 was not found',
-  ],
   ['cut ImtpZCI6Im5vYm9keQ.eyJpc3MiOiJodHRw… off', 'cut [redacted]… off'],
   [
     'connect http://user:p:w@proxy:3128 failed, not https://[::1]:443/a@b',
@@ -27,18 +23,13 @@ test.each([
 
 test.each([
   'system:serviceaccount:shop:payments-reconciliation-worker-production-westeurope',
-  'payments-reconciliation-worker-7f9c5d8b64-x2x9q-production.',
   'payments--reconciliation.worker.production.westeurope.example.com',
-  'reconciliation-worker.payments-production.svc',
   'Orders-Identity-Production-WestEurope-01-Blue-Green',
   'MC_rg-Shop-P-WEU-01_aks-Shop-P-WEU-01_westeurope',
   'FederatedIdentityCredentialConfigurationNotFoundException',
   `orders@sha256:${'0123456789abcdef'.repeat(4)}`,
-  `registry.example/shop/orders-service:${'0a1b2c3d4e'.repeat(4)}`,
   `https://oidc.example/11111111-1111-4111-8111-111111111111/22222222-2222-4222-8222-222222222222/`,
   '/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/MC_Shop-Prod/providers/Microsoft.ManagedIdentity/userAssignedIdentities/Orders-Identity',
-  'azure.workload.identity/service-account-token-expiration=3600',
-  '6F9619FF-8B86-D011-B42D-00CF4FC964FF',
 ])('scrub keeps %j, which is no secret', (text) => {
   expect(scrub(text)).toBe(text)
 })
@@ -107,8 +98,6 @@ test('scrubAndTruncate returns well-formed UTF-16', () => {
 })
 
 test.each([
-  ['http://user:password@proxy:3128', 'http://[redacted]@proxy:3128'],
-  ['user:password@proxy:3128', '[redacted]@proxy:3128'],
   ['http://user:pa/ss, w@rd//@proxy:3128', 'http://[redacted]@proxy:3128'],
   [`https://proxy/${VALUE}`, 'https://proxy/[redacted]'],
   [

@@ -25,15 +25,3 @@ test('an issued certificate names its hosts and addresses and lives as long as a
   expect(Date.parse(leaf.validTo)).toBe(start + 3_600_000)
   expect(Date.parse(leaf.validFrom)).toBe(start - 300_000)
 })
-
-test('two certificates of one authority have different serial numbers and keys', async () => {
-  const authority = await createCertificateAuthority()
-  const [one, two] = await Promise.all([
-    authority.issue({ names: ['a.test'] }),
-    authority.issue({ names: ['a.test'] }),
-  ])
-  expect(new X509Certificate(one.certPem).serialNumber).not.toBe(
-    new X509Certificate(two.certPem).serialNumber,
-  )
-  expect(one.keyPem).not.toBe(two.keyPem)
-})
