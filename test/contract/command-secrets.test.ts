@@ -50,9 +50,7 @@ const apart = (names: string[]) => names.map((name) => [name])
 test.each<[string, string, string, string[][]]>([
   ['a token', JWT, JWT, [NAMES, ...apart(NAMES)]],
   ['a token without its last part', JWT, JWT.slice(0, JWT.lastIndexOf('.')), [NAMES]],
-  ['an opaque token', 'Zx0_'.repeat(20), 'Zx0_'.repeat(20), [NAMES]],
   ['a password in a URL', PASSWORD, `https://user:${PASSWORD}@host.test/`, apart(URLS)],
-  ['a password without a scheme', PASSWORD, `user:${PASSWORD}@host.test:3128`, [URLS]],
   ['a password that ends the host', PASSWORD, `http://user:1/${PASSWORD}@host.test:3128`, [URLS]],
 ])('%s in the settings is not printed', async (_, secret, value, sets) => {
   for (const names of sets) {
@@ -77,22 +75,18 @@ test('AZURE_FEDERATED_TOKEN_FILE rejects a token instead of a path', async () =>
   )
 })
 
-test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.test:3128`])(
-  'HTTPS_PROXY rejects a password that is not percent-encoded: %s',
-  async (url) => {
-    const variables = { ...environmentOf(simulator), HTTPS_PROXY: url }
-    const text = await captureOutput(doctor, [], variables)
-    expect(text).toMatch(/✗ settings: invalid settings\n {4}HTTPS_PROXY: .*%25/)
-    expect(findPiece(PASSWORD, text)).toBeUndefined()
-  },
-)
+test('HTTPS_PROXY rejects a password that is not percent-encoded', async () => {
+  const variables = { ...environmentOf(simulator), HTTPS_PROXY: `user:${PASSWORD}%@proxy.test` }
+  const text = await captureOutput(doctor, [], variables)
+  expect(text).toMatch(/✗ settings: invalid settings\n {4}HTTPS_PROXY: .*%25/)
+  expect(findPiece(PASSWORD, text)).toBeUndefined()
+})
 
 const LOST = `/nowhere/${JWT}`
 const REDACTED = /^wimds \w+: .*\[redacted\]/
 
 test.each<[Command, readonly string[], string, RegExp]>([
   [report, ['--url', `http://user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /user and password/],
-  [report, ['--prometheus', `http://user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /user and password/],
   [report, ['--url', `user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /^wimds report: /],
   [report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`], JWT, REDACTED],
   [simulate, ['--config', LOST], JWT, REDACTED],

@@ -29,14 +29,6 @@ test('200 callers of one new resource cost one exchange', async () => {
   expect(metrics).toMatch(/^wimds_exchange_duration_seconds_count\{code="ok"\} 1$/m)
 })
 
-test('passes on what Entra says of a wrong resource', async () => {
-  const { status, headers, body } = await get(target('https://nowhere.example'))
-  expect(status).toBe(400)
-  expect(body).toMatch(/^\{"error":"invalid_resource","error_description":"AADSTS500011: /)
-  expect(JSON.parse(body)).toMatchObject({ error_codes: [500_011], trace_id: expect.any(String) })
-  expect(headers.has('retry-after')).toBe(false)
-})
-
 test('answers probes and documents at once while Entra hangs', async () => {
   simulator.faults.add({ kind: 'hang' })
   await using waiting = await openConnection(sidecar.port)

@@ -1,23 +1,19 @@
-/** A whole sidecar whose connections to Entra ID can be broken, with clocks that a test can set. */
-import { createServer } from 'node:https'
+/** A whole sidecar with clocks that a test can set. */
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
-import { Agent, buildConnector, type Dispatcher, fetch } from 'undici'
+import { fetch } from 'undici'
 import { expect } from 'vitest'
 import { createAssertionReader } from '../../src/broker/exchange/assertion.ts'
 import { watchAssertions } from '../../src/broker/exchange/assertion-watcher.ts'
 import { createEntraExchange } from '../../src/broker/exchange/entra.ts'
-import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { createRetryBudget } from '../../src/broker/tokens/retries.ts'
 import type { ExchangeEvent } from '../../src/broker/tokens/exchanges.ts'
 import { withPermit } from '../../src/broker/tokens/exchange-limit.ts'
 import { IdentityFailures } from '../../src/broker/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/broker/tokens/token-cache.ts'
-import type { Attempt } from '../../src/broker/tokens/token.ts'
 import { movedClock } from '../broker/exchange/moved-clock.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { identityOf } from '../fixtures/identity.ts'
-import { listening } from '../fixtures/listening.ts'
 import { identitiesOf, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 import { CACHE_OPTIONS, startWith } from '../broker/tokens/setup.ts'
@@ -36,10 +32,6 @@ export interface FaultySidecar extends AsyncDisposable {
   /** The refreshes of cached tokens, in their order. */
   readonly refreshes: readonly ExchangeEvent[]
   readonly ask: () => Promise<Reply>
-  /** Sends requests to Entra ID through `dispatcher`. Returns the function that ends it. */
-  readonly reroute: (dispatcher: Dispatcher) => () => void
-  /** Ends the next exchanges after this time. Returns the function that ends it. */
-  readonly limitExchanges: (ms: number) => () => void
 }
 
 /** No jitter: the cache retries after its shortest delay. */
@@ -52,21 +44,11 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
   const simulator = onFailure.use(await createSimulator({ now: clock.wall }))
-  let detour: Dispatcher | undefined
-  const dispatcher = simulator.dispatcher.compose(
-    (dispatch) => (options, handler) =>
-      detour === undefined ? dispatch(options, handler) : detour.dispatch(options, handler),
-  )
   const readAssertion = createAssertionReader()
   const failures = new IdentityFailures(clock)
-  const entra = createEntraExchange({ readAssertion, dispatcher, clock })
+  const entra = createEntraExchange({ readAssertion, dispatcher: simulator.dispatcher, clock })
   const exchange = withPermit(entra, { limit: (work) => work(), failures })
-  let limitMs: number | undefined
-  const limited: Attempt = (original, signal, onSent) => {
-    const limits = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)]
-    return exchange(original, AbortSignal.any([signal, ...limits]), onSent)
-  }
-  const retried = startWith(limited, {
+  const retried = startWith(exchange, {
     timeoutMs: 60_000,
     clock,
     budget: createRetryBudget(clock),
@@ -110,18 +92,6 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
       const { status, headers, body } = await roundTrip(port, request(TARGET))
       return { status, retryAfter: headers.get('retry-after'), body: JSON.parse(body) }
     },
-    reroute: (to) => {
-      detour = to
-      return () => {
-        detour = undefined
-      }
-    },
-    limitExchanges: (ms) => {
-      limitMs = ms
-      return () => {
-        limitMs = undefined
-      }
-    },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }
@@ -141,35 +111,4 @@ export async function expectToken(
     currentDate: new Date(clock.wall()),
   })
   expect(payload['appid']).toBe(simulator.clientId)
-}
-
-interface BrokenRoute extends AsyncDisposable {
-  readonly dispatcher: Dispatcher
-}
-
-/** Routes to Entra ID that are broken below HTTP, with real sockets. Use each with `await using`. */
-export const BROKEN_ROUTES = {
-  // Nothing listens on port 1.
-  'a refused connection': () => Promise.resolve(createRoute(1)),
-  'a certificate of an unknown authority': async () => {
-    const authority = await createCertificateAuthority()
-    const { certPem, keyPem } = await authority.issue({ names: ['entra.test'] })
-    const server = await listening(createServer({ cert: certPem, key: keyPem }))
-    return createRoute(server.port, server)
-  },
-} satisfies Record<string, () => Promise<BrokenRoute>>
-
-function createRoute(port: number, server?: AsyncDisposable): BrokenRoute {
-  const connector = buildConnector({})
-  const dispatcher = new Agent({
-    connect: (options, done) =>
-      connector({ ...options, hostname: '127.0.0.1', port: String(port) }, done),
-  })
-  return {
-    dispatcher,
-    [Symbol.asyncDispose]: async () => {
-      await dispatcher.destroy()
-      await server?.[Symbol.asyncDispose]()
-    },
-  }
 }

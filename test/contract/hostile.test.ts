@@ -29,8 +29,6 @@ test('answers the probe of SDKs as IMDS does, with our code', async () => {
 
 test.each([
   ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400],
-  ['an unknown method', request(TOKEN, { method: 'FETCH' }), 400],
-  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
   ['a blank in the target', request('/metadata/ identity'), 400],
   ['headers above 16 kB', request(TOKEN, { headers: { 'X-Pad': 'x'.repeat(17_000) } }), 431],
   ['a target above 16 kB', request(`${TOKEN}&pad=${'x'.repeat(17_000)}`), 431],
@@ -50,7 +48,6 @@ test('closes the connection of a tunnel', async () => {
 })
 
 test.each([
-  ['ends in the middle', { 'Content-Length': '99' }, 'a=b'],
   ['ends in the middle of a chunk', { 'Transfer-Encoding': 'chunked' }, '20\r\nresource='],
   ['has a chunk without a size', { 'Transfer-Encoding': 'chunked' }, 'zz\r\na=b\r\n0\r\n\r\n'],
 ])('rejects a body that %s', async (_, headers, body) => {
@@ -61,15 +58,10 @@ test.each([
   expect(await connection.closed()).toBe('')
 })
 
-test.each(['POST', 'OPTIONS', 'M-SEARCH'])(
-  'answers %s with 405 and the allowed methods',
-  async (method) => {
-    const { status, headers, body } = await roundTrip(server.port, request(TOKEN, { method }))
-    expect(status).toBe(405)
-    expect(headers.get('allow')).toBe('GET')
-    expect(JSON.parse(body)).toMatchObject({ error: 'method_not_allowed' })
-  },
-)
+test('answers an unusual method with 405 and the allowed one', async () => {
+  const { status, headers } = await roundTrip(server.port, request(TOKEN, { method: 'M-SEARCH' }))
+  expect([status, headers.get('allow')]).toEqual([405, 'GET'])
+})
 
 test('answers HEAD with 405 and no body', async () => {
   await using connection = await openConnection(server.port)
@@ -82,7 +74,6 @@ test('answers HEAD with 405 and no body', async () => {
 test.each([
   ['GET', TOKEN],
   ['POST', TOKEN],
-  ['POST', '/nowhere'],
 ])('closes the connection of a %s %s with a megabyte to follow', async (method, target) => {
   await using connection = await openConnection(server.port)
   const headers = { 'Content-Length': String(MEGABYTE.length), 'Content-Type': 'text/plain' }
@@ -95,7 +86,6 @@ test.each([
 test.each([
   [127, 400],
   [128, 431],
-  [2000, 431],
 ])('rejects a forwarded request with %i headers', async (count, status) => {
   const fillers = Array.from({ length: count - 3 }, (_, index) => [`X-${index}`, ''])
   const headers = { ...Object.fromEntries(fillers), 'X-Forwarded-For': '10.0.0.9' }

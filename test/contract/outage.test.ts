@@ -2,12 +2,7 @@ import { rename } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 import { type ErrorCode, ERROR_KINDS } from '../../src/lib/errors.ts'
 import type { FaultInput } from '../../src/tools/simulator/faults/faults.ts'
-import {
-  BROKEN_ROUTES,
-  expectToken,
-  type FaultySidecar,
-  startFaultySidecar,
-} from './faulty-sidecar.ts'
+import { expectToken, type FaultySidecar, startFaultySidecar } from './faulty-sidecar.ts'
 
 const MINUTE_MS = 60_000
 /** Generous: nothing here depends on the speed of the machine. */
@@ -29,21 +24,6 @@ const fault = (code: ErrorCode, input: FaultInput): Outage => ({
   code,
 })
 
-const route = (code: ErrorCode, name: keyof typeof BROKEN_ROUTES): [string, Outage] => [
-  name,
-  {
-    start: async ({ reroute }) => {
-      const broken = await BROKEN_ROUTES[name]()
-      const end = reroute(broken.dispatcher)
-      return async () => {
-        end()
-        await broken[Symbol.asyncDispose]()
-      }
-    },
-    code,
-  },
-]
-
 type Token = Parameters<FaultySidecar['simulator']['rotateToken']>[0]
 
 const projectedToken = (code: ErrorCode, tokenAt: (seconds: number) => Token): Outage => ({
@@ -55,28 +35,11 @@ const projectedToken = (code: ErrorCode, tokenAt: (seconds: number) => Token): O
 })
 
 const OUTAGES: readonly [string, Outage][] = [
-  route('entra_unreachable', 'a refused connection'),
-  route('entra_tls', 'a certificate of an unknown authority'),
   ['a reset', fault('entra_unreachable', { kind: 'reset' })],
   ['a 503', fault('entra_unavailable', { kind: 'unavailable' })],
   // Longer than a caller waits.
   ['a 429', fault('entra_throttled', { kind: 'throttled', retryAfterSeconds: 90 })],
   ['garbage', fault('entra_bad_response', { kind: 'status', status: 200, body: '{"expires_in"' })],
-  [
-    'no response',
-    {
-      start: ({ simulator, limitExchanges }) => {
-        simulator.faults.set([{ kind: 'hang' }])
-        // Long enough for a connection on a busy machine.
-        const end = limitExchanges(2000)
-        return () => {
-          end()
-          simulator.faults.clear()
-        }
-      },
-      code: 'entra_timeout',
-    },
-  ],
   [
     'a projected token that is missing',
     {

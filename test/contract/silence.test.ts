@@ -7,7 +7,7 @@ import { environmentOf, startServe } from '../fixtures/served.ts'
 /** Programs wait this long before they ask again. */
 const RETRY_MS = 500
 
-test.concurrent.each([3, 8.5, 14])(
+test.concurrent.each([3, 8.5])(
   'wimds serve gets a token soon after Entra ID ends a silence of %d s at a cold start',
   async (seconds) => {
     await using simulator = await createSimulator()
