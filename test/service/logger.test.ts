@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LogLevel } from '../../src/service/events.ts'
 import { createLogger } from '../../src/service/logger.ts'
 
-function logging(level: LogLevel = 'info') {
+function logging(level: LogLevel = 'info', isStalled = false) {
   const written: string[] = []
-  const log = createLogger({ level, out: { write: (line) => written.push(line) > 0 } })
+  const out = { write: (line: string) => !isStalled && written.push(line) > 0 }
+  const log = createLogger({ level, out })
   return {
     log,
     written,
@@ -60,5 +61,12 @@ describe('the rate limit', () => {
     const { log } = logging('warn')
     for (let index = 0; index < 50; index += 1) log.info('token_obtained')
     expect([...log.dropped]).toEqual([])
+  })
+  test('counts a line that a stalled output drops, and none that the level drops after it', () => {
+    const { log } = logging('error', true)
+    for (let index = 0; index < 11; index += 1) log.error('exchange_failed')
+    // The end of the window logs a warning.
+    vi.advanceTimersByTime(10_000)
+    expect([...log.dropped]).toEqual([['exchange_failed', 11]])
   })
 })
