@@ -11,6 +11,7 @@ import { serve } from '../../src/tools/simulator/http/serve.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createFolder, type Folder } from '../fixtures/folder.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
+import { BUILT_CLI } from '../fixtures/run-program.ts'
 import { runCommand } from './capture.ts'
 import { startSimulate, formatExternalIssuer } from '../fixtures/simulate.ts'
 import { exchange as requestToken } from './simulator/exchange.ts'
@@ -211,8 +212,7 @@ faults: 3
   )
 
   test('exits with 1 while another process uses the folder, and takes over the folder of a killed one', async () => {
-    const cli = join(import.meta.dirname, '../../src/cli.ts')
-    const first = spawn(process.execPath, [cli, 'simulate', '--dir', directory.path])
+    const first = spawn(process.execPath, [BUILT_CLI, 'simulate', '--dir', directory.path])
     await once(first.stdout, 'data')
     const files = () =>
       Promise.all(['ca.crt', 'env'].map((name) => readFile(directory.file(name), 'utf8')))
