@@ -11,7 +11,7 @@ import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { listening } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../injection/injector/patched.ts'
 import { corrupt, reviews } from './admission-reviews.ts'
-import { fuzzRuns, mutated } from './mutations.ts'
+import { fuzzRuns } from './mutations.ts'
 import { podReview } from '../fixtures/pod-review.ts'
 
 /** Each ServiceAccount has an identity of its own; the ServiceAccounts of one namespace name no client. */
@@ -211,21 +211,6 @@ const VALID = podReview({
     containers: [{ name: 'app', image: 'app:1', env: [{ name: 'A', value: 'b' }] }],
   },
 })
-const PIECES = [
-  ['{', '}', '[', ']', '"', ',', ':', 'null', 'true', '1e999', '-0', '{}', '[]', '""', '\\ud800'],
-  ['\\u0000', '\n', '\0', '\xff', '💥', '"__proto__":{"isAdmin":true},', '"toJSON":1,', '/*'],
-].flat()
-
-test('answers or rejects text that is almost a review', async () => {
-  await fc.assert(
-    fc.asyncProperty(mutated(JSON.stringify(VALID), PIECES), async (body) => {
-      await expectSound(body)
-      expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('isAdmin')
-    }),
-    fuzzRuns(150),
-  )
-})
-
 /** Returns the review with these members of its pod. */
 const withPod = (more: { metadata?: unknown; spec?: object }) => {
   const { request } = VALID
@@ -246,19 +231,16 @@ const SIDECAR = { name: 'wimds', resources: { limits: 'HERE' } }
 
 test.each<[string, string | Buffer]>([
   ['a million lists in each other', nest('"HERE"', '[', ']', 1_000_000)],
-  ['containers that are as deep', nest(withPod({ spec: { containers: 'HERE' } }), '[', ']', 1e6)],
   [
     'resources that are as deep',
     nest(withPod({ spec: { containers: [SIDECAR] }, metadata: INJECTED }), '{"a":', '}', 400_000),
   ],
   ['ten thousand unknown annotations', inject(Object.fromEntries(UNKNOWN))],
   ['an annotation of a megabyte', inject({ 'wimds.io/mode': LONG })],
-  ['an annotation whose name is a megabyte', inject({ [`wimds.io/${LONG}`]: '' })],
   [
     'twenty thousand containers',
     withPod({ spec: { containers: many({ name: 'c', ports: PORTS }) } }),
   ],
-  ['twenty thousand without a name', withPod({ spec: { containers: many({}) } })],
   [
     'a container whose name is a megabyte',
     withPod({ spec: { containers: [{ name: LONG, ports: PORTS }] } }),
@@ -267,7 +249,6 @@ test.each<[string, string | Buffer]>([
   ['four megabytes', ' '.repeat(4_000_000)],
   ['no UTF-8', Buffer.from(JSON.stringify(VALID).replace('orders', '\xff\xfe'), 'latin1')],
   ['a mark of the byte order', `\ufeff${JSON.stringify(VALID)}`],
-  ['nothing', ''],
 ])('answers %s in few words', async (_, body) => {
   const answer = await answerTo(body)
   expect(responseIn(answer)?.uid ?? VALID.request.uid).toBe(VALID.request.uid)

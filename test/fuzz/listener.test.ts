@@ -8,7 +8,7 @@ import { Secret } from '../../src/lib/secret.ts'
 import { openConnection, request } from '../fixtures/connection.ts'
 import { aToken, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
-import { fuzzRuns, mutated } from './mutations.ts'
+import { fuzzRuns } from './mutations.ts'
 import { fuzzedRequest } from './requests.ts'
 import { parseReplies } from './replies.ts'
 
@@ -80,42 +80,9 @@ test('returns a token to valid requests only, in any sequence and in any pieces'
   expect(seen.invalid).toBeGreaterThan(40)
 })
 
-const PIECES = [
-  ['\r\n', '\r', '\n', '\r\n\r\n', ' ', '\t', ...'\0 \xff : % %0d%0a ? & # /../'.split(' ')],
-  ['HTTP/1.0', 'HTTP/1.1', 'GET ', 'POST ', 'Content-Length: 5\r\n', 'Metadata: true\r\n'],
-  ['Transfer-Encoding: chunked\r\n', 'Host: evil.example\r\n', '4294967296', '-1', '1e9', VALID],
-].flat()
-const FORM = 'resource=https://vault.azure.net&client_id=11111111-1111-4111-8111-111111111111'
-const SAMPLES = [
-  VALID,
-  request('/oauth2/token', {
-    method: 'POST',
-    headers: { 'Content-Length': String(FORM.length) },
-    body: FORM,
-  }),
-  request('/msi/token?api-version=2019-08-01&resource=https://vault.azure.net', {
-    headers: { 'X-IDENTITY-HEADER': 'the-secret-of-app-service' },
-  }),
-]
-
-const mutatedRequest = fc.constantFrom(...SAMPLES).chain((start) => mutated(start, PIECES))
-
-test('replies to mutated requests with complete replies or none, and keeps serving', async () => {
-  await fc.assert(
-    fc.asyncProperty(mutatedRequest, cuts, async (bytes, places) => {
-      const received = await exchange(bytes, places)
-      expect(parseReplies(received).length).toBeLessThanOrEqual(20)
-      const proofs = bytes.match(/metadata:\s*true|the-secret-of-app-service/gi) ?? []
-      expect(countTokens(received)).toBeLessThanOrEqual(proofs.length)
-      await expectValidCallerServed()
-    }),
-    fuzzRuns(100),
-  )
-})
-
 test('outlives callers that reset the connection, whatever they sent', async () => {
   await fc.assert(
-    fc.asyncProperty(mutatedRequest, fc.nat(8), async (bytes, waitMs) => {
+    fc.asyncProperty(fuzzedRequest, fc.nat(8), async ({ bytes }, waitMs) => {
       await using connection = await openConnection(server.port)
       connection.pause()
       connection.write(bytes)
@@ -131,5 +98,5 @@ test('outlives callers that reset the connection, whatever they sent', async () 
 test('reports no internal error for any of them', () => {
   const internal = given.replies.filter(({ error }) => error?.code === 'internal')
   expect(internal).toEqual([])
-  expect(given.replies.length).toBeGreaterThan(200)
+  expect(given.replies.length).toBeGreaterThan(100)
 })

@@ -41,7 +41,7 @@ test.each([
 describe('formatCrash', () => {
   const NOW = new Date(0)
 
-  test.each([[undefined], [null], ['eyJhbGciOiJSUzI1NiJ9.e30'], [{ token: ASSERTION }], [42]])(
+  test.each([[undefined], ['eyJhbGciOiJSUzI1NiJ9.e30'], [{ token: ASSERTION }]])(
     'describes %j by its type alone',
     (thrown) => {
       const said: unknown = JSON.parse(formatCrash(thrown, NOW))

@@ -6,7 +6,6 @@ import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { listening } from '../fixtures/listening.ts'
 import { runProgram } from '../fixtures/run-program.ts'
-import { freePort } from '../support/free-port.ts'
 import { captureIo } from '../tools/capture.ts'
 
 type Run = (
@@ -122,14 +121,6 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
       stderr: `wimds probe: http://127.0.0.1:${server.port}/readyz is not 200. Fix: read the log of the sidecar\n`,
     })
   })
-
-  test('waits for a port that is opened later', async () => {
-    const port = await freePort()
-    const result = run([`--port=${port}`, '--timeout=60', '--listening'])
-    const server = createTcpServer().listen(port, '127.0.0.1')
-    expect((await result).code).toBe(0)
-    server.close()
-  })
 })
 
 test('with --live it exits 0 for a process that is alive and not ready', async () => {
@@ -159,16 +150,12 @@ test('rejects --live with --listening', async () => {
   )
 })
 
-test.each([
-  ['--timeout='],
-  ['--timeout=Infinity'],
-  ['--timeout=0.5'],
-  ['--timeout=86401'],
-  ['--port=0x1f40'],
-  ['--port=8e3'],
-])('rejects %s', async (flag) => {
-  const [name, value] = flag.split('=')
-  await expect(probe([flag, '--listening'], captureIo())).rejects.toThrow(
-    new RegExp(`^${name} must be .*, not "${value}"$`),
-  )
-})
+test.each([['--timeout='], ['--timeout=0.5'], ['--timeout=86401'], ['--port=8e3']])(
+  'rejects %s',
+  async (flag) => {
+    const [name, value] = flag.split('=')
+    await expect(probe([flag, '--listening'], captureIo())).rejects.toThrow(
+      new RegExp(`^${name} must be .*, not "${value}"$`),
+    )
+  },
+)
