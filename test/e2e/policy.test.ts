@@ -138,6 +138,7 @@ describe('injection.by policy', () => {
     if (objectsBefore === undefined) return
     const names = PREPEND.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
     await kubectl(['delete', '--ignore-not-found', ...names])
+    await helm('uninstall', RELEASE, '--namespace=wimds', '--no-hooks', '--ignore-not-found')
   })
 
   test('the pods of a Deployment get tokens of their account, and there is no webhook', async () => {
@@ -199,9 +200,10 @@ describe('injection.by policy', () => {
     ['is in a namespace with the label', {}, [GATE], 'labelled'],
     ['opts out there', OUT, [], 'labelled'],
     [
-      'opts in on the network of its node',
+      'is there on the network of its node',
       { annotations: OPT_IN, spec: { hostNetwork: true } },
       [],
+      'labelled',
     ],
     ['opts in on Windows', { annotations: OPT_IN, ...onWindows('kubernetes.io') }, []],
     [
@@ -291,6 +293,8 @@ describe('injection.by policy', () => {
 
   test('helm test succeeds, and helm uninstall leaves nothing', async () => {
     expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=80s')).toContain('Succeeded')
+    // The check before the uninstall would find them.
+    await cluster.namespace.kubectl(['delete', 'deployments,pods', '--all', '--now'])
     await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
     const plain = await admit(optedIn())
     expect(namesOf(plain)).toEqual([])
