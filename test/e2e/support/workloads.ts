@@ -8,7 +8,7 @@ import { DEFAULT_PORT, type RoutingMode } from '../../../src/lib/sidecar-interfa
 export const METADATA = 'http://169.254.169.254'
 
 /** The sidecar's own address, which is the only one in mode env. */
-export const SIDECAR = `http://127.0.0.1:${DEFAULT_PORT}`
+const SIDECAR = `http://127.0.0.1:${DEFAULT_PORT}`
 export const originIn = (mode: RoutingMode) => (mode === 'env' ? SIDECAR : METADATA)
 
 export const TOKEN_PATH = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${VAULT}`
@@ -99,39 +99,27 @@ export type Mode = 'env' | 'loopback' | 'nft' | 'node'
 export const AUTHORITY_FLAG = `--env=AZURE_AUTHORITY_HOST=${AUTHORITY}`
 export const ENTRA_FLAGS = [AUTHORITY_FLAG, `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`]
 
-/** Injects the objects with `wimds inject`, which finds the identities in the accounts. */
-async function injected(
-  mode: Mode,
-  objects: readonly object[],
-  flags: readonly string[] = [],
-): Promise<string> {
-  const input = objects.map((object) => stringify(object)).join('---\n')
-  const { stdout } = await wimds(
-    [
-      'inject',
-      `--mode=${mode}`,
-      `--image=${IMAGES.sidecar}`,
-      `--redirect-image=${IMAGES.redirect}`,
-      `--gate-image=${IMAGES.gate}`,
-      // In mode node the CA is the broker's.
-      ...(mode === 'node' ? [AUTHORITY_FLAG] : ENTRA_FLAGS),
-      ...flags,
-      '-',
-    ],
-    { input },
-  )
-  return stdout
-}
-
-/** Injects the pods. The accounts are not in the result: they are in the cluster already. */
+/**
+ * Injects the pods by `wimds inject`, which finds their identities in the accounts. These are not in the result, since they are
+ * in the cluster already.
+ */
 export async function injectedPods(
   mode: Mode,
   accounts: readonly object[],
   pods: readonly object[],
   flags: readonly string[] = [],
 ): Promise<string> {
-  const documents = (await injected(mode, [...accounts, ...pods], flags)).split('---\n')
-  return documents.slice(accounts.length).join('---\n')
+  const images = [
+    `--image=${IMAGES.sidecar}`,
+    `--redirect-image=${IMAGES.redirect}`,
+    `--gate-image=${IMAGES.gate}`,
+  ]
+  // In mode node the CA is the broker's.
+  const entra = mode === 'node' ? [AUTHORITY_FLAG] : ENTRA_FLAGS
+  const input = [...accounts, ...pods].map((object) => stringify(object)).join('---\n')
+  const args = ['inject', `--mode=${mode}`, ...images, ...entra, ...flags, '-']
+  const { stdout } = await wimds(args, { input })
+  return stdout.split('---\n').slice(accounts.length).join('---\n')
 }
 
 export interface Reply {
