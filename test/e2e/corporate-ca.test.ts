@@ -3,11 +3,9 @@ import { beforeAll, expect, test } from 'vitest'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa } from './support/entra.ts'
-import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { agentReady, inAgentNamespace, installAgent, startAgent } from './support/node-agent.ts'
-import { wimds } from './support/run.ts'
-import { ACCOUNT, appPod, AUTHORITY_FLAG, injectedPods, STAY } from './support/workloads.ts'
+import { ACCOUNT, appPod, injectedPods, STAY } from './support/workloads.ts'
 import { stringify } from 'yaml'
 
 const NAMESPACE = 'wimds-e2e-ca'
@@ -15,15 +13,6 @@ const NAMESPACE = 'wimds-e2e-ca'
 const cluster = testCluster(NAMESPACE)
 
 beforeAll(() => cluster.namespace.create(ACCOUNT))
-
-/** Creates a pod whose sidecar trusts the CA that the annotation names, and no other private one. */
-async function createPod(name: string, annotations: Record<string, string>): Promise<void> {
-  const pod = appPod({ name, account: 'app', script: STAY, annotations })
-  const input = [ACCOUNT, pod].map((object) => stringify(object)).join('---\n')
-  const images = [`--image=${IMAGES.sidecar}`, `--redirect-image=${IMAGES.redirect}`]
-  const { stdout } = await wimds(['inject', ...images, AUTHORITY_FLAG, '-'], { input })
-  await cluster.namespace.kubectl(['apply', '--validate=strict', '-f', '-'], stdout)
-}
 
 const configMap = (name: string, data: Record<string, string>) =>
   stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data })
@@ -52,7 +41,9 @@ const APPLY = ['apply', '--server-side', '--force-conflicts', '-f', '-']
 test('a CA that is rotated is trusted without a restart', async () => {
   const { caPem: otherCa } = await createCertificateAuthority()
   await cluster.namespace.create(configMap('rotated', { 'ca.crt': otherCa }))
-  await createPod('rotated', { 'wimds.io/ca-config-map': 'rotated' })
+  const annotations = { 'wimds.io/ca-config-map': 'rotated' }
+  const pod = appPod({ name: 'rotated', account: 'app', script: STAY, annotations })
+  await cluster.namespace.create(await injectedPods('loopback', [ACCOUNT], [pod]))
   await cluster.namespace.ready('rotated')
   await expectUntrusted('rotated')
   const both = configMap('rotated', { 'ca.crt': otherCa + (await clusterCa()) })

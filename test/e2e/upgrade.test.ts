@@ -109,20 +109,21 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     await createPods('later')
   })
 
-  test.each(MODES)('pods of both versions get tokens in mode %s', async (mode) => {
-    expect(imageOf(await get(`earlier-${mode}`))).toBe(imageIn(EARLIER_IMAGES, mode))
-    expect(imageOf(await get(`later-${mode}`))).toBe(imageIn(IMAGES, mode))
-    await expectToken(`earlier-${mode}`, mode)
-    await expectToken(`later-${mode}`, mode)
-  })
-
-  test.each(MODES)('a pod of the earlier version is injected again in mode %s', async (mode) => {
-    const once = await injectAgain(await get(`earlier-${mode}`))
-    const later = await get(`later-${mode}`)
-    expect(imageOf(once)).toBe(imageOf(later))
-    expect(initContainersOf(once)).toEqual(initContainersOf(later))
-    expect((await injectAgain(once)).spec).toEqual(once.spec)
-  })
+  test.each(MODES)(
+    'in mode %s pods of both versions get tokens, and the earlier one is injected again like the later',
+    async (mode) => {
+      const [earlier, later] = [await get(`earlier-${mode}`), await get(`later-${mode}`)]
+      expect([earlier, later].map(imageOf)).toEqual([
+        imageIn(EARLIER_IMAGES, mode),
+        imageIn(IMAGES, mode),
+      ])
+      for (const name of ['earlier', 'later']) await expectToken(`${name}-${mode}`, mode)
+      const once = await injectAgain(earlier)
+      expect(imageOf(once)).toBe(imageOf(later))
+      expect(initContainersOf(once)).toEqual(initContainersOf(later))
+      expect((await injectAgain(once)).spec).toEqual(once.spec)
+    },
+  )
 
   test('no creation of a pod fails during the downgrade', async () => {
     expect(await helmUnderLoad('rollback', RELEASE, '1')).toEqual([])
