@@ -1,8 +1,7 @@
 /** Writes what values change in the rendered objects and in the notes as lines of text, for the golden files. */
 import { cp, rename, writeFile } from 'node:fs/promises'
-import { parseAllDocuments } from 'yaml'
 import type { Folder } from '../fixtures/folder.ts'
-import { CHART, template, type Values } from './helm.ts'
+import { CHART, parseDocuments, template, type Values } from './helm.ts'
 
 /** Copies the chart so that its notes are an object, since `helm template` leaves them out. Returns its path. */
 export async function copyWithNotes({ path, file }: Folder): Promise<string> {
@@ -16,19 +15,15 @@ export async function copyWithNotes({ path, file }: Folder): Promise<string> {
   return path
 }
 
-/** Describes the lines that the values add and remove, by object, and the objects that they remove. */
-export async function describeEffects(
-  chart: string,
-  base: readonly Values[],
-  values: readonly Values[],
-): Promise<string> {
-  const [usual, found] = await Promise.all(
-    [base, [...base, ...values]].map(async (each) => listLines(await template(each, { chart }))),
-  )
-  const names = [...new Set([...(usual?.keys() ?? []), ...(found?.keys() ?? [])])].toSorted()
+/** The lines of each object, by its kind and name. */
+type Lines = ReadonlyMap<string, ReadonlySet<string>>
+
+/** Describes the lines that were added and removed, by object, and the objects that were removed. */
+export function describeEffects(usual: Lines, found: Lines): string {
+  const names = [...new Set([...usual.keys(), ...found.keys()])].toSorted()
   return names
     .flatMap((name) => {
-      const [before = new Set<string>(), after] = [usual?.get(name), found?.get(name)]
+      const [before = new Set<string>(), after] = [usual.get(name), found.get(name)]
       if (after === undefined) return [`- ${name}`]
       const lines = [
         ...[...before].filter((line) => !after.has(line)).map((line) => `  - ${line}`),
@@ -41,17 +36,15 @@ export async function describeEffects(
 
 /** Returns the notes that Helm prints after an installation. */
 export async function renderNotes(chart: string, values: readonly Values[]): Promise<string> {
-  const [document] = parseAllDocuments(
-    await template([...values, ['--show-only=templates/notes.yaml']], { chart }),
-  )
-  return String(document?.get('notes'))
+  const only = ['--show-only=templates/notes.yaml']
+  const [document] = parseDocuments(await template([...values, only], { chart }))
+  return document.notes
 }
 
-/** Returns the lines of each object, by its kind and name. */
-function listLines(output: string): ReadonlyMap<string, ReadonlySet<string>> {
+export async function renderLines(chart: string, values: readonly Values[]): Promise<Lines> {
+  const output = await template(values, { chart })
   return new Map(
-    parseAllDocuments(output).map((document) => {
-      const { kind, metadata, ...others } = document.toJS()
+    parseDocuments(output).map(({ kind, metadata, ...others }) => {
       const { name, ...more } = metadata
       return [
         `${kind} ${name}`.trim(),

@@ -71,13 +71,15 @@ const Manifest = z.looseObject({
   kind: z.string(),
   metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()) }),
 })
-export type Manifest = z.infer<typeof Manifest>
 
-/** Returns the objects in the output of `helm template`. A duplicate key would be an error. */
-export const parseManifests = (output: string): Manifest[] =>
+/** Returns the documents in the output of `helm template`. Throws for a duplicate key. */
+export const parseDocuments = (output: string) =>
   parseAllDocuments(output).map((document) => {
     if (document.errors.length > 0) throw new Error(String(document.errors))
-    return Manifest.parse(document.toJS())
+    return document.toJS()
   })
+
+export const parseManifests = (output: string) =>
+  parseDocuments(output).map((document) => Manifest.parse(document))
 
 export const render = async (...values: readonly Values[]) => parseManifests(await template(values))

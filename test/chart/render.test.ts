@@ -1,11 +1,20 @@
 /** What the chart renders, and the values that it rejects. Read a change of golden/ as one of the chart. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { parse, parseAllDocuments, stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { createFolder } from '../fixtures/folder.ts'
-import { copyWithNotes, describeEffects, renderNotes } from './effects.ts'
-import { CHART, HELMS, parseManifests, render, RELEASE, template, type Values } from './helm.ts'
+import { copyWithNotes, describeEffects, renderLines, renderNotes } from './effects.ts'
+import {
+  CHART,
+  HELMS,
+  parseDocuments,
+  parseManifests,
+  render,
+  RELEASE,
+  template,
+  type Values,
+} from './helm.ts'
 import {
   BY_POLICY,
   type Group,
@@ -30,8 +39,8 @@ test('runs with Helm 3 and Helm 4', () => {
 describe.each(HELMS)('Helm $version', (helm) => {
   /** Returns each object as text, in the order of the texts: the order of the kinds depends on the version of Helm. */
   const renderTexts = async (...values: readonly Values[]) =>
-    parseAllDocuments(await template(values, { helm }))
-      .map((document) => withoutVersion(stringify(document.toJS(), { lineWidth: 0 })))
+    parseDocuments(await template(values, { helm }))
+      .map((document) => withoutVersion(stringify(document, { lineWidth: 0 })))
       .toSorted()
 
   test('renders the objects of golden/', async () => {
@@ -63,8 +72,10 @@ test.each<[string, Group]>([
   const found = [
     `# The notes of the values that others are compared with\n${await renderNotes(chart, base)}`,
   ]
+  const usual = await renderLines(chart, base)
   for (const [title, values] of Object.entries(cases)) {
-    found.push(`${title}\n${await describeEffects(chart, base, values)}\n`)
+    const lines = await renderLines(chart, [...base, ...values])
+    found.push(`${title}\n${describeEffects(usual, lines)}\n`)
   }
   await expect(withoutVersion(found.join('\n'))).toMatchFileSnapshot(`golden/values-${name}.txt`)
 })
