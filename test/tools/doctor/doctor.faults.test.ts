@@ -1,14 +1,11 @@
 /** What `wimds doctor` makes of misconfigurations: each fault by its code, with its fix. */
-import { chmod, realpath, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { BILLING, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import type { Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { listening } from '../../fixtures/listening.ts'
-import { becomeUser, copyCli, runNode, scriptOf } from '../../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
-import { diagnose, readReport, startSidecar } from './run-doctor.ts'
+import { diagnose, startSidecar } from './run-doctor.ts'
 
 let served: Awaited<ReturnType<typeof startSidecar>>
 let simulator: Simulator
@@ -115,14 +112,6 @@ test('names another program on the port of the sidecar', async () => {
   ])
 })
 
-test('names each problem of an identities file with its line', async () => {
-  const file = join(dirname(simulator.caFile), 'broken.yaml')
-  await writeFile(file, 'identities:\n  - name: orders\n    clientID: nonsense\n')
-  const { failures, find } = await check({ WIMDS_CONFIG: file })
-  expect(failures).toEqual(['settings: settings_invalid'])
-  expect(find('settings')[0]?.details.join('\n')).toMatch(/broken\.yaml.*(?:clientID|3)/)
-})
-
 test('is neither right nor wrong about a route whose mode is not known', async () => {
   const { code, failures, find } = await check({ WIMDS_MODE: '' })
   expect({ code, failures }).toEqual({ code: 2, failures: [] })
@@ -150,26 +139,6 @@ test.each<[Env]>([[{}], [{ AZURE_CLIENT_ID: REPORTS.clientId }], [{ AZURE_TENANT
     expect(fixes).toContain('projected volume')
     expect(fixes).not.toContain('create a federated credential')
     expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
-  },
-)
-
-test.skipIf(process.getuid?.() !== 0)(
-  'names a token file that the user of the sidecar may not read',
-  async () => {
-    const file = await realpath(simulator.tokenFile)
-    await chmod(dirname(simulator.caFile), 0o755)
-    await chmod(file, 0o600)
-    try {
-      using copy = await copyCli()
-      const script = becomeUser(1501) + scriptOf(copy.cli, ['doctor', '-o', 'json'])
-      const { stdout } = await runNode(['-e', script], served.env)
-      const { failures, problems, fixes } = readReport(stdout)
-      expect(failures).toEqual(['projected_token: assertion_unreadable'])
-      expect(problems[0]?.problem).toMatch(/cannot be read: EACCES$/)
-      expect(fixes).toMatch(/defaultMode.*fsGroup/)
-    } finally {
-      await chmod(file, 0o644)
-    }
   },
 )
 

@@ -40,7 +40,7 @@ export async function diagnose(args: readonly string[], env: Env = {}) {
 }
 
 /** Parses a report. */
-export function readReport(stdout: string) {
+function readReport(stdout: string) {
   const report: DoctorReport = JSON.parse(stdout)
   const { checks } = report
   const failed = checks.filter(({ status }) => status === 'failed')

@@ -268,19 +268,11 @@ test('passes an installation by a policy, which it names', async () => {
   ])
 })
 
-test('sends the image of the webhook, in a pod that policies admit', async () => {
+test('sends the image of the webhook', async () => {
   using fake = fakeKubectl(answersOf({}))
   await diagnose(['--cluster'], fake.env)
   const { spec } = JSON.parse(await fake.inputOf('create --dry-run=server'))
-  expect(spec.containers).toMatchObject([
-    {
-      image: IMAGE,
-      livenessProbe: { exec: {} },
-      readinessProbe: { exec: {} },
-      securityContext: { readOnlyRootFilesystem: true },
-      resources: { requests: { cpu: '10m' }, limits: { cpu: '20m' } },
-    },
-  ])
+  expect(spec.containers).toMatchObject([{ image: IMAGE }])
 })
 
 describe('the check of pods', () => {

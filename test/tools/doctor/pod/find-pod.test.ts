@@ -44,12 +44,18 @@ const PODS = [
   podOf('orders-waiting', false, '2026-01-02T00:00:00Z'),
   podOf('orders-ready', true, '2026-01-03T00:00:00Z'),
 ]
+const newest = podOf('orders-newest', false, '2026-01-04T00:00:00Z')
+const EVICTED = { ...newest, status: { phase: 'Failed', reason: 'Evicted' } }
+const LEAVING = {
+  ...newest,
+  metadata: { ...newest.metadata, deletionTimestamp: '2026-01-06T00:00:00Z' },
+}
 
 test.each([
   ['deploy/orders', 'get deploy orders', 'orders-waiting', PODS],
   ['shop/orders', 'get deployments,statefulsets,', 'orders-waiting', PODS],
-  ['deploy/orders', 'get deploy orders', 'orders-ready', PODS.filter((_, at) => at !== 1)],
-])('finds a pod of %s, first one that is not ready', async (text, call, name, items) => {
+  ['deploy/orders', 'get deploy orders', 'orders-ready', [...PODS.slice(2), EVICTED, LEAVING]],
+])('finds a pod of %s, first one that lives and is not ready', async (text, call, name, items) => {
   const workload = text === 'shop/orders' ? { kind: 'List', items: [deployment] } : deployment
   const { found, calls } = await find(
     text,
@@ -59,22 +65,6 @@ test.each([
   )
   expect(found).toMatchObject({ name, namespace: 'shop' })
   expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'shop/orders')
-})
-
-test('prefers a pod that lives to one that was evicted, and to one that is being deleted', async () => {
-  const evicted = podOf('orders-evicted', false, '2026-01-04T00:00:00Z')
-  const leaving = podOf('orders-leaving', false, '2026-01-05T00:00:00Z')
-  const items = [
-    ...PODS.slice(2),
-    { ...evicted, status: { phase: 'Failed', reason: 'Evicted' } },
-    { ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: '2026-01-06T00:00:00Z' } },
-  ]
-  const { found } = await find(
-    'deploy/orders',
-    answer('get deploy orders', deployment),
-    answer('get pods --selector', { items }),
-  )
-  expect(found).toMatchObject({ name: 'orders-ready' })
 })
 
 test('says of a workload that there is no kubectl', async () => {
