@@ -80,23 +80,6 @@ test('allows only the resources of an identity, in every spelling', async () => 
   }
 })
 
-test('uses the token file and the authority of the identity', async () => {
-  const token = join(dirname(simulator.caFile), 'own-token')
-  await writeFile(token, await readFile(simulator.tokenFile))
-  await writeAtOnce(
-    file,
-    identities(
-      `${orders()}, tokenFile: ${token}, tenantId: ${simulator.tenantId}, authorityHost: "${simulator.authorityHost}"`,
-    ),
-  )
-  await using sidecar = await start({
-    AZURE_FEDERATED_TOKEN_FILE: '',
-    AZURE_TENANT_ID: '',
-    AZURE_AUTHORITY_HOST: 'https://login.nowhere.example',
-  })
-  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
-})
-
 test('prefetches the resources of each identity', async () => {
   await writeAtOnce(file, identities(`${invoices}, prefetch: [${VAULT}]`))
   simulator.log.clear()

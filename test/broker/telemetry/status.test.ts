@@ -154,7 +154,7 @@ describe('the state', () => {
       problems: [
         {
           summary: 'no identity is configured, so a request without client_id gets no token',
-          failure: { code: 'identity_not_found' },
+          failure: { code: 'identity_not_found', fix: expect.stringContaining('AZURE_CLIENT_ID') },
         },
       ],
     })
