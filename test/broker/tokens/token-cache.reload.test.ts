@@ -79,18 +79,18 @@ describe('a key whose identity is exchanged in another way', () => {
   })
 
   test.each([
-    ['', replacedBy(change)],
-    [' if it was removed in between', REMOVED],
-  ])('has a new exchange for callers that ask from then on%s', async (_, find) => {
+    ['', replacedBy(change), 'assertion_refused'],
+    [' if it was removed in between', REMOVED, 'overloaded'],
+  ] as const)('has a new exchange for callers that ask from then on%s', async (_, find, error) => {
     const { entra, cache, get } = setUp()
-    entra.behave({ error: 'assertion_refused', latencyMs: 100 }, { latencyMs: 200 })
+    entra.behave({ error, latencyMs: 100 }, { latencyMs: 200 })
     const before = ask(get, VAULT)
     cache.updateIdentities(find)
     const after = ask(get, changed)
     await vi.advanceTimersByTimeAsync(100)
     const later = ask(get, changed)
     await vi.advanceTimersByTimeAsync(100)
-    expect((await before).text).toBe('assertion_refused')
+    expect((await before).text).toBe(error)
     expect(await after).toMatchObject({ text: `${VAULT.scope} #2`, tookMs: 200 })
     expect(await later).toMatchObject({ text: `${VAULT.scope} #2`, tookMs: 100 })
     expect(cache.entries()).toMatchObject([{ request: changed }])
