@@ -216,7 +216,7 @@ test('looks for the sandboxes of waiting pods at once when the runtime has chang
 })
 
 test('looks for the sandbox of a new pod five times a second at first, then every two seconds', async () => {
-  const { add, calls, onFailure, runtime } = setUp()
+  const { add, calls, onFailure, reconciler, runtime } = setUp()
   runtime.hasSandbox = false
   void add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(1000)
@@ -226,6 +226,7 @@ test('looks for the sandbox of a new pod five times a second at first, then ever
   await vi.advanceTimersByTimeAsync(60_000)
   expect(calls.mock.calls.length - before).toBeLessThanOrEqual(31)
   expect(onFailure).not.toHaveBeenCalled()
+  expect(reconciler.longestPendingMs()).toBe(0)
 })
 
 test('does not shorten the backoff after a failure when sandboxes change', async () => {
@@ -276,6 +277,10 @@ test('reports again and again why the broker refuses a pod, until it serves it',
   await vi.advanceTimersByTimeAsync(120_000)
   expect(onFailure).toHaveBeenCalledTimes(reported)
   expect(onRoute).toHaveBeenCalledTimes(1)
+  await broker.refuse('not valid any more')
+  await vi.advanceTimersByTimeAsync(1000)
+  // The backoff begins anew.
+  expect(onFailure).toHaveBeenCalledTimes(reported + 2)
 })
 
 test('forgets a pod that could not be routed when it is deleted, without waiting for the backoff', async () => {
