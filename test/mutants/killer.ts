@@ -1,6 +1,14 @@
 /** Runs the tests of a mutant in a copy of the repository, and finds the one that notices it. */
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { type Mutant, ROOT } from './list.ts'
@@ -132,6 +140,8 @@ export async function findKiller(
 
 export function copyRepository(): string {
   const copy = mkdtempSync(join(tmpdir(), 'wimds-mutants-'))
+  // Brokers of mode node have another user.
+  chmodSync(copy, 0o755)
   const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
     cwd: ROOT,
     encoding: 'utf8',
