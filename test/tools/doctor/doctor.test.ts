@@ -44,6 +44,7 @@ test('exits 0 when all checks pass, and prints the settings that differ from the
   expect(out).not.toContain('WIMDS_MAX_CONNECTIONS')
   expect(out).toContain(`✓ sidecar (127.0.0.1:${served.sidecar.port}): listens and is ready`)
   expect(out).toContain('– route (169.254.169.254:80): not needed in mode env')
+  expect(out).toContain(`issuer    ${simulator.issuer.issuer}\n`)
   expect(out).toContain(' subject   system:serviceaccount:shop:orders')
   expect(out).toContain('✓ clock: the clock of this machine is ')
   expect(out).toContain('✓ token exchange (default → https://management.azure.com/): token until')

@@ -228,11 +228,8 @@ test.each<[PodChanges, RegExp, RegExp]>([
   [{ sidecar: { state: MISSING } }, /configmap "x" not found/, /wimds\.io\/config-map/],
   [{ sidecar: crashed(64, 'Error') }, /exit code 64/, /kubectl logs .*orders -c wimds$/],
   [{ sidecar: crashed(137, 'OOMKilled') }, /OOMKilled/, /memory-limit/],
-  [
-    { phase: 'Succeeded', sidecar: { state: ENDED } },
-    /has ended with the pod$/,
-    /while the pod is running/,
-  ],
+  [{ phase: 'Succeeded', sidecar: { state: ENDED } }, /has ended with the pod$/, /while the pod/],
+  [{ phase: 'Failed', sidecar: { state: ENDED } }, /has ended with the pod$/, /while the pod/],
 ])('explains a sidecar that does not run: %j', async (changes, message, fix) => {
   const { failures, problems, fixes, find, calls } = await check([getPod(changes)])
   expect(failures).toEqual(['sidecar_container: sidecar_not_running'])
