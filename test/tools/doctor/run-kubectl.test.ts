@@ -1,9 +1,10 @@
 /** A login that asks the person: kubectl runs an exec plugin, which writes a prompt and waits. And what ends with doctor. */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { expect, test, vi } from 'vitest'
 import { createKubectl } from '../../../src/tools/doctor/kubectl.ts'
 import { TIMED_OUT } from '../../../src/tools/doctor/run-kubectl.ts'
@@ -62,25 +63,20 @@ test('says without a terminal that a login may wait, without its code', async ()
 
 test('ends kubectl with a doctor that is told to end', async () => {
   using folder = createFolder()
-  const [started, ended] = [folder.file('started'), folder.file('ended')]
-  folder.write(
-    'kubectl',
-    `#!/bin/sh
-trap 'echo > ${ended}; exit' TERM
-echo > ${started}
-while :; do /bin/sleep 0.05; done
-`,
-    0o755,
-  )
+  // A reader opens it once a program has it open, and is at its end when no program has.
+  const held = folder.file('held')
+  execFileSync('mkfifo', [held])
+  folder.write('kubectl', `#!/bin/sh\nexec /bin/sleep 120 3> ${held}\n`, 0o755)
   const doctor = spawn(process.execPath, ['src/cli.ts', 'doctor', 'orders'], {
     env: { PATH: folder.path },
     stdio: 'ignore',
   })
   const exit = once(doctor, 'exit')
-  await vi.waitUntil(() => existsSync(started), { timeout: 60_000 })
+  const reading = createReadStream(held)
+  await once(reading, 'open')
   doctor.kill()
   expect(await exit).toEqual([null, 'SIGTERM'])
-  await vi.waitUntil(() => existsSync(ended), { timeout: 60_000 })
+  await finished(reading.resume())
 })
 
 test('does not wait for a program that kubectl has started, once it is told to end', async () => {
