@@ -116,7 +116,7 @@ function sortBy<Item>(items: readonly Item[], keysOf: (item: Item) => readonly u
 }
 
 type Problem = StatusDocument['problems'][number]
-export type ShownFailure = NonNullable<Problem['failure']>
+type ShownFailure = NonNullable<Problem['failure']>
 
 /** Renders each problem, and the command for a diagnosis; nothing if there is no problem. */
 export function renderProblems(status: StatusDocument, pod?: string): Html {
@@ -144,7 +144,7 @@ function findTone({ failure, servedUntil, withoutToken }: Problem, { state }: St
 }
 
 /** Renders the failure of a row: only its code if a problem above has its fix. */
-export function renderRowFailure(failure: ShownFailure, { problems }: StatusDocument): Html {
+function renderRowFailure(failure: ShownFailure, { problems }: StatusDocument): Html {
   const { code, fix } = failure
   const isExplained = problems.some(({ failure: of }) => of?.code === code && of.fix === fix)
   return isExplained ? renderCode(code) : renderFailure(failure)

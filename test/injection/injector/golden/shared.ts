@@ -6,7 +6,7 @@ export type Cases = Readonly<Record<string, Case>>
 export type Variables = Readonly<Record<string, string | object>>
 
 export const ENV = { 'wimds.io/mode': 'env' }
-export const NFT = { 'wimds.io/mode': 'nft' }
+const NFT = { 'wimds.io/mode': 'nft' }
 export const NODE = { 'wimds.io/mode': 'node' }
 export const PASS_THROUGH = { ...NFT, 'wimds.io/pass-through': '/metadata/instance' }
 export const AZWI = 'azure.workload.identity/'
