@@ -95,6 +95,7 @@ export function createSemaphore({
 /** Calls `work` unless a call for the key is inflight, whose result is returned instead. Caches nothing. */
 export type SingleFlight<T> = (key: string, work: () => Promise<T>) => Promise<T>
 
+/** Creates the function that callers of the same keys share. */
 export function createSingleFlight<T>(): SingleFlight<T> {
   const inflight = new Map<string, Promise<T>>()
   return (key, work) => {

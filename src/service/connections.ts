@@ -187,6 +187,7 @@ export function hasInflightRequest({ pending }: Connection): boolean {
   return last?.req.complete === true && !last.writableEnded
 }
 
+/** Returns the value that would be the first after sorting; undefined if there is none. */
 export function findFirst<T>(
   values: readonly T[],
   compare: (one: T, other: T) => number,

@@ -86,7 +86,10 @@ function rejectDocument(url: URL, reason: string): never {
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 1_048_576
 
-/** Fetches a JSON document of this schema as Entra ID does: https, no redirects, a size cap. Throws an error whose message is the reason if it cannot be used. */
+/**
+ * Fetches a JSON document of this schema as Entra ID does: https, no redirects, a size cap. Throws an error whose message is the
+ * reason if it cannot be used.
+ */
 async function fetchDocument<T>(url: URL, schema: z.ZodMiniType<T>, network: Network): Promise<T> {
   const settings = { ...network, tokenProxy: undefined, timeoutMs: TIMEOUT_MS }
   const { dispatcher } = createExchangeDispatchers(settings)
