@@ -82,9 +82,14 @@ async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promise<Outc
     if (created?.spec.initContainers?.some((each) => each.name === SIDECAR) === true) {
       return passed(`injects a pod in the namespace ${namespace} (dry run)`)
     }
-    return notChecked(
-      `the API server admits a pod of the namespace ${namespace} without the sidecar that it asks for: the webhook does not review this namespace, or failurePolicy is Ignore, and the API server does not reach it`,
-    )
+    if ((await state.getReviewedNamespaces())?.has(namespace) !== true) {
+      return notChecked(`it reviews no pod of the namespace ${namespace}`)
+    }
+    return failed({
+      code: 'webhook_unavailable',
+      problem: `the API server admits a pod of the namespace ${namespace} without the sidecar that it asks for: the webhook does not answer, and its failurePolicy is Ignore`,
+      fix: REACH,
+    })
   }
   const refusal = findRefusal(result, 'a pod that asks for a sidecar')
   if (refusal === undefined || !OWN_WEBHOOK.test(refusal.name)) {

@@ -177,6 +177,12 @@ test.each<[string, Cluster, string, RegExp]>([
     /certificates\.caBundle/,
   ],
   [
+    'whose pods are admitted without the sidecar, since failurePolicy is Ignore',
+    { dryRun: { stdout: '{"spec":{}}' }, namespaces: { 'wimds-system': {} } },
+    'webhook: webhook_unavailable',
+    /^the API server admits a pod of the namespace wimds-system .*Ignore\nsee whether replicas/,
+  ],
+  [
     'with a pod that asks for a sidecar and has none',
     { pods: [pod('orders', { annotations: ASKS })] },
     'injected_pods: pod_not_injected',
@@ -230,7 +236,7 @@ test('passes a webhook that rejects the pod itself: it has answered', async () =
 
 test.each([
   ['another webhook refuses the pod', failing(`: admission webhook "x.y" denied the request: no`)],
-  ['it does not review this namespace, or is not reached', { stdout: '{"spec":{}}' }],
+  ['it does not review this namespace', { stdout: '{"spec":{}}' }],
 ])('does not judge the webhook if %s', async (_, dryRun) => {
   const { find, code } = await check({ dryRun })
   expect(find('webhook')).toMatchObject([{ status: 'not_checked' }])
