@@ -1,5 +1,6 @@
 /** Checks a pod from outside: its specification and state by kubectl, and then its status document. */
 import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
+import { scrub } from '../../../lib/secret.ts'
 import { DEFAULT_ADMIN_PORT } from '../../../lib/sidecar-interface.ts'
 import type { Finding, Sections } from '../doctor-report.ts'
 import {
@@ -64,7 +65,8 @@ function describePod({ status }: ClusterPod): Outcome {
   const unscheduled = conditions.find(
     (each) => each.type === 'PodScheduled' && each.status === 'False',
   )
-  return passed(joinTexts(`exists, in phase ${phase}`, reason, message, unscheduled?.message))
+  const found = joinTexts(`exists, in phase ${phase}`, reason, message, unscheduled?.message)
+  return passed(scrub(found))
 }
 
 /** Checks a pod of mode node, which has no sidecar. */

@@ -429,8 +429,8 @@ test('fails if the pod cannot be read, and checks nothing else', async () => {
 test.each<[PodChanges, string]>([
   [{ phase: 'Pending', status: UNSCHEDULED }, 'Pending: 0/3 nodes are available'],
   [
-    { phase: 'Failed', status: { reason: 'Evicted', message: 'low on memory' } },
-    'Failed: Evicted: low on memory',
+    { phase: 'Failed', status: { reason: 'Evicted', message: 'memory: eyJhbGciOiJSUzI1NiJ9.x.y' } },
+    'Failed: Evicted: memory: [redacted]',
   ],
 ])('says why the pod does not run: %j', async (changes, phase) => {
   const { find } = await check([getPod(changes)])
