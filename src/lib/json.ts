@@ -1,4 +1,4 @@
-/** Reads what other programs send: JSON that may be malformed, and bodies that may not end. */
+/** Parses JSON from outside, which may be malformed. */
 import * as z from 'zod/mini'
 
 /** Returns the parsed value; undefined if the text is not JSON. */
@@ -22,20 +22,4 @@ export function listOf<T extends z.ZodMiniType>(element: T) {
   return z.custom<z.input<T>[]>(
     (value) => Array.isArray(value) && value.every((each) => element.safeParse(each).success),
   )
-}
-
-/** Returns the whole body as UTF-8. Throws the error of `createError` once it exceeds `maxBytes`. */
-export async function readBody(
-  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  maxBytes: number,
-  createError: () => Error,
-): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > maxBytes) throw createError()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }

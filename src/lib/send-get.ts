@@ -1,7 +1,7 @@
 /** Sends requests to servers of this machine, and to those that people name. */
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
-import { readBody } from './json.ts'
+import { readBody } from './read-body.ts'
 
 export interface GetOptions {
   /** Time limit of the whole request. */

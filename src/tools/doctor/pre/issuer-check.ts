@@ -4,7 +4,8 @@ import * as z from 'zod/mini'
 import type { Config } from '../../../broker/config/config.ts'
 import { createExchangeDispatchers } from '../../../broker/exchange/dispatcher.ts'
 import { errorMessage } from '../../../lib/describe-error.ts'
-import { parseJson, readBody } from '../../../lib/json.ts'
+import { parseJson } from '../../../lib/json.ts'
+import { readBody } from '../../../lib/read-body.ts'
 import {
   describeInternalIssuer,
   isInternalIssuer,

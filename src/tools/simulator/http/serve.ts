@@ -7,7 +7,7 @@ import {
 } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Socket } from 'node:net'
-import { readBody } from '../../../lib/json.ts'
+import { readBody } from '../../../lib/read-body.ts'
 import type { IssuedCertificate } from '../../../lib/x509.ts'
 import { formatLocalAddress } from '../../local-host.ts'
 import type { Handler } from './handler.ts'
