@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * Returns the delay in milliseconds after so many failures in a row: between half and all of a time that
- * doubles from 1 s to 30 s. `random` returns [0, 1); it keeps replicas from retrying at the same moment.
+ * doubles from 1 s to 30 s. The jitter keeps replicas from retrying at the same moment.
  */
-export function backoffMs(failures: number, random: () => number = Math.random): number {
-  return Math.min(30_000, 1000 * 2 ** (failures - 1)) * (1 - random() / 2)
+export function backoffMs(failures: number): number {
+  return Math.min(30_000, 1000 * 2 ** (failures - 1)) * (1 - Math.random() / 2)
 }
 
 /** Resolves after that many milliseconds, or at once when the pause is aborted. */

@@ -2,7 +2,7 @@
 import { cpSync, readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
+import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
 import { findCommands } from '../docs/pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import {
@@ -126,7 +126,7 @@ test.each(['env', 'node'])('an injected pod gets a token in mode %s', async (mod
 
 async function doctor(...args: readonly string[]) {
   const { stdout } = await wimds(['doctor', ...args, '-o', 'json'], { allow: [0, 1, 2] })
-  const { checks }: DoctorReport = JSON.parse(stdout)
+  const { checks }: Sections = JSON.parse(stdout)
   return checks
 }
 

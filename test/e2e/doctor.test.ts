@@ -1,6 +1,6 @@
 /** `wimds doctor` from the user's machine: of pods from outside, and of a cluster before an installation. */
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
+import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { startAgent } from './support/node-agent.ts'
@@ -54,7 +54,7 @@ beforeAll(async () => {
 async function ofPod(name: string) {
   const args = ['doctor', `${NAMESPACE}/${name}`, '-o', 'json']
   const { code, stdout } = await wimds(args, { allow: [0, 1, 2] })
-  const report: DoctorReport = JSON.parse(stdout)
+  const report: Sections = JSON.parse(stdout)
   const { checks } = report
   const failures = checks.filter(({ status }) => status === 'failed')
   const unmade = checks.filter(({ status }) => status === 'not_checked')
@@ -127,7 +127,7 @@ describe('of a pod', () => {
 async function before(namespace: string, mode: Mode) {
   const args = ['doctor', '--pre', '-o', 'json', `--namespace=${namespace}`, `--mode=${mode}`]
   const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-  const report: DoctorReport = JSON.parse(stdout)
+  const report: Sections = JSON.parse(stdout)
   return new Map(report.checks.map((finding) => [finding.check, finding]))
 }
 

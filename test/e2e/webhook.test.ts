@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
+import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
 import { CHART, helm, installChart, RELEASE, untilWebhookServes } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa, VAULT } from './support/entra.ts'
@@ -174,7 +174,7 @@ describe('a namespace that limits resources', () => {
   test('passes doctor --pre', async () => {
     const args = ['doctor', '--pre', '-o', 'json', `--namespace=${limited.name}`]
     const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-    const { checks }: DoctorReport = JSON.parse(stdout)
+    const { checks }: Sections = JSON.parse(stdout)
     expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
   })
 })

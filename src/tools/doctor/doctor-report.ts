@@ -3,7 +3,6 @@
  * never renamed.
  */
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
-import { VERSION } from '../../lib/version.ts'
 
 /**
  * `not_checked`: it could not be checked. `not_needed`: this mode, these settings or flags have no use for it. Only `ok` means
@@ -74,17 +73,4 @@ export interface Sections {
   readonly settings?: StatusDocument['settings'] | undefined
   /** In the order in which one depends on the other, without the checks that a failure makes pointless. */
   readonly checks: readonly Finding[]
-}
-
-export interface DoctorReport extends Sections {
-  readonly schemaVersion: 1
-  readonly version: string
-  /** True if every check passed, or is not needed; warnings leave it true. */
-  readonly ok: boolean
-}
-
-/** Creates the report of these checks. */
-export function createReport(sections: Sections): DoctorReport {
-  const ok = sections.checks.every(({ status }) => status !== 'failed' && status !== 'not_checked')
-  return { schemaVersion: 1, version: VERSION, ok, ...sections }
 }

@@ -9,10 +9,10 @@ import {
 import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
-import { DOCS_URL, VERSION } from '../../lib/version.ts'
+import { DOCS_URL, formatDocument, VERSION } from '../../lib/version.ts'
 import { loadProcessConfig } from '../../broker/config/config.ts'
 import { checkHere } from './checks.ts'
-import { createReport, type Sections } from './doctor-report.ts'
+import type { CheckStatus, Sections } from './doctor-report.ts'
 import { formatReport } from './format-report.ts'
 import { createKubectl } from './kubectl.ts'
 import { parsePodTarget, type PodTarget } from './pod/pod-target.ts'
@@ -84,12 +84,14 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   problems.push(...findConflicts(flags))
   if (problems.length > 0) throw new UsageError(problems)
   const [title, sections] = await runChecks(flags, target, io)
-  const report = createReport(sections)
+  const has = (wanted: CheckStatus) => sections.checks.some(({ status }) => status === wanted)
+  // Warnings leave it true.
+  const ok = !has('failed') && !has('not_checked')
   io.stdout.write(
-    isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, title),
+    isJsonOutput(flags) ? formatDocument({ ok, ...sections }) : formatReport(sections, title),
   )
-  if (report.ok) return 0
-  return report.checks.some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED
+  if (ok) return 0
+  return has('failed') ? 1 : EXIT_NOT_CHECKED
 }
 
 /** Where a flag has a meaning, of which the others have none. */

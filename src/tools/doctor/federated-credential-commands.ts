@@ -13,8 +13,6 @@ import type { TokenStatus } from './status.ts'
 
 type Commands = NonNullable<Finding['commands']>
 
-type IdentityFacts = Pick<Identity, 'name' | 'clientId' | 'resourceId'>
-
 /**
  * Returns the commands after an error code for a rejected assertion; none for a code that no credential can fix. After a
  * mismatch they list the credentials to compare: Entra ID allows only one with an issuer and subject. None has a
@@ -22,7 +20,7 @@ type IdentityFacts = Pick<Identity, 'name' | 'clientId' | 'resourceId'>
  */
 export function createCredentialCommands(
   code: string,
-  { name, clientId }: Pick<IdentityFacts, 'name' | 'clientId'>,
+  { name, clientId }: Pick<Identity, 'name' | 'clientId'>,
   { identities, assertions }: Pick<TokenStatus, 'identities' | 'assertions'>,
 ): Commands {
   const { resourceId, tokenFile } = identities.find((each) => each.clientId === clientId) ?? {}

@@ -1,6 +1,6 @@
 /** Formats a report for people: one line for each check, the facts below it, and a fix for each failure. */
 import { toLine } from '../../lib/printable.ts'
-import type { CheckName, CheckStatus, DoctorReport, Failure, Finding } from './doctor-report.ts'
+import type { CheckName, CheckStatus, Failure, Finding, Sections } from './doctor-report.ts'
 
 const SYMBOLS: Readonly<Record<CheckStatus, string>> = {
   ok: '✓',
@@ -10,7 +10,7 @@ const SYMBOLS: Readonly<Record<CheckStatus, string>> = {
 }
 
 /** Returns the report as text that ends with a newline. Settings with their default are in only the JSON form. */
-export function formatReport({ settings, checks }: DoctorReport, title: string): string {
+export function formatReport({ settings, checks }: Sections, title: string): string {
   const changed = settings?.filter(({ source }) => source !== 'default') ?? []
   const values = changed.map(({ name, value }) => `${name}=${value}`)
   const findings = checks.flatMap(formatFinding)

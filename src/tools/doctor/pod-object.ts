@@ -102,9 +102,6 @@ export function formatPod({ metadata }: Pick<ClusterPod, 'metadata'>): string {
   return `${metadata.namespace}/${metadata.name}`
 }
 
-/** Selects the objects of the node agent, by the label of the chart. */
-export const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
-
 const Event = z.looseObject({ message: z.nullish(z.string()) })
 
 /** Returns the events with these fields, the last one at the end; none if the events cannot be read. */

@@ -1,10 +1,6 @@
 /** `wimds doctor` inside a test. */
 import { doctor } from '../../../src/tools/doctor/doctor.ts'
-import {
-  type CheckName,
-  type DoctorReport,
-  type Finding,
-} from '../../../src/tools/doctor/doctor-report.ts'
+import type { CheckName, Finding, Sections } from '../../../src/tools/doctor/doctor-report.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 import { runCommand } from '../capture.ts'
@@ -36,15 +32,11 @@ export async function runDoctor(args: readonly string[], env: Env = {}) {
 /** Returns the exit code and the report. */
 export async function diagnose(args: readonly string[], env: Env = {}) {
   const { code, stdout } = await runDoctor([...args, '-o', 'json'], env)
-  return { code, ...readReport(stdout) }
-}
-
-/** Parses a report. */
-function readReport(stdout: string) {
-  const report: DoctorReport = JSON.parse(stdout)
+  const report: Sections & { readonly ok: boolean } = JSON.parse(stdout)
   const { checks } = report
   const failed = checks.filter(({ status }) => status === 'failed')
   return {
+    code,
     report,
     /** Returns the findings of a check. */
     find: (name: CheckName): readonly Finding[] => checks.filter(({ check }) => check === name),

@@ -18,7 +18,6 @@ import {
   findContainer,
   findStatus,
   formatPod,
-  OF_AGENT,
   readEvents,
 } from '../pod-object.ts'
 import { checkStatus } from '../status-checks.ts'
@@ -72,6 +71,8 @@ function formatSubject(agent: ClusterPod): string {
 function formatArguments({ metadata: { namespace, name } }: ClusterPod): string {
   return `--namespace ${namespace} ${name}`
 }
+
+const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
 
 /** Returns the agent that runs on the node. Ends the check if none does. */
 async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<ClusterPod> {
