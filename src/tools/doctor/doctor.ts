@@ -160,7 +160,9 @@ async function runChecks(
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(io.env)
-  const { value } = flags
-  const sections = await checkBeforeInstallation({ kubectl, network, namespace, value })
+  const injection = (['mode', 'image-registry', 'uid'] as const).flatMap((name) =>
+    flags.values(name).map((value) => `--${name}=${value}`),
+  )
+  const sections = await checkBeforeInstallation({ kubectl, network, namespace, injection })
   return [`Before an installation of wimds ${VERSION}`, sections]
 }

@@ -1,5 +1,9 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
-import { parseInjectionSettings } from '../../../injection/injector/injection-settings.ts'
+import {
+  INJECTION_FLAGS,
+  parseInjectionSettings,
+} from '../../../injection/injector/injection-settings.ts'
+import { parseFlags } from '../../../lib/args.ts'
 import { UsageError } from '../../../lib/errors.ts'
 import { checkServer } from '../cluster-checks.ts'
 import type { Sections } from '../doctor-report.ts'
@@ -13,28 +17,15 @@ interface PreOptions {
   readonly network: Network
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
-  /** Returns the value of a flag. */
-  readonly value: (name: InjectionFlag) => string | undefined
+  /** The flags of `wimds inject` that decide whether a pod is admitted. */
+  readonly injection: readonly string[]
 }
-
-type InjectionFlag = (typeof INJECTION_FLAGS)[number]
-
-/** The flags of `wimds inject` that decide whether a pod is admitted. */
-const INJECTION_FLAGS = ['mode', 'image-registry', 'uid'] as const
 
 /** Returns the checks. A check that fails is reported, not thrown. Throws `UsageError` for a flag that is malformed. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
-  const { kubectl, network, namespace, value } = options
+  const { kubectl, network, namespace, injection } = options
   const problems: string[] = []
-  const flags = {
-    has: () => false,
-    values: () => [],
-    value: (name: string) => {
-      const known = INJECTION_FLAGS.find((each) => each === name)
-      return known && value(known)
-    },
-  }
-  const settings = parseInjectionSettings(flags, problems)
+  const settings = parseInjectionSettings(parseFlags(injection, INJECTION_FLAGS), problems)
   if (problems.length > 0) throw new UsageError(problems)
   const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
   return checkServer(kubectl, async () => [
