@@ -1,15 +1,14 @@
 // Writes the parts of the chart's values.schema.json that name the alerts and the choices of the webhook's flags.
-// `node scripts/chart-files.mjs [DIRECTORY]`; a test compares them.
-import { readFileSync, writeFileSync } from 'node:fs'
-import { format } from 'prettier'
+// With `--check` it changes nothing, and fails where they would change.
+import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { WEBHOOK } from '../src/injection/webhook/webhook-options.ts'
+import { writePage } from './write-page.mjs'
 
-const directory = process.argv[2] ?? 'charts/wimds'
 // That of templates/prometheus-rule.yaml, which replaces the first one of an expr.
 const THRESHOLD = / (>=|<=|>|<) (0\.[0-9]+|[1-9][0-9.]*)/
 
-const { groups } = parse(readFileSync(`${directory}/files/rules.yaml`, 'utf8'))
+const { groups } = parse(readFileSync('charts/wimds/files/rules.yaml', 'utf8'))
 const alerts = groups.flatMap(({ rules }) => rules).filter(({ alert }) => alert !== undefined)
 const names = alerts.map(({ alert }) => alert)
 const withThreshold = alerts.filter(({ expr }) => THRESHOLD.test(expr)).map(({ alert }) => alert)
@@ -34,7 +33,7 @@ const byName = (patternProperties) => ({
 })
 const anyOf = (list) => `^(${list.join('|')})$`
 
-const path = `${directory}/values.schema.json`
+const path = 'charts/wimds/values.schema.json'
 const schema = JSON.parse(readFileSync(path, 'utf8'))
 Object.assign(schema.properties.prometheusRule.properties, {
   disabled: byName({ [anyOf(names)]: { type: 'boolean' } }),
@@ -52,12 +51,11 @@ function createFlagSchema({ value, choices, isList }, defaultValue) {
   return { enum: defaultValue === '' ? ['', ...choices] : choices }
 }
 const injection = schema.properties.injection.properties
-const values = parse(readFileSync(`${directory}/values.yaml`, 'utf8'))
+const values = parse(readFileSync('charts/wimds/values.yaml', 'utf8'))
 for (const [name, value] of Object.entries(values.injection)) {
   // The chart passes each value as the flag of its name.
   const flag = WEBHOOK.flags[name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]
   if (flag === undefined || name === 'env') continue
   injection[name] = createFlagSchema(flag, value) ?? injection[name] ?? { type: 'string' }
 }
-const text = JSON.stringify(schema, null, 2)
-writeFileSync(path, await format(text, { parser: 'json', printWidth: 100 }))
+await writePage(path, JSON.stringify(schema, null, 2), 'npm run docs:chart')

@@ -1,18 +1,16 @@
 // Writes the reference of the values in charts/wimds/README.md from values.yaml: a heading for each comment
 // `# @section -- NAME`, and an item for each value, with its default and the last paragraph of its comment. Its structure
-// is that of values.schema.json: `node scripts/chart-readme.mjs [DIRECTORY]`. Ends with an error that names each
-// value without a comment, a section or a schema, and each schema without a value.
-import { readFileSync, writeFileSync } from 'node:fs'
-import { format } from 'prettier'
+// is that of values.schema.json. Ends with an error that names each value without a comment, a section or a schema, and
+// each schema without a value. With `--check` it changes nothing, and fails where the reference would change.
+import { readFileSync } from 'node:fs'
 import { isMap, parseDocument } from 'yaml'
+import { writePage } from './write-page.mjs'
 
-const directory = process.argv[2] ?? 'charts/wimds'
+const CHART = 'charts/wimds'
 const BEGIN = '<!-- npm run docs:chart writes what follows -->'
 const END = '<!-- end of the values -->'
-/** So that `helm show readme` can be read in a terminal. */
-const WIDTH = 100
 
-const read = (name) => readFileSync(`${directory}/${name}`, 'utf8')
+const read = (name) => readFileSync(`${CHART}/${name}`, 'utf8')
 const problems = []
 
 /** Returns an item for each value, and for each group that has a comment. */
@@ -71,7 +69,7 @@ const [head, rest = ''] = readme.split(BEGIN)
 const [, tail] = rest.split(END)
 if (tail === undefined) problems.push(`README.md has no lines "${BEGIN}" and "${END}"`)
 if (problems.length > 0) {
-  process.stderr.write(problems.map((problem) => `${directory}: ${problem}\n`).join(''))
+  process.stderr.write(problems.map((problem) => `${CHART}: ${problem}\n`).join(''))
   process.exit(1)
 }
 const reference = sections.flatMap(({ title, items }) => [
@@ -79,7 +77,6 @@ const reference = sections.flatMap(({ title, items }) => [
   ...items.map((item) => item.text),
 ])
 const page = `${head}${BEGIN}\n\n${reference.join('\n')}\n\n${END}${tail}`
-writeFileSync(
-  `${directory}/README.md`,
-  await format(page, { parser: 'markdown', printWidth: WIDTH, proseWrap: 'always' }),
-)
+// `helm show readme` is read in a terminal.
+const options = { proseWrap: 'always' }
+await writePage(`${CHART}/README.md`, page, 'npm run docs:chart', options)

@@ -4,10 +4,14 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 
-/** `page` is its path in the repository, `command` what a reader runs to write it. */
-export async function writePage(page, text, command) {
+/** `page` is its path in the repository, `command` what a reader runs to write it, `options` Prettier's. */
+export async function writePage(page, text, command, options = {}) {
   const path = fileURLToPath(new URL(`../${page}`, import.meta.url))
-  const formatted = await format(text, { ...(await resolveConfig(path)), filepath: path })
+  const formatted = await format(text, {
+    ...(await resolveConfig(path)),
+    ...options,
+    filepath: path,
+  })
   if (!process.argv.includes('--check')) {
     await writeFile(path, formatted)
   } else if ((await readFile(path, 'utf8').catch(() => undefined)) !== formatted) {

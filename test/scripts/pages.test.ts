@@ -7,6 +7,8 @@ test.each([
   ['docs/cli.md', 'cli-reference'],
   ['docs/metrics.md, with docs/logs.md,', 'telemetry-reference'],
   ['docs/recipes', 'recipes'],
+  ['the reference in charts/wimds/README.md', 'chart-readme'],
+  ['charts/wimds/values.schema.json', 'chart-files'],
   ['the first part of docs/security.md', 'sidecar-contents'],
   ['what pages say while nothing is published', 'published'],
 ])('%s is what scripts/%s.mjs writes', async (_, script) => {

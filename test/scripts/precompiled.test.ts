@@ -20,21 +20,6 @@ test('it holds the functions that a first token needs, not the top level alone',
   expect(size).toBeGreaterThan(2 * script.createCachedData().length)
 })
 
-test('it is the same when it is recorded again', { timeout: 120_000 }, async () => {
-  using copy = createFolder()
-  await cp('dist', copy.path, { recursive: true })
-  await rm(copy.file('serve.cjs.cache'))
-  const compile = `import { compileSidecar } from '${new URL('../../scripts/compile.mjs', import.meta.url).href}'
-    await compileSidecar('${copy.path}')`
-  const { code } = await runNode(['--input-type=module', '--eval', compile], {})
-  expect(code).toBe(0)
-  const [first, second] = await Promise.all([
-    readFile(CACHE),
-    readFile(copy.file('serve.cjs.cache')),
-  ])
-  expect(second.equals(first)).toBe(true)
-})
-
 test.each(['absent', 'cut off'])('starts as well when it is %s', async (how) => {
   using copy = createFolder()
   await cp('dist', copy.path, { recursive: true })
