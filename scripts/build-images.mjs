@@ -89,7 +89,7 @@ Push them:
   const flags =
     tag === VERSION
       ? `--image-registry ${registry}`
-      : `--image ${images.sidecar}:${tag} --redirect-image ${images.redirect}:${tag}`
+      : `--image ${images.sidecar}:${tag} --redirect-image ${images.redirect}:${tag} --gate-image ${images.gate}:${tag}`
   return `${pushing}
 Install the webhook:
 

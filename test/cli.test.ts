@@ -71,7 +71,7 @@ const BUSY = `data:text/javascript,${encodeURIComponent(`
   }, 1)`)}`
 
 test('SIGTERM ends a command while it computes', async () => {
-  const child = spawn(process.execPath, ['--import', BUSY, BUILT_CLI, 'inject', '-'])
+  const child = spawn(process.execPath, ['--import', BUSY, BUILT_CLI, 'uninject', '-'])
   await once(child.stderr, 'data')
   child.kill('SIGTERM')
   await once(child, 'close')

@@ -59,8 +59,7 @@ function messagesOf(name: string): ReadonlySet<string> {
 
 test('the application of ASP.NET Core keeps its port, and asks no proxy for its token', async () => {
   const file = join(ROOT, 'examples/aspnet-core/deployment.yaml')
-  const images = ['--image', 'example.com/wimds:1', '--redirect-image', 'example.com/redirect:1']
-  const { code, out, err } = await runCommand(inject, [...images, file])
+  const { code, out, err } = await runCommand(inject, ['--image-registry=example.com', file])
   expect({ code, warnings: /warning/.test(err) }).toEqual({ code: 0, warnings: false })
   expect(out).toContain('containerPort: 8080')
   expect(out).toMatch(/name: NO_PROXY\n +value: 169\.254\.169\.254/)
@@ -70,12 +69,8 @@ describe('examples/policies', () => {
   test('the pod that the policies allow is as injection makes it', async () => {
     const documents = readPage('examples/policies/pods.yaml').split('\n---\n')
     const pod = documents.find((text) => text.includes('name: allowed-injected')) ?? ''
-    const images = ['image', 'redirect-image'].map(
-      (flag) =>
-        `--${flag}=registry.example.com/platform/${flag === 'image' ? 'wimds' : 'wimds-redirect'}:0.1.0`,
-    )
     const identity = [`--client-id=${CLIENT}`, `--tenant-id=${TENANT}`]
-    const args = ['--quiet', ...images, ...identity, '-']
+    const args = ['--quiet', '--image-registry=registry.example.com/platform', ...identity, '-']
     const { code, out } = await runCommand(inject, args, {}, pod)
     expect(code).toBe(0)
     expect(parse(out)).toEqual(parse(pod))

@@ -131,7 +131,7 @@ const IDENTITIES = [
 
 test.each<[string, readonly string[], (file: string) => Promise<string>]>([
   ['simulate --config', MANIFESTS, (file) => captureOutput(simulate, ['--config', file])],
-  ['inject', MANIFESTS, (file) => captureOutput(inject, [file])],
+  ['inject', MANIFESTS, (file) => captureOutput(inject, ['--image-registry=a.test', file])],
   [
     'doctor',
     IDENTITIES,

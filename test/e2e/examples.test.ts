@@ -69,7 +69,11 @@ const apply = (manifest: string, ...flags: readonly string[]) =>
   kubectl(['apply', '--validate=strict', '-f', '-', ...flags], manifest)
 
 async function inject(manifest: string, ...flags: readonly string[]): Promise<string> {
-  const images = [`--image=${IMAGES.sidecar}`, `--redirect-image=${IMAGES.redirect}`]
+  const images = [
+    `--image=${IMAGES.sidecar}`,
+    `--redirect-image=${IMAGES.redirect}`,
+    `--gate-image=${IMAGES.gate}`,
+  ]
   const { stdout, stderr } = await wimds(['inject', ...images, ...flags, '-'], { input: manifest })
   expect(stderr).not.toMatch(/warning/)
   return stdout

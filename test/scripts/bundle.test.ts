@@ -83,7 +83,12 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
 test('the webhook calls an API server, has metrics, and shuts down on SIGTERM', async () => {
   await using api = await startApiServer()
   const port = await freePort()
-  const flags = ['--listen=127.0.0.1:0', `--admin-listen=127.0.0.1:${port}`, '--drain=0s']
+  const flags = [
+    '--listen=127.0.0.1:0',
+    `--admin-listen=127.0.0.1:${port}`,
+    '--drain=0s',
+    '--image-registry=r.example',
+  ]
   await using webhook = startCli(['webhook', ...flags], api.access)
   await expect.poll(webhook.output).toContain('"event":"certificate_loaded"')
   expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200)

@@ -82,7 +82,7 @@ export const INJECTION_FLAGS = {
   },
   'image-registry': {
     value: 'REGISTRY',
-    help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; until this version is released, wimds inject asks for one'})`,
+    help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; until this version is released, give one'})`,
   },
   image: {
     value: 'IMAGE',
@@ -171,6 +171,24 @@ export function parseInjectionSettings(
     /** True: injects every pod that does not opt out. False: only pods that opt in. */
     injectByDefault: false,
   }
+}
+
+/**
+ * Returns a problem if no flag names an image and this version is not a release: whoever takes the name in the public registry
+ * decides what runs.
+ */
+export function findUnpublishedImages(flags: Pick<Flags<InjectionFlag>, 'has'>): string[] {
+  if (IS_RELEASED || flags.has('image-registry')) return []
+  const { image, redirectImage, gateImage } = imagesIn(PUBLIC_REGISTRY)
+  const unnamed = [
+    ...(flags.has('image') ? [] : [image]),
+    ...(flags.has('redirect-image') ? [] : [redirectImage]),
+    ...(flags.has('gate-image') ? [] : [gateImage]),
+  ]
+  if (unnamed.length === 0) return []
+  return [
+    `--image-registry is missing: this version is not released, and ${unnamed.join(', ')} would be what somebody else put there. Fix: build the images (${DOCS_URL}/install.html#from-a-checkout) and pass the registry that has them, such as --image-registry example.azurecr.io`,
+  ]
 }
 
 /** The value may be a placeholder, such as `${REGISTRY}` or `${REGISTRY}/wimds`. */

@@ -10,6 +10,7 @@ import {
   parseSettingFlag,
 } from '../../lib/args.ts'
 import {
+  findUnpublishedImages,
   INJECTION_FLAGS,
   type InjectionSettings,
   parseInjectionSettings,
@@ -84,7 +85,7 @@ export type WebhookOptions = ReturnType<typeof parseWebhookOptions>
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseWebhookOptions(args: readonly string[]) {
   const flags = parseFlags(args, WEBHOOK.flags)
-  const problems = [...flags.problems]
+  const problems = [...flags.problems, ...findUnpublishedImages(flags)]
   const options = {
     listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
     adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {

@@ -3,17 +3,15 @@ import { guid, tenant } from '../../service/parsers.ts'
 import { readRecord } from '../../injection/injector/injection-record.ts'
 import {
   findUnknownVariables,
-  imagesIn,
+  findUnpublishedImages,
   INJECTION_FLAGS,
   parseInjectionSettings,
-  PUBLIC_REGISTRY,
 } from '../../injection/injector/injection-settings.ts'
-import { allContainers, type Pod } from '../../kubernetes/pod.ts'
+import type { Pod } from '../../kubernetes/pod.ts'
 import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { DOCS_URL, IS_RELEASED } from '../../lib/version.ts'
 import { MANIFEST_FLAGS, NAMESPACE, parseManifestArguments } from '../manifest-files.ts'
 import { editFiles, OUTPUT, QUIET } from './edit-files.ts'
 import type { ObjectReport } from './manifests/edit-object.ts'
@@ -49,10 +47,10 @@ FILE is a file, a directory with all below it, or - for standard input. It can b
   },
   examples: [
     'wimds inject --image-registry example.azurecr.io deployment.yaml | kubectl apply -f -',
-    'kubectl kustomize overlays/production | wimds inject --strict - > production.yaml',
+    'kubectl kustomize overlays/production | wimds inject --image-registry example.azurecr.io --strict - > production.yaml',
   ],
   exitCodes: {
-    1: 'a manifest cannot be read, a workload cannot be injected (0 with --keep-rejected), or no released version has its images; with --strict also: nothing is injected, or a kind is unsupported',
+    1: 'a manifest cannot be read, or a workload cannot be injected (0 with --keep-rejected); with --strict also: nothing is injected, or a kind is unsupported',
   },
 } as const satisfies CommandDeclaration
 
@@ -62,7 +60,7 @@ FILE is a file, a directory with all below it, or - for standard input. It can b
  */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT.flags, Infinity)
-  const usage = [...flags.problems]
+  const usage = [...flags.problems, ...findUnpublishedImages(flags)]
   const manifests = parseManifestArguments(flags, usage)
   const settings = {
     ...parseInjectionSettings(flags, usage),
@@ -84,10 +82,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   return await editFiles({ io, command: 'inject', flags, manifests, injection }, (edited) => ({
     notes: findWaitingPods(edited.pods),
     warnings: findUnknownVariables(settings.sidecarEnv),
-    omissions: [
-      ...findUnpublishedImages(edited.pods),
-      ...(flags.has('strict') ? findOmissions(edited.objects) : []),
-    ],
+    omissions: flags.has('strict') ? findOmissions(edited.objects) : [],
   }))
 }
 
@@ -109,16 +104,5 @@ function findWaitingPods(pods: readonly Pod[]): string[] {
   if (!pods.some((pod) => readRecord(pod)?.mode === 'node')) return []
   return [
     'note: the pods of mode node wait in Init until a node agent on their node serves them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
-  ]
-}
-
-/** Returns a problem if a pod has got a public image and this version is not a release: whoever takes the name fills it. */
-function findUnpublishedImages(pods: readonly Pod[]): string[] {
-  if (IS_RELEASED) return []
-  const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
-  const used = Object.values(imagesIn(PUBLIC_REGISTRY)).filter((image) => images.has(image))
-  if (used.length === 0) return []
-  return [
-    `--image-registry is missing: this version is not released, and ${used.join(', ')} would be what somebody else put there. Fix: build the images (${DOCS_URL}/install.html#from-a-checkout) and pass the registry that has them, such as --image-registry example.azurecr.io`,
   ]
 }

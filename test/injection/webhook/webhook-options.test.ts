@@ -2,10 +2,19 @@ import { expect, test } from 'vitest'
 import { webhook } from '../../../src/injection/webhook/webhook.ts'
 import { parseWebhookOptions } from '../../../src/injection/webhook/webhook-options.ts'
 import { UsageError } from '../../../src/lib/errors.ts'
+import { IS_RELEASED } from '../../../src/lib/version.ts'
 import { captureIo } from '../../tools/capture.ts'
 
+const IMAGES = '--image-registry=r.example'
+
+test.skipIf(IS_RELEASED)('asks for the images of a version that is not released', () => {
+  expect(() => parseWebhookOptions(['--image=i:1', '--redirect-image=r:1'])).toThrow(
+    /--image-registry is missing: .* \S+\/wimds-gate:/,
+  )
+})
+
 test('creates its own certificate by default, and injects as wimds inject does', () => {
-  expect(parseWebhookOptions([])).toMatchObject({
+  expect(parseWebhookOptions([IMAGES])).toMatchObject({
     listen: { host: '::', port: 8443 },
     adminListen: { host: '::', port: 9440 },
     drainMs: 5000,
@@ -105,11 +114,11 @@ test('reports all problems of the flags', async () => {
 test.each(['$(LEVEL)', ''])(
   'accepts the value "%s" of --env, which only the pod knows or is none',
   (value) => {
-    const { settings } = parseWebhookOptions([`--env=WIMDS_LOG_LEVEL=${value}`])
+    const { settings } = parseWebhookOptions([IMAGES, `--env=WIMDS_LOG_LEVEL=${value}`])
     expect(settings.sidecarEnv).toEqual([{ name: 'WIMDS_LOG_LEVEL', value }])
   },
 )
 
 test('rejects a default mode that pods may not choose', () => {
-  expect(() => parseWebhookOptions(['--allowed-modes=env'])).toThrow('--mode is loopback')
+  expect(() => parseWebhookOptions([IMAGES, '--allowed-modes=env'])).toThrow('--mode is loopback')
 })

@@ -31,7 +31,12 @@ const REVIEW = podReview(
   },
   { namespace: 'n' },
 )
-const FLAGS = ['--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s']
+const FLAGS = [
+  '--listen=127.0.0.1:0',
+  '--admin-listen=127.0.0.1:0',
+  '--drain=0s',
+  '--image-registry=r.example',
+]
 
 let shutdown: AbortController
 beforeEach(() => {

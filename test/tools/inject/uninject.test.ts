@@ -10,14 +10,10 @@ const run = (command: Command, args: readonly string[], input?: string) =>
   runCommand(command, args, {}, input)
 
 const ID = '11111111-1111-4111-8111-111111111111'
-const INJECT = ['--quiet', '--client-id', ID, '--tenant-id', ID, '--image', 'a:1']
+const INJECT = ['--quiet', '--client-id', ID, '--tenant-id', ID, '--image-registry=a.test']
 
 async function injected(source: string, ...args: readonly string[]): Promise<string> {
-  const { code, out } = await run(
-    inject,
-    [...INJECT, '--redirect-image', 'b:1', '--gate-image', 'c:1', ...args, '-'],
-    source,
-  )
+  const { code, out } = await run(inject, [...INJECT, ...args, '-'], source)
   expect(code).toBe(0)
   return out
 }

@@ -21,15 +21,18 @@ metadata: {name: ${name}, namespace: shop}
 spec: {template: {spec: {serviceAccountName: orders, containers: [{name: app, image: 'orders:1'}]}}}
 `
 
-const IMAGES = ['--image=a.test/wimds:1', '--redirect-image=a.test/redirect:1']
-
 const join = (...objects: readonly string[]) => objects.join('---\n')
 
 /** Injects the files, by their paths, as one directory. The results are by path, with the client id of each. */
 async function injectTree(files: Readonly<Record<string, string>>, ...flags: readonly string[]) {
   using folder = createFolder()
   for (const [name, source] of Object.entries(files)) folder.write(name, source)
-  const { code, out, err } = await runCommand(inject, ['-q', ...IMAGES, ...flags, folder.path])
+  const { code, out, err } = await runCommand(inject, [
+    '-q',
+    '--image-registry=a.test',
+    ...flags,
+    folder.path,
+  ])
   const ids = [...out.matchAll(/AZURE_CLIENT_ID\W+value\W+([\w-]+)/g)].map(([, id]) => id)
   return { code, ids, err: err.replaceAll(`${folder.path}/`, '') }
 }
