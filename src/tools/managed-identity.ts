@@ -58,6 +58,14 @@ export function formatIdentityFlags({
   return `--identity-name ${quoteForShell(name)} --resource-group ${quoteForShell(resourceGroup)} --subscription ${quoteForShell(subscription)}`
 }
 
+/**
+ * Returns true for an argument that the Azure CLI replaces by the content of a file on the machine where it runs:
+ * `@PATH`, also behind the first `=`. There is no way to quote it.
+ */
+export function namesFileForAz(argument: string): boolean {
+  return /^(?:[^=]*=)?@/.test(argument)
+}
+
 interface Credential {
   readonly name: string
   readonly issuer: string

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createCredentialName } from '../../src/tools/managed-identity.ts'
+import { createCredentialName, namesFileForAz } from '../../src/tools/managed-identity.ts'
 
 /** The names that Azure allows for a federated credential. */
 const CREDENTIAL_NAME = /^[A-Za-z0-9][\w-]{2,119}$/
@@ -28,4 +28,14 @@ test('returns only names that Azure allows', () => {
   expect(
     createCredentialName('https://one.example/', subject('n'.repeat(63), 'a.'.repeat(126))),
   ).toMatch(CREDENTIAL_NAME)
+})
+
+test.each([
+  ['@/etc/passwd', true],
+  ['https://x/?a=@/etc/passwd', true],
+  ['a=@b=c', true],
+  ['me@example.com', false],
+  ['a=b=@c', false],
+])('knows whether the Azure CLI reads a file for %s: %s', (argument, isFile) => {
+  expect(namesFileForAz(argument)).toBe(isFile)
 })

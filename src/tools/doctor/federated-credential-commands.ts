@@ -5,9 +5,10 @@ import {
   createCredentialName,
   formatIdentityFlags,
   formatWrite,
+  namesFileForAz,
   parseManagedIdentityId,
 } from '../managed-identity.ts'
-import { namesFileForAz, quoteForShell } from '../shell.ts'
+import { quoteForShell } from '../shell.ts'
 import type { Finding } from './doctor-report.ts'
 import type { TokenStatus } from './status.ts'
 

@@ -1,6 +1,6 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
 import { formatProblem } from '../../lib/errors.ts'
-import { namesFileForAz } from '../shell.ts'
+import { namesFileForAz } from '../managed-identity.ts'
 import {
   describeInternalIssuer,
   isInternalIssuer,
