@@ -1,11 +1,5 @@
 /** The admin port of the sidecar, the webhook and the node agent: probes, metrics, and routes for people on loopback. */
-import type {
-  IncomingHttpHeaders,
-  IncomingMessage,
-  RequestListener,
-  ServerResponse,
-} from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Address } from './parsers.ts'
 import { errorMessage } from '../lib/describe-error.ts'
 import { isLoopback } from '../lib/hosts.ts'
@@ -129,17 +123,12 @@ const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 /** A dual-stack socket adds a prefix to IPv4 addresses. */
 const LOOPBACK_PEER = /^(?:(?:::ffff:)?127\.0\.0\.1|::1)$/i
 
-interface Received {
-  readonly socket: Partial<Pick<Socket, 'remoteAddress' | 'localAddress'>>
-  readonly headers: IncomingHttpHeaders
-}
-
 /**
  * Returns whether the request came over loopback, as requests of `kubectl port-forward` do, names a loopback
  * host and was not forwarded. The peer must be 127.0.0.1 or ::1: a mesh delivers requests of other pods from
  * 127.0.0.6.
  */
-export function isFromLoopback({ socket, headers }: Received): boolean {
+function isFromLoopback({ socket, headers }: IncomingMessage): boolean {
   return (
     LOOPBACK_PEER.test(socket.remoteAddress ?? '') &&
     isLoopback(socket.localAddress ?? '') &&

@@ -29,6 +29,7 @@ test('keeps every value and every positional in order, and reports those that ar
 test.each([
   ['--rpot=1', '--rpot is not a flag of this command. Did you mean --port?'],
   ['--frobnicate', '--frobnicate is not a flag of this command'],
+  ['--x', '--x is not a flag of this command'],
   ['--port', '--port needs a value'],
   ['--port --quiet', '--port needs a value'],
   ['--quiet=yes', '--quiet takes no value'],

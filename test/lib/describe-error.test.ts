@@ -24,9 +24,6 @@ test.each([' ', '\r\n'])('removes the ids of Entra ID, which are separated by %j
   expect(removeTraceIds(`${message}. Fix: create one`)).toBe(
     'AADSTS700213: No match. Fix: create one',
   )
-  expect(removeTraceIds(`${message}; until 09:41 UTC`)).toBe(
-    'AADSTS700213: No match; until 09:41 UTC',
-  )
 })
 
 test('describes a file without permission by whom to give it to', () => {

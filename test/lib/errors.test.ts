@@ -25,16 +25,17 @@ test.each(kinds.filter(([code]) => !NOT_FOR_TOKENS.has(code)))(
   },
 )
 
-test('a BrokerError with a permanent code that may pass is temporary, with status 503', () => {
-  const error = new BrokerError('federated_credential_not_found', 'x', { isPermanent: false })
-  expect(error).toMatchObject({ status: 503, isPermanent: false })
-})
-
-test('a BrokerError with a temporary code that needs a change is permanent, with status 400', () => {
-  const error = new BrokerError('issuer_unreachable', 'x', { isPermanent: true })
-  expect(error).toMatchObject({ status: 400, isPermanent: true })
-  expect(error.with({ problem: 'y' })).toMatchObject({ status: 400, isPermanent: true })
-})
+test.each([
+  ['federated_credential_not_found', false, 503],
+  ['issuer_unreachable', true, 400],
+] as const)(
+  'a BrokerError %s whose permanence is %s has the status %i',
+  (code, isPermanent, status) => {
+    const error = new BrokerError(code, 'x', { isPermanent })
+    expect(error).toMatchObject({ status, isPermanent })
+    expect(error.with({ problem: 'y' })).toMatchObject({ status, isPermanent })
+  },
+)
 
 test('a copy of a BrokerError has the same details, but for the changes', () => {
   const details = {
@@ -51,11 +52,6 @@ test('a copy of a BrokerError has the same details, but for the changes', () => 
   expect(changed).toMatchObject({ code, problem: 'y', ...details, retryAfterMs: undefined })
 })
 
-test('toBrokerError returns a BrokerError as it is', () => {
-  const error = new BrokerError('entra_timeout', 'x', { retryAfterMs: 5 })
-  expect(toBrokerError(error)).toBe(error)
-})
-
 test.each([new Error('the password is hunter2'), undefined])(
   'toBrokerError hides the details of an unexpected %s',
   (thrown) => {
@@ -63,6 +59,7 @@ test.each([new Error('the password is hunter2'), undefined])(
     expect(error).toMatchObject({ code: 'internal', status: 500, isPermanent: false })
     expect(error.message).not.toContain('hunter2')
     expect(error.cause).toBe(thrown)
+    expect(toBrokerError(error)).toBe(error)
   },
 )
 

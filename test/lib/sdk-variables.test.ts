@@ -17,9 +17,8 @@ test.each([
     undefined,
     'localhost .corp,169.254.169.254,127.0.0.1',
   ],
-  ['it ends in a comma', '.corp,', undefined, `.corp,${HOSTS}`],
   ['only the other is set', undefined, '.corp', `.corp,${HOSTS}`],
-  ['both are set', '.one', '.other', `.one,${HOSTS}`],
+  ['both are set, and it ends in a comma', '.one,', '.other', `.one,${HOSTS}`],
   ['the other is a lone star', undefined, ' * ', '*'],
   ['it has a star and others', '*,.corp', undefined, `*,.corp,${HOSTS}`],
 ])('addNoProxyHosts adds the hosts when %s', (_, value, other, expected) => {

@@ -23,7 +23,6 @@ test.each([
 
 test.each([
   'system:serviceaccount:shop:payments-reconciliation-worker-production-westeurope',
-  'payments--reconciliation.worker.production.westeurope.example.com',
   'Orders-Identity-Production-WestEurope-01-Blue-Green',
   'MC_rg-Shop-P-WEU-01_aks-Shop-P-WEU-01_westeurope',
   'FederatedIdentityCredentialConfigurationNotFoundException',
@@ -45,11 +44,6 @@ test('scrub and redactIn keep names of all lengths', () => {
     expect(scrub(text)).toBe(text)
     expect(secret.redactIn(text)).toBe(text)
   }
-  // Around the lengths of a piece and of a long run, and the longest name.
-  for (const length of [1, 15, 16, 17, 47, 48, 49, 63, 100, 253]) {
-    for (const word of ['a', '1', 'a1', 'ab-', 'x.9-', 'deadbeef0'])
-      keep(word.repeat(length).slice(0, length))
-  }
   fc.assert(fc.property(fc.stringMatching(/^[a-z\d][a-z\d.-]{0,251}[a-z\d]$/), keep))
 })
 
@@ -63,7 +57,6 @@ test('scrub redacts random tokens in base64 of 48 characters and more', () => {
     // One random token in 100 000 consists of words of names.
     { seed: 1 },
   )
-  expect(scrub('q7Zt0nXw2LrYc5Vb8KsPd1GhJm4Fa9TeUiOo3QyWx6Rv-NzC')).toBe('[redacted]')
   // One that contains the beginning of a JWT.
   expect(scrub('lJsi5DtlfeyJEzt6thce8hzFUq7-4IZU5gi81QKHzRQt2UjadCFGWQU84l0LQ2j9')).toBe(
     '[redacted]',
@@ -100,10 +93,6 @@ test('scrubAndTruncate returns well-formed UTF-16', () => {
 test.each([
   ['http://user:pa/ss, w@rd//@proxy:3128', 'http://[redacted]@proxy:3128'],
   [`https://proxy/${VALUE}`, 'https://proxy/[redacted]'],
-  [
-    'https://vault.azure.net,api://AzureADTokenExchange',
-    'https://vault.azure.net,api://AzureADTokenExchange',
-  ],
 ])('scrubSetting returns for %j: %j', (value, expected) => {
   expect(scrubSetting(value)).toBe(expected)
 })

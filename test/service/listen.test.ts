@@ -5,7 +5,6 @@ import { constants } from 'node:os'
 import { afterEach, expect, test, vi } from 'vitest'
 import { bind, listen } from '../../src/service/listen.ts'
 import { openConnection, request } from '../fixtures/connection.ts'
-import { portOf } from '../fixtures/listening.ts'
 
 let servers: Server[] = []
 const server = () => {
@@ -19,42 +18,28 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Simulates a node booted with `ipv6.disable=1`. */
-async function withoutIpv6(): Promise<void> {
+test('binds 0.0.0.0 for [::] on a machine without IPv6, and no other IPv6 address', async () => {
+  // As on a node booted with `ipv6.disable=1`.
   const any = server().listen(0, '127.0.0.1')
   await once(any, 'listening')
   const handle: object = Reflect.get(any, '_handle')
   const sockets: { bind6: () => number } = Object.getPrototypeOf(handle)
   vi.spyOn(sockets, 'bind6').mockReturnValue(-constants.errno.EAFNOSUPPORT)
-}
-
-test('returns the port that a 0 became', async () => {
-  const bound = server()
-  const { host, port } = await bind(bound, { host: '127.0.0.1', port: 0 })
-  expect({ host, port }).toEqual({ host: '127.0.0.1', port: portOf(bound) })
-})
-
-test('binds 0.0.0.0 for [::] on a machine without IPv6', async () => {
-  await withoutIpv6()
   expect(await bind(server(), { host: '::', port: 0 })).toMatchObject({ host: '0.0.0.0' })
-})
-
-test('rejects any other IPv6 address on a machine without IPv6', async () => {
-  await withoutIpv6()
   const failure = bind(server(), { host: '::1', port: 0 })
   await expect(failure).rejects.toMatchObject({ code: 'EAFNOSUPPORT' })
 })
 
-test.each(['::', '127.0.0.1'])('rejects when the port is taken on %s', async (host) => {
-  const { port } = await bind(server(), { host, port: 0 })
-  const failure = bind(server(), { host, port })
+test('rejects when the port is taken', async () => {
+  const { port } = await bind(server(), { host: '::', port: 0 })
+  const failure = bind(server(), { host: '::', port })
   await expect(failure).rejects.toMatchObject({ code: 'EADDRINUSE' })
 })
 
 test('answers the connections that wait at the close, however slow the machine is', async () => {
   const listener = await listen(
     (_, response) => {
-      const end = performance.now() + 250
+      const end = performance.now() + 50
       while (performance.now() < end);
       response.end('late')
     },
