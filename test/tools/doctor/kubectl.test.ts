@@ -4,7 +4,7 @@ import { catchEnd } from '../../../src/tools/doctor/findings.ts'
 import { createKubectl, getNamed, list } from '../../../src/tools/doctor/kubectl.ts'
 import { TIMED_OUT } from '../../../src/tools/doctor/run-kubectl.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
-import { FAILURES, FORBIDDEN_KIND, NO_SUCH_KIND } from '../../fixtures/kubectl-failures.ts'
+import { FAILURES, NO_SUCH_KIND } from '../../fixtures/kubectl-failures.ts'
 import { captureIo } from '../capture.ts'
 
 test('passes arguments and input on, and keeps what it printed before it failed', async () => {
@@ -19,7 +19,6 @@ test('passes arguments and input on, and keeps what it printed before it failed'
 })
 
 const Named = z.object({ metadata: z.object({ name: z.string() }) })
-const ORDERS = { metadata: { name: 'orders' } }
 
 type Answer = Omit<KubectlAnswer, 'call'>
 
@@ -45,7 +44,6 @@ describe('asked for an object, kubectl', () => {
       'pod_not_found',
       /resource type "rollout"$/,
     ],
-    ['one kind forbidden', { code: 1, stderr: FORBIDDEN_KIND }, 'permission_missing', /forbidden/],
     ['another document', { stdout: '[1]' }, 'kubectl_failed', /something else/],
     [
       'a warning and a reason',
@@ -57,18 +55,6 @@ describe('asked for an object, kubectl', () => {
   ])('has failed with %s', async (_, answer, code, problem) => {
     const fault = { code, problem: expect.stringMatching(problem) }
     expect(await ask(answer, answer.runsOn ? 100 : undefined)).toMatchObject({ fault })
-  })
-
-  test.each<[string, object, Answer]>([
-    ['one', ORDERS, {}],
-    ['one among those of several kinds', { items: [ORDERS] }, {}],
-    [
-      'one, though another kind is forbidden',
-      { items: [ORDERS] },
-      { code: 1, stderr: FORBIDDEN_KIND },
-    ],
-  ])('has found %s', async (_, document, failure) => {
-    expect(await ask({ stdout: JSON.stringify(document), ...failure })).toEqual([ORDERS])
   })
 
   test.each<Answer>([{}, { stdout: '{"items":[]}' }])('has found none: %j', async (answer) => {

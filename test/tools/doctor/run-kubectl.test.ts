@@ -51,7 +51,7 @@ test('shows a terminal the prompt of the first login at once, and waits for the 
 test('says without a terminal that a login may wait, without its code', async () => {
   const { folder, io } = createPrompting()
   using _ = folder
-  expect(await createKubectl({ io }, 2000)(['get', 'pods'])).toMatchObject({
+  expect(await createKubectl({ io }, 300)(['get', 'pods'])).toMatchObject({
     fault: {
       code: 'login_failed',
       problem: `kubectl get pods failed: ${TIMED_OUT}`,

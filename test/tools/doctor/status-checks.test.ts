@@ -83,14 +83,6 @@ describe('the projected token', () => {
     })('token_exchange')
     expect(exchange?.reason).toContain(`the projected token ${assertions[0]?.file} fails`)
   })
-
-  test('fails if it could not be read', () => {
-    const failure = { code: 'assertion_missing', message: 'no such file' }
-    const find = check({ assertions: assertions.map(({ file }) => ({ file, failure })) })
-    expect(find('projected_token')).toMatchObject([
-      { status: 'failed', failure: { code: failure.code } },
-    ])
-  })
 })
 
 test.each([
@@ -99,18 +91,5 @@ test.each([
 ])('the exchange is not checked if %s', (_, tokens) => {
   expect(check({ tokens })('token_exchange')).toMatchObject([
     { status: 'not_checked', reason: expect.any(String) },
-  ])
-})
-
-test.each<[string, string, Partial<StatusDocument>]>([
-  ['failed', 'nothing names one', { identities: [], tokens: [] }],
-  ['ok', 'requests name them', { identities: [] }],
-])('without identities the check has the status %s if %s', (status, _, overrides) => {
-  expect(check(overrides)('identity')).toMatchObject([{ status }])
-})
-
-test('a clock that is wrong fails', () => {
-  expect(check({ clockSkewSeconds: 600 })('clock')).toMatchObject([
-    { status: 'failed', failure: { problem: expect.stringMatching(/^the clock of the node is/) } },
   ])
 })

@@ -4,7 +4,6 @@ import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 import { diagnose, runDoctor } from '../run-doctor.ts'
 
 const IMAGE = 'ghcr.io/wimds/wimds:0.2.0'
-const GATE_IMAGE = 'ghcr.io/wimds/wimds-gate:0.2.0'
 
 interface Cluster {
   readonly dryRun?: Omit<KubectlAnswer, 'call'>
@@ -42,11 +41,8 @@ function answersOf({
     clientConfig,
     namespaceSelector,
   }))
-  const args = [`--image=${IMAGE}`, `--gate-image=${GATE_IMAGE}`]
-  const deployment = {
-    metadata: service,
-    spec: { template: { spec: { containers: [{ args }] } } },
-  }
+  const containers = [{ args: [`--image=${IMAGE}`] }]
+  const deployment = { metadata: service, spec: { template: { spec: { containers } } } }
   return [
     ...answers,
     { call: 'version', stdout: JSON.stringify({ serverVersion }) },
@@ -86,7 +82,6 @@ interface PodChanges {
   readonly annotations?: object
   readonly labels?: object
   readonly injected?: 'wimds' | 'wimds-gate'
-  readonly image?: string
   readonly node?: string
   readonly phase?: string
   readonly isReady?: boolean
@@ -94,13 +89,13 @@ interface PodChanges {
 
 const pod = (name: string, changes: PodChanges = {}) => {
   const { namespace = 'shop', annotations = {}, labels = {}, injected, node = 'node-1' } = changes
-  const { image = injected === 'wimds' ? IMAGE : GATE_IMAGE, phase, isReady = true } = changes
+  const { phase, isReady = true } = changes
   return {
     metadata: { name, namespace, annotations, labels },
     spec: {
       nodeName: node,
       containers: [{ name: 'app' }],
-      initContainers: injected === undefined ? [] : [{ name: injected, image }],
+      initContainers: injected === undefined ? [] : [{ name: injected }],
     },
     status: { phase, conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False' }] },
   }
@@ -145,12 +140,6 @@ test.each<[string, Cluster, string, RegExp]>([
     { answers: [NO_WEBHOOK] },
     'installation: not_installed',
     /install the chart/,
-  ],
-  [
-    'of a node agent without a webhook',
-    { answers: [NO_WEBHOOK], pods: [agent('node-1', true)] },
-    'installation: not_installed',
-    /helm upgrade/,
   ],
   [
     'with a configuration that an uninstall left over',

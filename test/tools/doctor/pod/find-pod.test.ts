@@ -52,7 +52,6 @@ const LEAVING = {
 }
 
 test.each([
-  ['deploy/orders', 'get deploy orders', 'orders-waiting', PODS],
   ['shop/orders', 'get deployments,statefulsets,', 'orders-waiting', PODS],
   ['deploy/orders', 'get deploy orders', 'orders-ready', [...PODS.slice(2), EVICTED, LEAVING]],
 ])('finds a pod of %s, first one that lives and is not ready', async (text, call, name, items) => {
@@ -65,14 +64,6 @@ test.each([
   )
   expect(found).toMatchObject({ name, namespace: 'shop' })
   expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'shop/orders')
-})
-
-test('says of a workload that there is no kubectl', async () => {
-  const { code, stdout } = await runDoctor(['deploy/orders'], { PATH: '/nowhere' })
-  expect(code).toBe(1)
-  expect(stdout).toMatch(
-    /✗ pod\n +kubectl_missing: kubectl is not on the PATH\n +Fix: install kubectl/,
-  )
 })
 
 test.each([
@@ -166,21 +157,18 @@ test('names what refuses the new pods of a workload that has old ones', async ()
 test('names the dead webhook by which no pod can be created', async () => {
   const message =
     'Error creating: Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"'
-  const none = answer('get pods --selector', { items: [] })
-  const events = failedCreate('orders', message)
-  for (const answers of [
-    [answer('get deploy orders', deployment), none],
-    [NO_POD, NO_WORKLOAD],
-  ]) {
-    const text = answers[0] === NO_POD ? 'orders' : 'deploy/orders'
-    const { found } = await find(text, ...answers, events)
-    expect(found).toMatchObject({
-      code: 'webhook_unavailable',
-      problem: expect.stringMatching(
-        /^the unreachable admission webhook pods\.wimds\.io refuses the pods of orders: Internal error .*no endpoints/,
-      ),
-    })
-  }
+  const { found } = await find(
+    'deploy/orders',
+    answer('get deploy orders', deployment),
+    answer('get pods --selector', { items: [] }),
+    failedCreate('orders', message),
+  )
+  expect(found).toMatchObject({
+    code: 'webhook_unavailable',
+    problem: expect.stringMatching(
+      /^the unreachable admission webhook pods\.wimds\.io refuses the pods of orders: Internal error .*no endpoints/,
+    ),
+  })
 })
 
 test('says that a workload has no pod if no event is a refusal', async () => {
@@ -207,6 +195,7 @@ test.each([
 test.each([
   [['shop/orders', '-n', 'other'], 'name different namespaces: give one'],
   [['a', 'b'], 'unexpected argument b'],
+  [['--', 'svc/orders/x'], 'must be POD, NAMESPACE/POD or KIND/NAME, such as shop/orders'],
 ])('doctor rejects %j', async (args, message) => {
   const { code, stderr } = await runDoctor(args)
   expect(code).toBe(64)

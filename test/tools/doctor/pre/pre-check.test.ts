@@ -127,7 +127,6 @@ describe('the issuer', () => {
       { stdout: `{"issuer":"${ISSUER}"}` },
       /something else than what was asked for$/,
     ],
-    ['the API server sends no object', { stdout: '[]' }, /something else than what was asked for$/],
   ])('is not checked if %s', async (_, answer, reason) => {
     const { find, code } = await check({ answers: [{ call: DISCOVERY, ...answer }] })
     expect(find('issuer')).toMatchObject([
@@ -227,7 +226,6 @@ test('says that a pod without the injection would be refused, too', async () => 
 })
 
 test.each<[string, string[], string, number?]>([
-  ['env', ['wimds'], 'none'],
   ['loopback', ['wimds', 'wimds-redirect'], '1000700000', 1_000_700_000],
   ['node', ['wimds-gate'], 'none'],
 ])(
@@ -279,7 +277,6 @@ test.each([
 })
 
 test.each([
-  [['--pre', '--no-sidecar'], '--no-sidecar is only for checks on this machine'],
   [['--uid=none'], '--uid is only for --pre'],
   [['--pre', '--uid=root'], '--uid'],
 ])('rejects %j', async (args, message) => {
