@@ -36,23 +36,16 @@ const commandsOf = ({ code, identity, claims }: Rejected) => {
   return found.map(({ command }) => command)
 }
 
-const FLAGS =
-  "--identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555"
-const PLACEHOLDERS = '--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP'
-
 test('the resource id names the identity; without one, it has placeholders', () => {
   const identity = { ...IDENTITY, resourceId: ARM_ID }
   expect(commandsOf({ ...MISMATCH, identity })).toEqual([
-    `az identity federated-credential list ${FLAGS} --output table`,
+    "az identity federated-credential list --identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555 --output table",
     expect.stringMatching(/^az ad app federated-credential list --id /),
   ])
-  expect(commandsOf({ ...NOT_FOUND, identity })[0]).toContain(FLAGS)
-  for (const rejected of [MISMATCH, NOT_FOUND]) {
-    expect(commandsOf(rejected)).toEqual([
-      expect.stringContaining(PLACEHOLDERS),
-      expect.stringContaining(`--id ${IDENTITY.clientId} `),
-    ])
-  }
+  expect(commandsOf(NOT_FOUND)).toEqual([
+    expect.stringContaining('--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP'),
+    expect.stringContaining(`--id ${IDENTITY.clientId} `),
+  ])
 })
 
 test.each([

@@ -116,22 +116,12 @@ describe('the issuer', () => {
     expect((await check({ changes: await publishing({}) })).failures).toEqual([])
   })
 
-  const FORBIDDEN = {
-    code: 1,
-    stderr: 'Error from server (Forbidden): forbidden: User "me" cannot get path',
-  }
-  test.each<[string, Omit<KubectlAnswer, 'call'>, RegExp]>([
-    ['you may not read its document', FORBIDDEN, /: forbidden: User "me" cannot get path/],
-    [
-      'the API server names no jwks_uri',
-      { stdout: `{"issuer":"${ISSUER}"}` },
-      /something else than what was asked for$/,
-    ],
-  ])('is not checked if %s', async (_, answer, reason) => {
+  test.each<[string, Omit<KubectlAnswer, 'call'>]>([
+    ['you may not read its document', { code: 1, stderr: 'Error from server (Forbidden): no' }],
+    ['the API server names no jwks_uri', { stdout: `{"issuer":"${ISSUER}"}` }],
+  ])('is not checked if %s', async (_, answer) => {
     const { find, code } = await check({ answers: [{ call: DISCOVERY, ...answer }] })
-    expect(find('issuer')).toMatchObject([
-      { status: 'not_checked', reason: expect.stringMatching(reason) },
-    ])
+    expect(find('issuer')).toMatchObject([{ status: 'not_checked' }])
     expect(code).toBe(2)
   })
 })
@@ -152,69 +142,43 @@ const refuse = (call: string, text: string): KubectlAnswer => ({
   stderr: `Error from server ${text.replace('CREATING', 'error when creating "STDIN":')}\n`,
 })
 
-/** What refuses the pod, the code, and what the problem and the fix name. */
-test.each<[string, string, string, RegExp]>([
+/** What refuses the pod, a word of the fix, and what kube-apiserver writes. */
+test.each([
   [
-    'a policy',
-    `The pods "a" is invalid: : ValidatingAdmissionPolicy 'one-registry' with binding 'all' denied request: images must come from contoso.azurecr.io/`,
-    'pod_not_admitted',
-    /^the ValidatingAdmissionPolicy one-registry refuses .*contoso[^]*--image-registry/,
+    'the ValidatingAdmissionPolicy one-registry',
+    '--image-registry',
+    `The pods "a" is invalid: : ValidatingAdmissionPolicy 'one-registry' with binding 'all' denied request: images`,
   ],
   [
-    'the webhook of a policy engine',
+    'the admission webhook validate.kyverno.svc-fail',
+    'exempt',
     '(Forbidden): CREATING admission webhook "validate.kyverno.svc-fail" denied the request: [no-net-admin]',
-    'pod_not_admitted',
-    /^the admission webhook validate\.kyverno\.svc-fail refuses [^]*exempt/,
   ],
   [
-    'Pod Security',
+    'the Pod Security level baseline:latest',
+    'since mode loopback needs',
     '(Forbidden): CREATING pods "a" is forbidden: violates PodSecurity "baseline:latest": non-default capabilities',
-    'pod_not_admitted',
-    /^the Pod Security level baseline:latest refuses [^]*enforce=privileged, since mode loopback .* or choose mode env or node/,
-  ],
-  [
-    'a quota that is exceeded',
-    '(Forbidden): CREATING pods "a" is forbidden: exceeded quota: team, requested: requests.memory=65Mi, used: requests.memory=0, limited: requests.memory=48Mi',
-    'pod_not_admitted',
-    /^the ResourceQuota team refuses [^]*wimds\.io\/cpu-limit/,
   ],
   [
     'a LimitRange',
+    'wimds.io/cpu-limit',
     '(Forbidden): CREATING pods "a" is forbidden: minimum memory usage per Container is 32Mi, but request is 1Mi',
-    'pod_not_admitted',
-    /^a LimitRange refuses [^]*wimds\.io\/cpu-limit/,
   ],
-  [
-    'a webhook of others that is down',
-    '(InternalError): Internal error occurred: failed calling webhook "validate.others.example": failed to call webhook: Post "https://gone.gone.svc:443/?timeout=3s": dial tcp 10.0.0.9:443: connect: no route to host',
-    'webhook_unavailable',
-    /^the unreachable admission webhook validate\.others\.example refuses .*no route to host\nfind its configuration/,
-  ],
-])('names %s', async (_, text, code, named) => {
+])('names %s', async (by, fix, text) => {
   const { failures, problems, fixes, find } = await check({ answers: [refuse(IS_INJECTED, text)] })
-  expect(failures).toEqual([`injected_pod: ${code}`])
-  expect(`${problems[0]?.problem}\n${fixes}`).toMatch(named)
+  expect(failures).toEqual(['injected_pod: pod_not_admitted'])
+  expect(problems[0]?.problem).toContain(`${by} refuses `)
+  expect(fixes).toContain(fix)
   // The same pod without the injection is admitted.
   expect(find('injected_pod')[0]?.details).toEqual([])
 })
 
-test('names what refuses the pod, and no policy that only warns', async () => {
+test('names no policy that only warns', async () => {
   const warning = `Warning: Validation failed for ValidatingAdmissionPolicy 'warns' with binding 'all': no\n`
-  const refused = refuse(
-    IS_INJECTED,
-    '(Forbidden): CREATING pods "a" is forbidden: exceeded quota: team, x',
-  )
-  const answers = [
-    { ...refused, stderr: `${warning}${refused.stderr}` },
-    { call: DRY_RUN, stdout: '{}', stderr: warning },
-  ]
-  const { find } = await check({ answers })
-  expect(find('injected_pod')).toMatchObject([
-    {
-      details: [],
-      failure: { problem: expect.stringMatching(/^the ResourceQuota team refuses /) },
-    },
-  ])
+  const refused = refuse(IS_INJECTED, '(Forbidden): pods "a" is forbidden: exceeded quota: team, x')
+  const answers = [{ ...refused, stderr: `${warning}${refused.stderr}` }]
+  const { problems } = await check({ answers })
+  expect(problems[0]?.problem).toMatch(/^the ResourceQuota team refuses /)
 })
 
 test('says that a pod without the injection would be refused, too', async () => {
