@@ -173,3 +173,17 @@ test('reports invalid settings as a failed check, and makes no other', async () 
   )
   expect(out).toMatch(/✗ 1 check failed: settings\.\n$/)
 })
+
+test.each([
+  [['--cluster', 'orders'], '--cluster or a pod: give one'],
+  [['--cluster', '-n', 'a'], '--namespace is only for --pre or a pod'],
+  [['--uid=none'], '--uid is only for --pre'],
+  [['--pre', '--uid=root'], '--uid'],
+  [['shop/orders', '-n', 'other'], 'name different namespaces: give one'],
+  [['a', 'b'], 'unexpected argument b'],
+  [['svc/orders/x'], 'must be POD, NAMESPACE/POD or KIND/NAME, such as shop/orders'],
+])('rejects %j', async (args, message) => {
+  const { code, stderr } = await runDoctor(args)
+  expect(code).toBe(64)
+  expect(stderr).toContain(message)
+})

@@ -191,13 +191,3 @@ test.each([
   const [first] = await fake.calls()
   expect(first).toMatch(new RegExp(`^${call} `))
 })
-
-test.each([
-  [['shop/orders', '-n', 'other'], 'name different namespaces: give one'],
-  [['a', 'b'], 'unexpected argument b'],
-  [['--', 'svc/orders/x'], 'must be POD, NAMESPACE/POD or KIND/NAME, such as shop/orders'],
-])('doctor rejects %j', async (args, message) => {
-  const { code, stderr } = await runDoctor(args)
-  expect(code).toBe(64)
-  expect(stderr).toContain(message)
-})

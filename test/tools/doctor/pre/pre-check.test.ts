@@ -239,12 +239,3 @@ test.each([
   expect(statuses[0]).toBe(`api_server: ${status}`)
   expect(statuses).toHaveLength(3)
 })
-
-test.each([
-  [['--uid=none'], '--uid is only for --pre'],
-  [['--pre', '--uid=root'], '--uid'],
-])('rejects %j', async (args, message) => {
-  const { code, stderr } = await runDoctor(args)
-  expect(code).toBe(64)
-  expect(stderr).toContain(message)
-})
