@@ -41,12 +41,8 @@ test('exits 0 when all checks pass, and prints the settings that differ from the
   const { code, stdout: out } = await run([], { WIMDS_EXCHANGE_TIMEOUT: '3s' })
   expect(code).toBe(0)
   expect(out).toMatch(/^wimds .*\n\nSettings\n[^]*WIMDS_EXCHANGE_TIMEOUT=3s$/m)
-  expect(out).not.toContain('WIMDS_MAX_CONNECTIONS')
   expect(out).toContain(`✓ sidecar (127.0.0.1:${served.sidecar.port}): listens and is ready`)
-  expect(out).toContain('– route (169.254.169.254:80): not needed in mode env')
   expect(out).toContain(`issuer    ${simulator.issuer.issuer}\n`)
-  expect(out).toContain(' subject   system:serviceaccount:shop:orders')
-  expect(out).toContain('✓ clock: the clock of this machine is ')
   expect(out).toContain('✓ token exchange (default → https://management.azure.com/): token until')
   expect(out).toMatch(/✓ All checks passed\.\n$/)
 })
@@ -120,11 +116,9 @@ test('prints the commands that create a missing federated credential', async () 
       url: expect.stringMatching(/aadsts\.html#aadsts700213$/),
     },
   })
-  const [managedIdentity, application] = exchange?.commands ?? []
-  expect(managedIdentity?.command).toBe(
+  expect(exchange?.commands?.[0]?.command).toBe(
     `az identity federated-credential create --name ${createCredentialName(issuer, 'system:serviceaccount:shop:orders')} --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --issuer ${issuer} --subject system:serviceaccount:shop:orders --audiences api://AzureADTokenExchange`,
   )
-  expect(application?.command).toContain(`--id ${BILLING.clientId} --parameters '{"name":`)
 
   const { code, stdout: out } = await run([], { AZURE_CLIENT_ID: BILLING.clientId })
   expect(code).toBe(1)

@@ -20,7 +20,6 @@ interface Failed {
   readonly lastAt?: string
   readonly message?: string
   readonly fix?: string
-  readonly aadsts?: number
 }
 
 /** Returns the status of a sidecar at `NOW` whose requests failed. */
@@ -60,12 +59,6 @@ test('names code, client and count of failed requests, with the fix', () => {
 test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
   ['an invalid request', { code: 'resource_missing' }, {}, true],
   ['one of more than five minutes ago', { code: 'resource_missing', lastAt: LONG_AGO }, {}, false],
-  [
-    'an exchange that still fails',
-    { code: 'application_refused', aadsts: 700016 },
-    { tokens: failingTokens('application_refused') },
-    true,
-  ],
   [
     'an exchange that still fails with this resource',
     { code: 'resource_refused', clientId: ID, resource: 'https://vault.azure.net' },

@@ -1,8 +1,7 @@
 /** A login that asks the person: kubectl runs an exec plugin, which writes a prompt and waits. And what ends with doctor. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream, existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { expect, test, vi } from 'vitest'
@@ -77,24 +76,4 @@ test('ends kubectl with a doctor that is told to end', async () => {
   doctor.kill()
   expect(await exit).toEqual([null, 'SIGTERM'])
   await finished(reading.resume())
-})
-
-test('does not wait for a program that kubectl has started, once it is told to end', async () => {
-  using folder = createFolder()
-  // The other program has both ends.
-  folder.write(
-    'kubectl',
-    // The file has the process id from its first moment: an empty one would be 0, which is the group of this process.
-    `#!/bin/sh\n/bin/sleep 120 &\necho $! > ${folder.file('new')}\n/bin/mv ${folder.file('new')} ${folder.file('other')}\nwait\n`,
-    0o755,
-  )
-  const end = new AbortController()
-  const io = { ...captureIo({ PATH: folder.path }), signal: end.signal }
-  const running = createKubectl({ io })(['get', 'pods'])
-  await vi.waitUntil(() => existsSync(folder.file('other')), { timeout: 60_000 })
-  end.abort()
-  expect(await running).toMatchObject({ reason: 'ABORT_ERR' })
-  const other = Number(await readFile(folder.file('other'), 'utf8'))
-  expect(other).toBeGreaterThan(1)
-  process.kill(other)
 })

@@ -65,15 +65,8 @@ describe('with a metadata service of the node', () => {
   })
 })
 
-test.each([
-  ['nothing listens', 'http://127.0.0.1:1'],
-  ['nothing answers', 'silent'],
-])('fails if %s', async (_, target) => {
+test('fails if nothing answers in time', async () => {
   await using silent = await listening(createServer(() => {}))
-  const failure = { code: 'route_missing' }
-  const report =
-    target === 'silent'
-      ? await check({ origin: originOf(silent), timeoutMs: 100 })
-      : await check({ origin: target })
-  expect(report).toMatchObject({ status: 'failed', failure })
+  const report = await check({ origin: originOf(silent), timeoutMs: 100 })
+  expect(report).toMatchObject({ status: 'failed', failure: { code: 'route_missing' } })
 })
