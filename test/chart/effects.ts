@@ -55,17 +55,17 @@ export async function renderLines(chart: string, values: readonly Values[]): Pro
 }
 
 /** Returns each value with the path to it, by the names of list elements. The elements of other lists are whole. */
-function flatten(value: unknown, path: string): string[] {
+function flatten(value: unknown, path: string, isElement = false): string[] {
   if (Array.isArray(value)) {
     return value.flatMap((each: unknown, index) => {
       const text = JSON.stringify(each)
       const name = nameOf(each) ?? (text.includes(String.raw`\n`) ? String(index) : undefined)
-      return name === undefined ? `${path}: ${text}` : flatten(each, `${path}/${name}`)
+      return name === undefined ? `${path}: ${text}` : flatten(each, `${path}/${name}`, true)
     })
   }
   if (typeof value === 'object' && value !== null) {
     // The name of a list element is in its path.
-    const members = Object.entries(value).filter(([name]) => name !== 'name' || path === '')
+    const members = Object.entries(value).filter(([name]) => name !== 'name' || !isElement)
     return members.length === 0
       ? [`${path}: {}`]
       : members.flatMap(([name, each]) => flatten(each, path === '' ? name : `${path}/${name}`))

@@ -5,7 +5,6 @@ import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 
 export const CHART = 'charts/wimds'
-export const RELEASE = 'wimds'
 
 export interface Helm {
   readonly path: string
@@ -52,11 +51,15 @@ const toFlags = (values: Values) =>
 /** Renders the chart for a current Kubernetes by the last Helm, since all render the same. Later values take precedence. */
 export const template = (
   values: readonly Values[],
-  { helm = HELMS.at(-1), chart = CHART }: { helm?: Helm | undefined; chart?: string } = {},
+  {
+    helm = HELMS.at(-1),
+    chart = CHART,
+    release = 'wimds',
+  }: { helm?: Helm | undefined; chart?: string; release?: string } = {},
 ) =>
   (helm ?? fail()).run(
     'template',
-    RELEASE,
+    release,
     chart,
     '--namespace=wimds',
     '--kube-version=1.34.0',

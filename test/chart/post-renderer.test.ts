@@ -78,26 +78,17 @@ describe.each(HELMS)('Helm $version', ({ path, version }) => {
       execFileSync(path, ['plugin', 'install', resolve('examples/helm-plugin')], { env })
   })
 
-  const template = (...flags: readonly string[]) => {
-    const args = [...flags, '--image-registry=r.example'].map(
-      (flag) => `--post-renderer-args=${flag}`,
-    )
-    return run(path, 'template', 'orders', 'chart', ...renderer, ...args)
-  }
-
-  test('renders the workloads of a chart with the sidecar', () => {
+  test('renders the workloads of a chart with the sidecar, and fails if it cannot', () => {
+    const template = (...flags: readonly string[]) => {
+      const args = [...flags, '--image-registry=r.example'].map(
+        (flag) => `--post-renderer-args=${flag}`,
+      )
+      return run(path, 'template', 'orders', 'chart', ...renderer, ...args)
+    }
+    expect(template('--env=WIMDS_EXCHANGE_TIMEOUT=never')).toMatchObject({ status: 1, stdout: '' })
     const { status, stdout } = template('--mode=env', '--strict')
     expect(status).toBe(0)
     expect(podsOf(stdout)).toMatchObject([INJECTED])
-  })
-
-  test('fails if a workload cannot be injected', () => {
-    const { status, stdout, stderr } = template('--env=WIMDS_EXCHANGE_TIMEOUT=never')
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
-    // Helm 4 drops what a plugin prints on standard error.
-    expect(stderr).toContain(
-      isPlugin ? 'plugin "wimds" exited with error' : 'WIMDS_EXCHANGE_TIMEOUT: must be',
-    )
   })
 })
 

@@ -1,5 +1,5 @@
 /** What the chart renders, and the values that it rejects. Read a change of golden/ as one of the chart. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
@@ -11,7 +11,6 @@ import {
   parseDocuments,
   parseManifests,
   render,
-  RELEASE,
   template,
   type Values,
 } from './helm.ts'
@@ -106,15 +105,6 @@ test('rejects the values of golden/rejected.txt', async () => {
   await expect(found.join('\n')).toMatchFileSnapshot('golden/rejected.txt')
 })
 
-test('every error of the templates names a fix', () => {
-  const errors = readdirSync(`${CHART}/templates`)
-    .filter((name) => name.includes('.'))
-    .flatMap((name) => readFileSync(`${CHART}/templates/${name}`, 'utf8').split('\n'))
-    .filter((line) => /\{\{-? (?:fail|required) /.test(line))
-  expect(errors.length).toBeGreaterThan(15)
-  expect(errors.filter((line) => !line.includes('Fix: '))).toEqual([])
-})
-
 test.each([
   'resources.limits.memory=268435456,resources.limits.cpu=1.5,nodeAgent.resources.requests.memory=1e3',
   'resources=null,image.repository=wimds,nodeAgent.adminListen=[fd00::1]:9441',
@@ -155,49 +145,27 @@ test('renders each value as null, or names it', async () => {
   expect(wrong).toEqual([])
 })
 
-test.each(HELMS.slice(-1))(
-  'two releases have no object in common, as docs/tasks/upgrade.md needs for a canary',
-  async ({ run }) => {
-    const nameObjects = async (release: string) => {
-      const flags = ['--kube-version=1.34.0', '--skip-tests', `--namespace=${release}`]
-      const output = await run('template', release, CHART, ...flags)
-      return parseManifests(output).map(({ kind, metadata }) => `${kind}/${metadata.name}`)
-    }
-    const objects = await nameObjects(RELEASE)
-    expect(objects.length).toBeGreaterThan(10)
-    const canary = new Set(await nameObjects(`${RELEASE}-canary`))
-    expect(objects.filter((object) => canary.has(object))).toEqual([])
-  },
-)
-
-test('names every object by fullnameOverride, and labels it by commonLabels', async () => {
-  for (const { metadata } of await render([
-    '--set=fullnameOverride=other,commonLabels.team=shop',
-  ])) {
-    expect(metadata.name).toMatch(/^other(?:-tls|-ca-bundle|-secret|-test|-test-wait)?$/)
+test('names every object by its release, so that a canary has none in common, and labels it by commonLabels', async () => {
+  const objects = parseManifests(
+    await template([['--set=commonLabels.team=shop']], { release: 'other' }),
+  )
+  expect(objects.length).toBeGreaterThan(10)
+  for (const { metadata } of objects) {
+    expect(metadata.name).toMatch(/^other-wimds(?:-tls|-ca-bundle|-secret|-test|-test-wait)?$/)
     expect(metadata.labels['team']).toBe('shop')
   }
 })
 
 test('the longest names leave room for what is appended', async () => {
-  const values = `fullnameOverride=${'b'.repeat(50)},nodeAgent.enabled=true`
-  for (const { metadata } of await render([`--set=${values}`])) {
+  const name = 'b'.repeat(50)
+  for (const { metadata } of await render([
+    `--set=fullnameOverride=${name},nodeAgent.enabled=true`,
+  ])) {
+    expect(metadata.name).toMatch(/^b{50}|^wimds-node-agent$/)
     const long = [metadata.name, ...Object.values(metadata.labels)].filter((it) => it.length > 63)
     expect(long).toEqual([])
   }
 })
-
-/** Fields whose values are text, wherever they are. */
-const TEXT = /^(?:.*[nN]amespaces?|.*[nN]ame|.*Names|app\.kubernetes\.io\/.+)$/
-
-/** Returns the paths of those fields that are no text. */
-function findNumbers(value: unknown, path = ''): string[] {
-  if (typeof value !== 'object' || value === null) {
-    const isText = path.split('|').some((key) => TEXT.test(key))
-    return isText && typeof value !== 'string' ? [`${path}: ${String(value)}`] : []
-  }
-  return Object.entries(value).flatMap(([key, member]) => findNumbers(member, `${path}|${key}`))
-}
 
 test('renders names that look like numbers and comments as text', async () => {
   const values = {
@@ -210,9 +178,11 @@ test('renders names that look like numbers and comments as text', async () => {
     prometheusRule: { enabled: true },
     injection: { audience: 'api://x #b' },
   }
-  const objects = await render(values, ['--namespace=456'])
-  expect(findNumbers(objects)).toEqual([])
-  expect(JSON.stringify(objects)).toContain('--audience=api://x #b')
+  const output = await template([values, ['--namespace=456']])
+  // Values that are numbers: ports, sizes and times.
+  const numbers = output.match(/^.*(?:name|namespace|Name|kubernetes\.io\/\S+): *(?:true|\d+)$/gim)
+  expect(numbers).toBeNull()
+  expect(output).toContain('"--audience=api://x #b"')
 })
 
 test('accepts the common settings of its README', async () => {

@@ -5,7 +5,6 @@ import { SET_BY_INJECTION } from '../../src/injection/injector/injection-setting
 import { CHART, type Values } from './helm.ts'
 
 const AGENT = '--set=nodeAgent.enabled=true'
-const AGENT_ON_PORT = '--set=nodeAgent.enabled=true,nodeAgent.adminListen=[::]:9441'
 const SCRAPER = '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]'
 /** In place of the webhook. */
 export const POLICY = [
@@ -27,7 +26,7 @@ const { prometheusRule } = Schema.parse(
   JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')),
 ).properties
 /** A threshold for each alert that has one. */
-export const THRESHOLDS = Object.fromEntries(
+const THRESHOLDS = Object.fromEntries(
   Object.entries(prometheusRule.properties.alerts.patternProperties)
     .filter(([, { properties }]) => 'threshold' in properties)
     .flatMap(([pattern]) => pattern.replaceAll(/[$()^]/g, '').split('|'))
@@ -56,7 +55,6 @@ export const WEBHOOK: Group = [
     }),
     'other settings of the injection': injection({
       uid: 'none',
-      tenantId: 'contoso.com',
       ca: { secret: 'ca' },
       allowedModes: ['loopback'],
     }),
@@ -135,13 +133,11 @@ export const NODE_AGENT: Group = [
       },
     ],
     'no check before an uninstall': [['--set=nodeAgent.uninstallCheck=false']],
-    'a port that others reach, whom nobody names': [[AGENT_ON_PORT]],
-    'a port that others reach': [
-      [AGENT_ON_PORT],
+    'metrics, for which Prometheus reaches a port': [
+      ['--set=podMonitor.enabled=true'],
       { nodeAgent: { scrapers: [{ ipBlock: { cidr: '10.0.0.0/8' } }] } },
     ],
-    'another port of loopback': [['--set=nodeAgent.adminListen=localhost:9449']],
-    'loopback of IPv6': [['--set=nodeAgent.adminListen=[::1]:9441']],
+    'another port of loopback': [['--set=nodeAgent.adminListen=[::1]:9449']],
     'metrics that Prometheus cannot scrape': [
       [SCRAPER, '--set=podMonitor.enabled=true,nodeAgent.adminListen=127.0.0.1:9441'],
     ],
@@ -156,6 +152,7 @@ export const PROMETHEUS: Group = [
       SCRAPER,
       '--set=podMonitor.enabled=true,prometheusRule.enabled=true,dashboard.enabled=true',
     ],
+    OPERATOR('monitoring.coreos.com'),
   ],
   {
     'another threshold of each alert': [{ prometheusRule: { alerts: THRESHOLDS } }],
@@ -195,10 +192,8 @@ export const BY_POLICY: Group = [
   {
     'the default tenant': injection({ tenantId: 'contoso.com' }),
     'the uid of the cluster': injection({ uid: 'none' }),
-    'less CPU than a gate has in a Guaranteed pod': injection({ resources: { cpuRequest: '50m' } }),
     'more CPU': injection({ resources: { cpuRequest: 0.2 } }),
-    'a limit of CPU': injection({ resources: { cpuLimit: 1 } }),
-    'a limit of memory': injection({ resources: { memoryLimit: '1Gi' } }),
+    limits: injection({ resources: { cpuLimit: 1, memoryLimit: '1Gi' } }),
     'values that leave something out': [
       ['networkPolicy', 'flowSchema', 'admissionPolicy'].map(
         (name) => `--set=${name}.enabled=false`,
@@ -208,8 +203,6 @@ export const BY_POLICY: Group = [
   },
 ]
 
-const CERT_MANAGER = 'certificates.source=cert-manager'
-
 /** Values that are rejected, as `--set` takes them, or flags. */
 export const REJECTED: readonly string[] = [
   'injektion.mode=env',
@@ -217,8 +210,7 @@ export const REJECTED: readonly string[] = [
   'injection.allowedModes={env}',
   'injection.mode=node',
   'injection.tenantId=foo',
-  CERT_MANAGER,
-  `${CERT_MANAGER},certificates.issuerRef.nam=ca`,
+  'certificates.source=cert-manager,certificates.issuerRef.nam=ca',
   'fullnameOverride=1wimds',
   'nodeAgent.enabled=true,nodeAgent.namespace=kube-system',
   'certificates.source=secret',
@@ -227,7 +219,6 @@ export const REJECTED: readonly string[] = [
   // As wimds inject does.
   ...[...SET_BY_INJECTION.keys()].map((name) => `injection.env.${name}=x`),
   '--set-string=injection.uid=2147483648',
-  'injection.resources.memoryLimit=32Mi',
   'injection.resources.memoryRequest=1Gi,injection.resources.memoryLimit=1000M',
   'injection.resources.cpuRequest=1500m,injection.resources.cpuLimit=1',
   'injection.ca.configMap=a,injection.ca.secret=b',
@@ -239,7 +230,6 @@ export const REJECTED: readonly string[] = [
   'webhook.port=9440',
   'drain=2h',
   'resources.limits.memory=abc',
-  'nodeAgent.resources.requests.cpu=1 core',
   'prometheusRule.runbookUrl=abc',
   ...['', 'https://r.example', 'r.example/', 'r.example/Acme'].map(
     (name) => `global.imageRegistry=${name}`,
@@ -247,15 +237,9 @@ export const REJECTED: readonly string[] = [
   'image.repository=Acme/wimds',
   'redirectImage.repository=r.example:5000/redirect:1',
   'image.tag=a b',
-  ...[
-    ':9441',
-    'foo bar:9441',
-    '999.1.1.1:9441',
-    '1.2.3:9441',
-    '::1:9441',
-    '[a.b]:9441',
-    '127.0.0.1:99999',
-  ].map((address) => `nodeAgent.adminListen=${address}`),
+  ...[':1', 'a b:1', '999.1.1.1:1', '1.2.3:1', '::1:1', '[a.b]:1', '127.0.0.1:99999'].map(
+    (address) => `nodeAgent.adminListen=${address}`,
+  ),
   'nodeAgent.enabled=true,injection.env.WIMDS_CA_FILE=/var/ca.pem',
   'nodeAgent.enabled=true,podMonitor.enabled=true',
   'prometheusRule.enabled=true,prometheusRule.disabled.WimdsEntraSow=true',
