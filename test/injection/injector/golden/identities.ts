@@ -1,6 +1,6 @@
 /** The identity of the ServiceAccount, and that of a container. */
 import { SERVICE_ACCOUNT } from '../patched.ts'
-import { AZWI, type Cases, CONFIG_MAP, each, env, TOKEN_FILE } from './shared.ts'
+import { AZWI, type Cases, CONFIG_MAP, each, env, OTHER_CLIENT, TOKEN_FILE } from './shared.ts'
 
 const { [`${AZWI}client-id`]: _, ...ONLY_TENANT } = SERVICE_ACCOUNT
 const { [`${AZWI}tenant-id`]: __, ...ONLY_CLIENT } = SERVICE_ACCOUNT
@@ -26,6 +26,9 @@ export const IDENTITIES: Cases = {
     ] as const,
     (values) => ({ spec: env({ [TOKEN_FILE]: '/t', ...values }), account: ONLY_TENANT }),
   ),
+  'those of the ServiceAccount before those of a container': {
+    spec: env({ [TOKEN_FILE]: '/t', AZURE_CLIENT_ID: OTHER_CLIENT, AZURE_TENANT_ID: OTHER_CLIENT }),
+  },
   'an empty tenant of a container': {
     spec: env({ [TOKEN_FILE]: '/t', AZURE_TENANT_ID: '' }),
     account: ONLY_CLIENT,
