@@ -111,14 +111,6 @@ test('reports all problems of the flags', async () => {
   expect(problems.filter((each) => !message.includes(each))).toEqual([])
 })
 
-test.each(['$(LEVEL)', ''])(
-  'accepts the value "%s" of --env, which only the pod knows or is none',
-  (value) => {
-    const { settings } = parseWebhookOptions([IMAGES, `--env=WIMDS_LOG_LEVEL=${value}`])
-    expect(settings.sidecarEnv).toEqual([{ name: 'WIMDS_LOG_LEVEL', value }])
-  },
-)
-
 test('rejects a default mode that pods may not choose', () => {
   expect(() => parseWebhookOptions([IMAGES, '--allowed-modes=env'])).toThrow('--mode is loopback')
 })
