@@ -45,9 +45,4 @@ describe('injecting again', () => {
     const patch = patchFor(injected(pod()), { image: 'wimds:newer' })
     expect(patch.map(({ path }) => path)).toEqual(['/spec/initContainers'])
   })
-
-  test('keeps mode node while the settings have another one', () => {
-    const once = injected(pod(), { mode: 'node' })
-    expect(patchFor(once, { mode: 'loopback' }, { isAdmission: true })).toEqual([])
-  })
 })

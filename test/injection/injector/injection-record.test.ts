@@ -22,43 +22,18 @@ const withEnv = (env: readonly object[], annotations: Record<string, string> = E
 })
 
 const RECORD = 'wimds.io/injected'
-/** The record of an injection that changed no container of the author. */
-const LOOPBACK = JSON.stringify({ mode: 'loopback' })
 const NFT = { 'wimds.io/mode': 'nft' }
 const ENV = { 'wimds.io/mode': 'env' }
 
 const HOST = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:64169' }
 
-test('in mode loopback it keeps the endpoint variables of its author, which injection adds in mode env alone', () => {
-  const secretKeyRef = { name: 'header', key: 'identity-header' }
-  const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'the same' }]
-  const env = [
-    HOST,
-    { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:64169/msi/token' },
-    { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
-  ]
-  const once = injected(withEnv(env, {}), { sidecarEnv })
-  expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
-  expect(injected(once, { sidecarEnv })).toEqual(once)
-})
-
-const two = (annotations: Record<string, string>, env: readonly object[]) => ({
-  metadata: { annotations: { ...ENV, ...annotations } },
-  spec: { containers: [APP, { name: 'own', env }] },
-})
-
-describe('in mode env a skipped container', () => {
-  const SKIP = { 'wimds.io/skip-containers': 'own' }
-  test('keeps a variable of its author that is also the sidecar’s', () => {
-    const once = injected(two(SKIP, [HOST]))
-    expect(containerOf(once, 'own').env).toEqual([HOST])
-    expect(injected(once)).toEqual(once)
+test('in mode env a skipped container loses what injection added before', () => {
+  const two = (annotations: Record<string, string>) => ({
+    metadata: { annotations: { ...ENV, ...annotations } },
+    spec: { containers: [APP, { name: 'own' }] },
   })
-
-  test('loses what injection added before it was skipped', () => {
-    const skipping = withAnnotations(injected(two({}, [])), { ...ENV, ...SKIP })
-    expect(containerOf(injected(skipping), 'own').env ?? []).toEqual([])
-  })
+  const skip = { ...ENV, 'wimds.io/skip-containers': 'own' }
+  expect(injected(withAnnotations(injected(two({})), skip))).toEqual(injected(two(skip)))
 })
 
 test('in mode env a variable of the author that has the value of injection’s stays in every mode', () => {
@@ -108,48 +83,29 @@ test('in mode env an identity header that was edited since stays, and its remova
 test.each<readonly [string, object]>([
   ['a value', { value: 'hunter2' }],
   ['a Secret', { valueFrom: { secretKeyRef: { name: 'header', key: 'identity-header' } } }],
-])('an identity header of the sidecar that is %s is removed from the containers', (_, source) => {
+])('an identity header of %s is removed by a record that does not contain it', (_, source) => {
   const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', ...source }]
   const once = injected(pod(ENV), { sidecarEnv })
   expect(containerOf(once, 'app').env).toContainEqual({ name: 'IDENTITY_HEADER', ...source })
   expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: pod(ENV), warnings: [] })
-})
-
-test('its record contains no secret', () => {
-  const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'hunter2' }]
-  const { annotations } = injected(pod(ENV), { sidecarEnv }).metadata
   const digest = createHash('sha256').update('hunter2').digest('base64url').slice(0, 8)
-  expect(annotations[RECORD]).toContain('IDENTITY_HEADER')
-  expect(annotations[RECORD]).not.toContain('hunter2')
-  expect(annotations[RECORD]).not.toContain(digest)
+  expect(once.metadata.annotations[RECORD]).toContain('IDENTITY_HEADER')
+  expect(once.metadata.annotations[RECORD]).not.toContain('hunter2')
+  expect(once.metadata.annotations[RECORD]).not.toContain(digest)
 })
 
-describe('a sidecar without a record of this version', () => {
+test('a sidecar without a record of this version is admitted with a warning, or rejected where it has none', () => {
   const old = {
     metadata: { annotations: { [RECORD]: 'loopback' } },
     spec: { containers: [APP], initContainers: [{ name: 'wimds', image: 'wimds:old' }] },
   }
+  const own = { ...old, metadata: { annotations: { 'wimds.io/inject': 'true' } } }
   const problem = expect.stringMatching(/container wimds that .* Fix: start from the manifest/)
-
-  test('is admitted as it is, with a warning', () => {
-    expect(inject(request(old, {}, { isAdmission: true }))).toEqual({
-      kind: 'skipped',
-      warnings: [problem],
-    })
-  })
-
-  test('is rejected at admission if it has no record of any version', () => {
-    const own = { ...old, metadata: { annotations: { 'wimds.io/inject': 'true' } } }
-    expect(inject(request(own, {}, { isAdmission: true }))).toEqual({
-      kind: 'rejected',
-      reasons: [problem],
-    })
-  })
-
-  test('is rejected in a manifest', () => {
-    expect(inject(request(old))).toEqual({ kind: 'rejected', reasons: [problem] })
-    expect(uninject(old)).toEqual({ kind: 'rejected', reasons: [problem] })
-  })
+  const admit = (given: object) => inject(request(given, {}, { isAdmission: true }))
+  expect(admit(old)).toEqual({ kind: 'skipped', warnings: [problem] })
+  for (const result of [admit(own), inject(request(old)), uninject(old)]) {
+    expect(result).toEqual({ kind: 'rejected', reasons: [problem] })
+  }
 })
 
 test('without an annotation it keeps its mode whatever the settings say, with a warning', () => {
@@ -161,42 +117,28 @@ test('without an annotation it keeps its mode whatever the settings say, with a 
   expect(inject(request(once, { mode: 'nft' }))).toMatchObject({ warnings: [] })
 })
 
-describe('a container of a reserved name in a pod that claims to be injected', () => {
-  const crafted = {
-    command: ['/bin/evil'],
-    args: ['evil'],
-    env: [{ name: 'LD_PRELOAD', value: '/evil.so' }],
-    envFrom: [{ secretRef: { name: 'evil' } }],
-    lifecycle: { postStart: { exec: { command: ['/bin/evil'] } } },
-    securityContext: { privileged: true },
-    volumeMounts: [{ name: 'host', mountPath: '/host' }],
-  }
-  const volumes = [{ name: 'host', hostPath: { path: '/' } }]
-  const claiming = (spec: object) => ({
-    metadata: { annotations: { [RECORD]: LOOPBACK } },
-    spec: { ...pod().spec, volumes, ...spec },
-  })
-
-  test.each(['wimds', 'wimds-redirect', 'wimds-gate'])(
-    'is written whole or removed: %s',
-    (name) => {
-      const once = injected(claiming({ initContainers: [{ name, ...crafted }] }))
-      const fresh = injected({ ...pod(), spec: { ...pod().spec, volumes } })
-      expect(once).toEqual(fresh)
-    },
-  )
-
-  test('is put back in the first place', () => {
-    const once = injected(pod())
-    const [sidecar, redirect] = once.spec.initContainers ?? []
-    const initContainers = [redirect, { name: 'migrate' }, sidecar]
-    const names = injected({
-      ...once,
-      spec: { ...once.spec, initContainers },
-    }).spec.initContainers?.map(({ name }) => name)
-    expect(names).toEqual(['wimds', 'wimds-redirect', 'migrate'])
-  })
-})
+test.each(['wimds', 'wimds-redirect', 'wimds-gate'])(
+  'a container %s in a pod that claims to be injected is written whole or removed',
+  (name) => {
+    const crafted = {
+      command: ['/bin/evil'],
+      args: ['evil'],
+      env: [{ name: 'LD_PRELOAD', value: '/evil.so' }],
+      envFrom: [{ secretRef: { name: 'evil' } }],
+      lifecycle: { postStart: { exec: { command: ['/bin/evil'] } } },
+      securityContext: { privileged: true },
+      volumeMounts: [{ name: 'host', mountPath: '/host' }],
+    }
+    const volumes = [{ name: 'host', hostPath: { path: '/' } }]
+    const claiming = pod(
+      { [RECORD]: JSON.stringify({ mode: 'loopback' }) },
+      { volumes, initContainers: [{ name: 'migrate' }, { name, ...crafted }] },
+    )
+    expect(injected(claiming)).toEqual(
+      injected(pod({}, { volumes, initContainers: [{ name: 'migrate' }] })),
+    )
+  },
+)
 
 describe('between two calls of the webhook', () => {
   const AT_ADMISSION = { isAdmission: true }
@@ -225,10 +167,13 @@ describe('between two calls of the webhook', () => {
     },
   )
 
-  test('amounts of a container that LimitRanger did not change are not kept', () => {
+  test('amounts that LimitRanger did not set are not kept, nor another pull policy, nor any of them in a manifest', () => {
     const once = injected(pod())
     const policy = { imagePullPolicy: 'Always' }
     expect(injected(changed(once, changes), {}, AT_ADMISSION)).toEqual(changed(once, policy))
+    const never = changed(once, { imagePullPolicy: 'Never' })
+    expect(injected(never, {}, AT_ADMISSION)).toEqual(once)
+    expect(injected(recorded(changed(once, changes))).spec).toEqual(once.spec)
   })
 
   test('a pod that is no longer Guaranteed loses the CPU limit of the class', () => {
@@ -239,17 +184,6 @@ describe('between two calls of the webhook', () => {
     const containers = [...once.spec.containers, proxy]
     const twice = injected({ ...once, spec: { ...once.spec, containers } }, {}, AT_ADMISSION)
     expect(containerOf(twice, 'wimds')).toEqual(containerOf(injected(pod()), 'wimds'))
-  })
-
-  test('a pull policy other than Always is not kept', () => {
-    const once = injected(pod())
-    const never = changed(once, { imagePullPolicy: 'Never' })
-    expect(injected(never, {}, AT_ADMISSION)).toEqual(once)
-  })
-
-  test('a manifest is written whole', () => {
-    const once = injected(pod())
-    expect(injected(changed(once, changes))).toEqual(once)
   })
 })
 

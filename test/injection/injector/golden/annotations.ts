@@ -13,7 +13,6 @@ export const ANNOTATIONS: Cases = {
       { 'wimds.io/port': '8100' },
       { [PROXY]: 'true' },
       { [PROXY]: 'false' },
-      { [PROXY]: '' },
       { [PROXY]: 'true', 'wimds.io/inject': 'false' },
     ] as const,
     (annotations) => ({ annotations, settings: { injectByDefault: false } }),
@@ -41,7 +40,7 @@ export const ANNOTATIONS: Cases = {
   'that are malformed otherwise': {
     annotations: {
       'wimds.io/port': '0x1f90',
-      'wimds.io/ca-secret': 'Shop:ca',
+      'wimds.io/ca-secret': 'ca/..data',
       'wimds.io/prefetch': 'https://a,',
       'wimds.io/https-proxy': 'ftp://proxy',
       [`${AZWI}service-account-token-expiration`]: '86401',

@@ -7,15 +7,6 @@ export const RESOURCES: Cases = {
   'chosen by annotations': {
     annotations: { 'wimds.io/memory-request': '256Mi', 'wimds.io/cpu-limit': '500m' },
   },
-  'chosen by annotations, in mode node': {
-    annotations: {
-      ...NODE,
-      'wimds.io/cpu-request': '200m',
-      'wimds.io/cpu-limit': '1',
-      'wimds.io/memory-request': '100Mi',
-      'wimds.io/memory-limit': '1Gi',
-    },
-  },
   ...each(
     'with these of the pod, of which the containers get a share',
     [
@@ -28,10 +19,6 @@ export const RESOURCES: Cases = {
   ),
   'with those of the pod, and annotations': {
     annotations: { 'wimds.io/cpu-request': '20m', 'wimds.io/memory-request': '80Mi' },
-    spec: { resources: { limits: AMOUNTS } },
-  },
-  'with those of the pod, in mode node': {
-    annotations: NODE,
     spec: { resources: { limits: AMOUNTS } },
   },
   ...each(
