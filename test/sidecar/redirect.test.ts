@@ -57,10 +57,12 @@ describe('wimds redirect --dry-run', () => {
     )
   })
 
-  test('lets a flag override the variable of the same meaning', async () => {
+  test('reads the variables of the init container of azure-workload-identity, which a flag overrides', async () => {
     const fixed = { METADATA_IP: '169.254.169.254', METADATA_PORT: '80' }
-    const { out } = await run(['--dry-run', '--port=8600'], { PROXY_PORT: '8500', ...fixed })
-    expect(out).toContain('redirect to :8600')
+    const env = { PROXY_PORT: '8500', PROXY_UID: '1600', ...fixed }
+    const flags = ['--dry-run', '--mode=nft', '--pass-through']
+    expect((await run(flags, env)).out).toMatch(/skuid 1600 [^]*redirect to :8500\n/)
+    expect((await run([...flags, '--port=8600'], env)).out).toContain('redirect to :8600\n')
   })
 })
 
