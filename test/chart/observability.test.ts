@@ -32,8 +32,9 @@ test('labels and another runbook are added to every alert, and to no recording r
   const values =
     'runbookUrl=https://wiki.test,additionalRuleLabels.team=a,additionalRuleAnnotations.runbook_url=b'
   const groups = await renderGroups(`--set=${values.replaceAll(/(^|,)/g, '$1prometheusRule.')}`)
+  const ofAlert = { team: 'a', severity: expect.any(String) }
   for (const { alert, labels, annotations } of groups.flatMap(({ rules }) => rules)) {
-    expect(labels).toEqual(alert && { team: 'a', severity: expect.any(String) })
+    expect(labels).toEqual(alert && ofAlert)
     expect(annotations?.['runbook_url']).toBe(alert && `https://wiki.test#${alert.toLowerCase()}`)
   }
 })

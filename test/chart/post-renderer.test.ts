@@ -78,13 +78,13 @@ describe.each(HELMS)('Helm $version', ({ path, version }) => {
       execFileSync(path, ['plugin', 'install', resolve('examples/helm-plugin')], { env })
   })
 
+  const template = (...flags: readonly string[]) => {
+    const args = ['--image-registry=r.example', ...flags]
+    const given = args.map((flag) => `--post-renderer-args=${flag}`)
+    return run(path, 'template', 'orders', 'chart', ...renderer, ...given)
+  }
+
   test('renders the workloads of a chart with the sidecar, and fails if it cannot', () => {
-    const template = (...flags: readonly string[]) => {
-      const args = [...flags, '--image-registry=r.example'].map(
-        (flag) => `--post-renderer-args=${flag}`,
-      )
-      return run(path, 'template', 'orders', 'chart', ...renderer, ...args)
-    }
     expect(template('--env=WIMDS_EXCHANGE_TIMEOUT=never')).toMatchObject({ status: 1, stdout: '' })
     const { status, stdout } = template('--mode=env', '--strict')
     expect(status).toBe(0)

@@ -32,6 +32,9 @@ const Pod = z.object({
     serviceAccountName: z.string().nullish(),
   }),
 })
+const Request = z.object({
+  request: z.object({ uid: z.string(), namespace: z.string().optional(), object: z.unknown() }),
+})
 const Answer = z.object({
   response: z.object({ uid: z.string(), allowed: z.boolean(), patch: z.base64().optional() }),
 })
@@ -50,7 +53,7 @@ function expectInjected(object: unknown, namespace: string, patch: string): void
   const [kept, own] = [patched, object].map((pod) =>
     containersOf(pod)
       .filter(({ name }) => !/^wimds(?:-redirect)?$/.test(name))
-      .map(({ env: _, ...container }) => container),
+      .map(({ env: _env, ...container }) => container),
   )
   expect(kept).toEqual(own)
   const [sidecar, ...others] = containersOf(patched).filter(({ name }) => name === 'wimds')
@@ -89,11 +92,11 @@ async function expectSound(body: object): Promise<void> {
   }
   expect((decision.message ?? '').length).toBeLessThan(10_000)
   const { response } = Answer.parse(decision.review)
-  const { request } = z.looseObject({ request: z.looseObject({}) }).parse(body)
-  expect(response.uid).toBe(request['uid'])
+  const { request } = Request.parse(body)
+  expect(response.uid).toBe(request.uid)
   seen[response.allowed ? 'injected' : 'refused'] += 1
   if (response.patch === undefined) return
-  expectInjected(request['object'], String(request['namespace'] ?? ''), response.patch)
+  expectInjected(request.object, request.namespace ?? '', response.patch)
 }
 
 const names = fc.oneof(
@@ -106,7 +109,9 @@ const annotations = fc.dictionary(
     ...['inject', 'injected', 'mode', 'port', 'prefetch', 'pass-through', 'memory-limit', ''].map(
       (name) => `wimds.io/${name}`,
     ),
-    ...['azure.workload.identity/client-id', 'azure.workload.identity/tenant-id', '__proto__'],
+    'azure.workload.identity/client-id',
+    'azure.workload.identity/tenant-id',
+    '__proto__',
   ),
   fc.oneof(
     fc.constantFrom('true', 'false', 'env', 'nft', '64169', '1e9', '/metadata/identity', 'a/b/c'),

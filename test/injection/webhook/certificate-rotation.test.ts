@@ -55,10 +55,9 @@ test('publishes the CA every two seconds, and serves a new certificate five seco
     },
   })
   await expect.poll(() => events.length).toBe(9)
-  expect(events).toEqual([
-    ...['publish first', 'serve first', 2000, 'publish first', 2000],
-    ...['publish second', 5000, 'serve second', 2000],
-  ])
+  expect(events.join(', ')).toBe(
+    'publish first, serve first, 2000, publish first, 2000, publish second, 5000, serve second, 2000',
+  )
 })
 
 test('reports a failed check, keeps the served certificate, and tries again within ten seconds', async () => {
