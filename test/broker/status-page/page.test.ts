@@ -1,48 +1,23 @@
 import { expect, test } from 'vitest'
-import { renderPage } from '../../../src/broker/status-page/page.ts'
+import { renderPage, renderProblems } from '../../../src/broker/status-page/page.ts'
 import type { StatusDocument } from '../../../src/broker/telemetry/status-schema.ts'
 import { aStatus, textOf } from '../../fixtures/status.ts'
+import { observeBusy } from '../telemetry/observed.ts'
 
-/** Returns the text of a section of the page; it is 12:00:00 UTC. */
-function sectionOf(name: string, overrides: Partial<StatusDocument>): string {
-  const [, rest = ''] = renderPage(aStatus(overrides)).body.split(`<section id="${name}"`)
-  return textOf(`<section ${rest.split('</section>')[0]}`)
-}
+type Problem = StatusDocument['problems'][number]
 
-test('the title says whether the sidecar is ready, and how', () => {
-  // /readyz answers 200 in every state but starting.
-  const { body } = renderPage(aStatus({ state: 'failing' }))
-  expect(/<title>(.*) &ndash; .* &ndash; wimds<\/title>/.exec(body)?.[1]).toBe('Failing: no token')
-})
-
-test('problems and warnings, as of a changed identities file that is not valid, stand above the lists', () => {
-  const problems = [{ summary: 'no token' }]
-  const { body } = renderPage(aStatus({ problems, warnings: ['the old file is still in use'] }))
-  const places = ['No token', 'The old file is still in use', '>Tokens<'].map((text) =>
-    body.indexOf(text),
-  )
-  expect(places).toEqual(places.toSorted((a, b) => a - b))
-  expect(places[0]).toBeGreaterThan(0)
-})
-
-test('a token has its expiry and its next refresh', () => {
-  expect(sectionOf('tokens', {})).toContain(
-    'https://vault.azure.net orders Obtained 3 h ago 09:00:00 UTC Expires in 21 h 2026-11-25 09:00:00 UTC in 9 h 21:10:00 UTC 0 –',
-  )
-})
-
-test('an overdue attempt waits for a request', () => {
-  const tokens = aStatus().tokens.map((token) => ({
-    ...token,
-    nextAttemptAt: '2026-11-24T11:59:00.000Z',
-  }))
-  expect(sectionOf('tokens', { tokens })).toContain('at the next request')
-})
-
-test('the projected token has its claims', () => {
-  expect(sectionOf('assertions', {})).toContain(
-    'Subject system:serviceaccount:shop:orders Audience api://AzureADTokenExchange Expires in 41 min 12:41:00 UTC',
-  )
+test('a sidecar with each kind of event and problem has this page', async () => {
+  const status = {
+    ...observeBusy().document([{ name: 'WIMDS_LISTEN', value: '[::1]:1', source: 'environment' }]),
+    workload: aStatus().workload,
+    build: aStatus().build,
+    warnings: ['the old file is still in use'],
+  }
+  const { body } = renderPage(status)
+  const parts = body
+    .replace(/<style>[^]*<\/style>/, '')
+    .split(/(?=<title|<h1|<footer|<section|<div class="problem|<tr>)/)
+  await expect(parts.map(textOf).join('\n')).toMatchFileSnapshot('golden/page.txt')
 })
 
 test('a client or a token that calls again keeps its row, and failing tokens come first', () => {
@@ -60,27 +35,16 @@ test('a client or a token that calls again keeps its row, and failing tokens com
   expect(body.indexOf('https://<wbr />b')).toBeLessThan(body.indexOf('https://<wbr />a'))
 })
 
-const failed = {
-  lastAt: '2026-11-24T11:58:00.000Z',
-  count: 6,
-  protocol: 'imds',
-  client: 'curl',
-  clientVersion: '7.88.1',
-  identity: 'orders',
-  resource: 'https://vault.azure.net',
-  failure: { code: 'identity_not_found', message: 'Identity not found', fix: 'name another one' },
-}
-
 test('a failed request has its fix, unless a problem has the same', () => {
-  const textWith = (fix: string) =>
-    sectionOf('failedRequests', {
-      failedRequests: [failed],
-      problems: [{ summary: 'no token', failure: { ...failed.failure, fix } }],
-    })
-  expect(textWith('wait')).toContain('identity_not_found Identity not found Fix: name another one.')
-  expect(textWith(failed.failure.fix)).toMatch(
-    / imds orders https:\/\/vault\.azure\.net identity_not_found$/,
-  )
+  const failure = { code: 'identity_not_found', message: 'Not found', fix: 'name another one' }
+  const textWith = (fix: string) => {
+    const exchanges = aStatus().exchanges.map((each) => ({ ...each, failure }))
+    const problems = [{ summary: 'no token', failure: { ...failure, fix } }]
+    const [, rest = ''] = renderPage(aStatus({ exchanges, problems })).body.split('id="exchanges"')
+    return textOf(rest.split('</section>')[0] ?? '')
+  }
+  expect(textWith('wait')).toMatch(/identity_not_found Not found Fix: name another one\.$/)
+  expect(textWith(failure.fix)).toMatch(/ identity_not_found$/)
 })
 
 test('no value becomes markup', () => {
@@ -89,4 +53,38 @@ test('no value becomes markup', () => {
   const { body } = renderPage(aStatus({ tokens }))
   expect(body).not.toMatch(/<script|&lt;/)
   expect(textOf(body)).toContain(resource)
+})
+
+const FAILURE: Problem = {
+  summary: 'no token',
+  failure: { code: 'internal', message: 'AADSTS7: no', aadsts: 700213 },
+}
+const SERVED: Problem = { ...FAILURE, servedUntil: '2026-11-24T12:24:00.000Z' }
+
+test.each<[string, string, Problem, StatusDocument['state']]>([
+  ['failing', 'requests fail', FAILURE, 'degraded'],
+  ['failing', 'some requests fail', { ...SERVED, withoutToken: [] }, 'degraded'],
+  ['degraded', 'all tokens are served', SERVED, 'degraded'],
+  ['failing', 'there is no projected token since the start', FAILURE, 'starting'],
+  ['starting', 'the projected token is not read yet', { summary: 'not read yet' }, 'starting'],
+])('a problem is %s while %s', (tone, _, problem, state) => {
+  const { markup } = renderProblems(aStatus({ state, problems: [problem] }))
+  expect(markup).toContain(`class="problem ${tone}"`)
+})
+
+test('a failure links to the pages of its codes', () => {
+  const { markup } = renderProblems(aStatus({ problems: [FAILURE] }))
+  expect(markup).toMatch(/<a [^>]*href="https:[^"]*\/troubleshooting\.html#internal"/)
+  expect(markup).toMatch(/<a href="https:[^"]*\/aadsts\.html#aadsts700213">/)
+})
+
+test.each([
+  [true, undefined, 'kubectl exec -n shop orders-0 -c wimds -- wimds doctor'],
+  [false, undefined, 'wimds doctor with the environment of this sidecar'],
+  // In mode node the document has the host of the broker, and the pod has no sidecar.
+  [true, 'shop/orders-1', 'wimds doctor shop/orders-1'],
+])('the next step in a pod (%s), for the pod %s, is %s', (inPod, pod, expected) => {
+  const workload = { host: 'orders-0', namespace: 'shop', inPod }
+  const { markup } = renderProblems(aStatus({ problems: [FAILURE], workload }), pod)
+  expect(textOf(markup).replace(' .', '.')).toContain(`Next, run ${expected}. It prints`)
 })

@@ -10,7 +10,7 @@ import { createTelemetry } from '../../../src/broker/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../../src/broker/tokens/cache-entry.ts'
 import type { Clock } from '../../../src/broker/tokens/lifetime.ts'
 import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
-import { aToken, frozenClock, NOW, ORDERS } from '../../fixtures/parts.ts'
+import { aToken, BILLING, frozenClock, NOW, ORDERS } from '../../fixtures/parts.ts'
 
 export const VAULT = 'https://vault.azure.net/.default'
 export const TOKEN_FILE = '/var/run/token'
@@ -94,3 +94,69 @@ export const exchange = (overrides: Partial<ExchangeEvent> = {}): ExchangeEvent 
 
 /** Creates the registry of a sidecar to which nothing has happened. */
 export const aMetricsRegistry = () => observe().registry
+
+const requestAs = (identity: Identity, name: string) => ({
+  identity,
+  scope: `https://${name}.example/.default`,
+})
+
+const askedFor = (resource: string): ReplyEvent['asked'] => ({
+  query: { selector: { by: 'default' }, resource },
+  request: { identity: ORDERS, scope: VAULT },
+})
+
+const UNREAD = new BrokerError('assertion_missing', 'there is no projected token', 'mount it')
+
+/** Creates the telemetry of a sidecar with each kind of token, problem, exchange and request. */
+export function observeBusy() {
+  const shop: Identity = { ...BILLING, tokenFile: '/other' }
+  const storage = { identity: orders, scope: 'https://storage.azure.com/.default' }
+  const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
+  const error = new BrokerError(
+    'federated_credential_not_found',
+    'AADSTS700213: no Trace ID: a-trace Correlation ID: a-correlation Timestamp: 2026-11-24 11:59:40Z',
+    { entra },
+  )
+  const since = (ms: number, count: number, of = error) => ({ error: of, count, since: ms })
+  const observed = observe({
+    entries: [
+      cached(),
+      // They will fail when their tokens expire, the second one first.
+      failing('entra_timeout', 3, { request: storage, token: aToken(undefined, 120_000) }),
+      failing('entra_tls', 1, {
+        request: requestAs(BILLING, 'soon'),
+        token: aToken(undefined, 60_000),
+      }),
+      // One problem for two tokens, the oldest.
+      failing(error.code, 2, {
+        request: requestAs(BILLING, 'a'),
+        failure: since(-80_000, 2),
+        nextAttemptAt: 9000,
+      }),
+      failing(error.code, 7, { request: requestAs(BILLING, 'b'), failure: since(-90_000, 7) }),
+      // One problem for the tokens of a file, found before the file was read again.
+      failing(UNREAD.code, 1, {
+        request: requestAs(shop, 'c'),
+        failure: since(-62_000, 1, UNREAD),
+        nextAttemptAt: -1000,
+      }),
+      cached({ request: requestAs(shop, 'd'), token: aToken(undefined, 600_000) }),
+    ],
+  })
+  observed.readiness()
+  observed.assertions.set('/other', { ok: false, error: UNREAD, since: -60_000 })
+  observed.onAttempt('entra_unavailable')
+  observed.onExchange(exchange())
+  observed.onExchange(exchange({ durationMs: 30_000, cachedTtlMs: 1 }))
+  observed.onExchange(exchange({ outcome: { ok: false, error } }))
+  observed.onExchange(exchange({ outcome: { ok: false, error }, cachedTtlMs: 1 }))
+  observed.onCacheResult('hit')
+  observed.onReply(reply({ durationMs: 20 }))
+  observed.onReply(reply({ status: 400, error, asked: askedFor('https://vault.azure.net/') }))
+  observed.onReply(reply({ status: 400, error, asked: askedFor('https://vault.azure.net/') }))
+  observed.onReply(reply({ status: 400, error, asked: askedFor('https://storage.azure.com') }))
+  const overloaded = new BrokerError('overloaded', 'too many')
+  observed.onReply(reply({ protocol: 'cloud-shell', status: 503, headers: {}, error: overloaded }))
+  observed.onSkew(1234)
+  return observed
+}

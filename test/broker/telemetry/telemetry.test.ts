@@ -1,32 +1,27 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
-import { chooseRejectionLevel } from '../../../src/broker/telemetry/replies.ts'
-import { exchange, observe, readable } from './observed.ts'
+import { describeClaims } from '../../../src/broker/telemetry/describe.ts'
+import { errorFields } from '../../../src/service/describe-failure.ts'
+import { exchange, observe, readable, reply } from './observed.ts'
 
-describe('onAssertion', () => {
-  test('logs the claims of a token', () => {
-    const { onAssertion, lines } = observe()
-    onAssertion('/token', readable)
-    const { secret: _secret, ...claims } = readable.assertion
-    expect(lines.filter(({ file }) => file === '/token')).toEqual([
-      {
-        level: 'info',
-        event: 'assertion_loaded',
-        time: expect.any(String),
-        file: '/token',
-        ...claims,
-        expiresAt: new Date(claims.expiresAt).toISOString(),
-      },
-    ])
-  })
-
-  test('logs why a token cannot be read', () => {
-    const { onAssertion, lines } = observe()
-    const error = new BrokerError('assertion_empty', 'it is empty')
-    onAssertion('/token', { ok: false, error, since: 0 })
-    const fields = { file: '/token', code: 'assertion_empty', message: 'it is empty' }
-    expect(lines[0]).toMatchObject({ level: 'warn', event: 'assertion_failed', ...fields })
-  })
+test('a projected token is logged with its claims, and one that cannot be read with the reason', () => {
+  const { onAssertion, lines } = observe()
+  onAssertion('/token', readable)
+  const error = new BrokerError('assertion_empty', 'it is empty')
+  onAssertion('/token', { ok: false, error, since: 0 })
+  const { secret: _, ...claims } = readable.assertion
+  const expiresAt = new Date(claims.expiresAt).toISOString()
+  const common = { time: expect.any(String), file: '/token' }
+  expect(lines.filter(({ file }) => file === '/token')).toEqual([
+    { ...common, level: 'info', event: 'assertion_loaded', ...claims, expiresAt },
+    {
+      ...common,
+      level: 'warn',
+      event: 'assertion_failed',
+      code: 'assertion_empty',
+      message: 'it is empty',
+    },
+  ])
 })
 
 test.each([
@@ -35,7 +30,7 @@ test.each([
   ['federated_credential_not_found', 999, 'error', 0],
   ['assertion_expired', 61_999, 'error', 61],
 ] as const)(
-  'onExchange logs %s with %i ms of a cached token left at level %s',
+  'an exchange that fails with %s and %i ms of a cached token left is logged at level %s',
   (code, cachedTtlMs, level, tokenLeftSeconds) => {
     const { onExchange, lines } = observe()
     const outcome = { ok: false, error: new BrokerError(code, 'why') } as const
@@ -51,6 +46,46 @@ test.each<[ErrorCode, string]>([
   ['entra_timeout', 'info'],
   ['identity_not_found', 'warn'],
   ['internal', 'error'],
-])('chooseRejectionLevel of %s is %s', (code, level) => {
-  expect(chooseRejectionLevel(code)).toBe(level)
+])('a request that is rejected with %s is logged at level %s', (code, level) => {
+  const { onReply, lines } = observe({ level: 'debug' })
+  onReply(reply({ status: 400, error: new BrokerError(code, 'why') }))
+  expect(lines).toMatchObject([{ level, event: 'request_rejected', code }])
+})
+
+test('a readiness probe is no request of a client', async () => {
+  const { onReply, document } = observe()
+  onReply(reply({ protocol: 'none', headers: { 'user-agent': 'kube-probe/1.37' } }))
+  expect(document([]).clients).toEqual([])
+})
+
+test('the same error of two client libraries is two failed requests', () => {
+  const { onReply, document } = observe()
+  const error = new BrokerError('api_version_invalid', 'no such version')
+  for (const agent of ['curl/8.0.1', 'Wget/1.21.3', 'curl/7.88.1']) {
+    onReply(reply({ status: 400, error, headers: { 'user-agent': agent } }))
+  }
+  expect(document([]).failedRequests).toMatchObject([
+    { client: 'curl', clientVersion: '7.88.1', count: 2 },
+    { client: 'wget', count: 1 },
+  ])
+})
+
+test('errorFields has the cause, unless the message contains it', () => {
+  const cause = new Error('connect ECONNREFUSED')
+  const error = new BrokerError('entra_unreachable', 'unreachable', { cause })
+  expect(errorFields(error)).toMatchObject({ cause: 'connect ECONNREFUSED' })
+  const same = new BrokerError('entra_unavailable', 'no match')
+  expect(errorFields(new BrokerError('entra_timeout', 'no match', { cause: same }))).toEqual({
+    code: 'entra_timeout',
+    message: 'no match',
+  })
+})
+
+test('describeClaims has each claim in a line, bounded, and without characters that reorder others', () => {
+  const subject = 'system:\u202eevil\n'
+  const long = 'x'.repeat(65_536)
+  const assertion = { ...readable.assertion, issuer: long, subject, audience: ['a\u2066b'] }
+  expect(describeClaims(assertion)).toMatchObject({ subject: 'system:?evil ', audience: ['a?b'] })
+  const large = { ...assertion, subject: long, audience: Array(9).fill(long) }
+  expect(JSON.stringify(describeClaims(large)).length).toBeLessThan(5000)
 })
