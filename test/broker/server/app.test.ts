@@ -28,18 +28,17 @@ test('returns the 400 of IMDS and our code for an unknown identity', async () =>
 })
 
 test.each([
-  ['entra_unreachable', '2'],
-  ['federated_credential_not_found', undefined],
-] as const)('replies to %s with the Retry-After %j', async (code, retryAfter) => {
-  const { headers } = await ask(failingWith(new BrokerError(code, 'x', { retryAfterMs: 1001 })))
-  expect(headers['retry-after']).toBe(retryAfter)
-})
-
-test('replies with a Retry-After of 10 s at most, for which a client sleeps', async () => {
-  const error = new BrokerError('entra_throttled', 'x', { retryAfterMs: 3_600_000 })
-  const { headers } = await ask(failingWith(error))
-  expect(headers['retry-after']).toBe('10')
-})
+  ['entra_unreachable', 1001, '2'],
+  ['federated_credential_not_found', 1001, undefined],
+  // Clients sleep for it, without a word.
+  ['entra_throttled', 3_600_000, '10'],
+] as const)(
+  'replies to %s with %i ms left with the Retry-After %j and the code',
+  async (code, retryAfterMs, retryAfter) => {
+    const { headers } = await ask(failingWith(new BrokerError(code, 'x', { retryAfterMs })))
+    expect([headers['retry-after'], headers['x-wimds-error']]).toEqual([retryAfter, code])
+  },
+)
 
 test('gives each reply a request id of its own, also one that was rendered before', async () => {
   const { pod, clock } = parts()
@@ -48,12 +47,6 @@ test('gives each reply a request id of its own, also one that was rendered befor
   const ids = (await Promise.all(replies)).map(({ headers }) => String(headers['x-ms-request-id']))
   expect(new Set(ids).size).toBe(2)
   for (const id of ids) expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
-})
-
-test('names the error code of a failed exchange in a header, and none with a token', async () => {
-  const failed = await ask(failingWith(new BrokerError('entra_tls', 'x')))
-  expect(failed.headers['x-wimds-error']).toBe('entra_tls')
-  expect((await ask(parts())).headers).not.toHaveProperty('x-wimds-error')
 })
 
 test('returns 500 without details for an unexpected error, and reports its cause', async () => {
@@ -125,12 +118,10 @@ const LARGE = { method: 'POST', payload: 'x'.repeat(70_000) } as const
 test.each([
   [TOKEN_URL, 400, 'host_not_allowed', { headers: { host: 'evil.example' } }],
   [TOKEN_URL, 400, 'forwarded_request', FORWARDED],
-  [TOKEN_URL.replace('token', '%74oken'), 400, 'invalid_path', {}],
   ['/metadata/%zz', 400, 'invalid_path', {}],
   [`${TOKEN_URL}&x=5%`, 400, 'request_malformed', {}],
   ['/metadata/instance', 400, 'api_version_invalid', {}],
   ['/metadata/attested/document?api-version=2018-10-01', 404, 'not_found', {}],
-  [TOKEN_URL.replace('token', 'token/x'), 404, 'not_found', {}],
   [PLATFORM, 403, 'imdsv2_not_supported', { headers: HOST_ONLY }],
   [TOKEN_URL, 405, 'method_not_allowed', EMPTY],
   ['/x', 413, 'request_too_large', LARGE],

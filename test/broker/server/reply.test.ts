@@ -20,11 +20,6 @@ test.each<[string, Partial<WireRequest>, number]>([
   ['renders a reply once for the same request', {}, 1],
   ['does not remember a request with a body', { body: 'resource=x' }, 2],
   ['does not remember a request with a long query', { query: 'a'.repeat(1025) }, 2],
-  [
-    'does not remember a request with a long user agent',
-    { headers: { 'user-agent': 'a'.repeat(1025) } },
-    2,
-  ],
 ])('%s', (_, given, expected) => {
   let rendered = 0
   const dialect = { ...imds, render: () => createJsonReply(200, { rendered: (rendered += 1) }) }

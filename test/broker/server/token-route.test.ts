@@ -13,6 +13,7 @@ import { serveParts } from '../../fixtures/sidecar.ts'
 const PATIENCE = { timeout: 60_000 }
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
+const OTHER = '11111111-1111-4111-8111-111111111111'
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
 test.each([
@@ -23,33 +24,21 @@ test.each([
   [`00-${'0'.repeat(32)}-${PARENT}-01`, undefined],
   [`00-${TRACE}-${'0'.repeat(16)}-01`, undefined],
   [`00-${TRACE.toUpperCase()}-${PARENT}-01`, undefined],
-  [undefined, undefined],
 ])('takes the traceparent %j as the correlation id %s', (traceparent, correlationId) => {
-  const headers = traceparent === undefined ? {} : { traceparent }
-  expect(findCorrelationId(headers)).toBe(correlationId)
+  expect(findCorrelationId({ traceparent })).toBe(correlationId)
 })
 
 test.each([
-  [GUID.toUpperCase(), undefined, GUID],
-  [GUID, `00-${'1'.repeat(32)}-${PARENT}-01`, '11111111-1111-1111-1111-111111111111'],
-  ['not a GUID', undefined, undefined],
+  [GUID.toUpperCase(), {}, GUID],
+  [OTHER, { traceparent: `00-${TRACE}-${PARENT}-01` }, GUID],
+  ['not a GUID', {}, undefined],
 ])(
-  'takes the x-ms-client-request-id %j with the traceparent %j as the correlation id %s',
-  (requestId, traceparent, correlationId) => {
-    const headers = { 'x-ms-client-request-id': requestId, ...(traceparent && { traceparent }) }
-    expect(findCorrelationId(headers)).toBe(correlationId)
+  'takes the x-ms-client-request-id %j with %j as the correlation id %s',
+  (requestId, headers, correlationId) => {
+    const found = findCorrelationId({ 'x-ms-client-request-id': requestId, ...headers })
+    expect(found).toBe(correlationId)
   },
 )
-
-test('passes the trace id on with the token request', async () => {
-  const given = parts()
-  await using app = createMetadataApp(() => given.pod, given.clock)
-
-  const headers = { host: 'localhost', metadata: 'true' }
-  await app.inject({ url: TOKEN, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
-  await app.inject({ url: TOKEN, headers })
-  expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
-})
 
 /** Requests a token, and hangs up once `seen` resolves. */
 async function hangUpAfter(seen: Promise<void>, port: number): Promise<void> {
@@ -101,7 +90,7 @@ test.each<[string, (signal: AbortSignal) => Promise<AccessToken>]>([
   expect(other).toMatchObject({ protocol: 'document', error: undefined })
 })
 
-test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {
+test('passes the trace id and no other field of a query than bypassCache on, so that none changes key, identity or scope', async () => {
   const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
   const dialect = {
     ...imds,
@@ -110,13 +99,15 @@ test('passes no other field of a query on than bypassCache, so that none changes
   const given = parts({ dialects: [dialect] })
   await using app = createMetadataApp(() => given.pod, given.clock)
 
-  const headers = { host: 'localhost', metadata: 'true' }
+  const traceparent = `00-${TRACE}-${PARENT}-01`
+  const headers = { host: 'localhost', metadata: 'true', traceparent }
   await app.inject({ url: `${TOKEN}&bypass_cache=true`, headers })
   expect(given.asked).toEqual([
     {
       identity: ORDERS,
       scope: 'https://vault.azure.net/.default',
       bypassCache: true,
+      correlationId: GUID,
     },
   ])
 })
