@@ -51,43 +51,26 @@ const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
 
 /**
  * Creates a reader that opens the file again after each read, because the kubelet rotates the token by
- * swapping a symbolic link. Callers share a read that is inflight. Throws what `readAssertion` and `requireAudience`
- * throw.
+ * swapping a symbolic link. Callers share a read that is inflight. Throws `assertion_missing`, `assertion_unreadable`,
+ * `assertion_empty`, `assertion_malformed`, or what `requireAudience` throws. Does not check whether the token has expired: the
+ * local clock may be the wrong one, so Entra ID decides.
  */
 export function createAssertionReader({
   audience,
-  readFile = readTokenFile,
+  readFile = (path) => readRegularFile(path, MAX_TOKEN_BYTES + 1),
 }: ReaderOptions = {}): AssertionReader {
   const share = createSingleFlight<Assertion>()
-  const readTwice = async (path: string) => {
-    const text = await readFile(path)
-    if (JWT.test(text.trim())) return text
-    await sleep(REREAD_DELAY_MS)
-    return readFile(path)
-  }
   return (path) =>
     share(path, async () => {
-      const assertion = await readAssertion(path, readTwice)
+      let text = await read(path, readFile)
+      if (!JWT.test(text)) {
+        await sleep(REREAD_DELAY_MS)
+        text = await read(path, readFile)
+      }
+      const assertion = parseAssertion(text, path)
       requireAudience(assertion, path, audience)
       return assertion
     })
-}
-
-/**
- * Reads one projected token. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty` or
- * `assertion_malformed`. Does not check whether the token has expired: the local clock may be the
- * wrong one, so Entra ID decides.
- */
-export async function readAssertion(path: string, readFile = readTokenFile): Promise<Assertion> {
-  const text = (await read(path, readFile)).trim()
-  if (text === '') {
-    throw new BrokerError(
-      'assertion_empty',
-      `the projected token file ${path} is empty`,
-      'wait for the kubelet to write it; if it stays empty, check what else writes to it',
-    )
-  }
-  return parseAssertion(text, path)
 }
 
 /** A federated credential has at most this many characters in each of its three values. */
@@ -181,11 +164,10 @@ export function createExpiredError(
   )
 }
 
-const readTokenFile = (path: string) => readRegularFile(path, MAX_TOKEN_BYTES + 1)
-
+/** Reads the text without the white space around it. */
 async function read(path: string, readFile: (path: string) => Promise<string>): Promise<string> {
   try {
-    return await readFile(path)
+    return (await readFile(path)).trim()
   } catch (error) {
     const reason = errorCode(error) ?? 'unknown'
     if (reason === 'ENOENT' || reason === 'ENOTDIR') {
@@ -220,6 +202,13 @@ const FIXES_BY_REASON: Readonly<Record<string, string>> = {
 
 /** Errors do not repeat the text: it may be a credential of another kind. */
 function parseAssertion(text: string, path: string): Assertion {
+  if (text === '') {
+    throw new BrokerError(
+      'assertion_empty',
+      `the projected token file ${path} is empty`,
+      'wait for the kubelet to write it; if it stays empty, check what else writes to it',
+    )
+  }
   const isJwt = text.length <= MAX_TOKEN_BYTES && JWT.test(text)
   const claims = isJwt ? decodeClaims(Claims, text) : undefined
   if (claims === undefined) {

@@ -8,8 +8,8 @@ import {
   toBrokerError,
 } from '../../../src/lib/errors.ts'
 import {
+  createAssertionReader,
   createExpiredError,
-  readAssertion,
   requireAudience,
 } from '../../../src/broker/exchange/assertion.ts'
 import { parseEntraError, parseTokenProxyError } from '../../../src/broker/exchange/entra-errors.ts'
@@ -22,9 +22,10 @@ import { readable } from '../telemetry/observed.ts'
 const FILE = '/var/run/token'
 const { assertion } = readable
 
-const fileError = (code: string) => () =>
-  readAssertion(FILE, () => Promise.reject(Object.assign(new Error(code), { code })))
-const fileWith = (text: string) => () => readAssertion(FILE, () => Promise.resolve(text))
+const read = (readFile: () => Promise<string>) => () => createAssertionReader({ readFile })(FILE)
+const fileError = (code: string) =>
+  read(() => Promise.reject(Object.assign(new Error(code), { code })))
+const fileWith = (text: string) => read(() => Promise.resolve(text))
 const network = (code: string) => () =>
   toTransportError(Object.assign(new Error(code), { code }), ENTRA)
 const rejected =
