@@ -216,16 +216,6 @@ export class EntryStore {
     entry.clearTimer()
   }
 
-  /** Returns the state of the keys. Removes those that nobody asks for and whose token or failure is over. */
-  describe(): readonly CacheEntry[] {
-    return this.all().flatMap((entry) => {
-      const state = entry.describe()
-      if (state !== undefined) return state
-      if (entry.failure?.isOver !== false && entry.timer === undefined) this.remove(entry)
-      return []
-    })
-  }
-
   all(): readonly Entry[] {
     return [...this.#entries.values()]
   }

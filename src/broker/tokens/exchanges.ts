@@ -116,18 +116,14 @@ export class Exchanges {
 
   /** Retries at once what may have failed because of an assertion that has been replaced. A running exchange goes on. */
   retryOutdated(entry: Entry): void {
-    const { failure } = entry
-    if (entry.exchange !== undefined || failure === undefined) return
-    if (!mayRecoverWithNewAssertion(failure.error)) return
-    entry.endBackoff()
-    this.schedule(entry)
+    if (entry.exchange === undefined && isOutdated(entry)) this.exchangeAnew(entry)
   }
 
   /** Exchanges a key in the way that its identity says now. A running exchange goes on for its callers alone. */
   exchangeAnew(entry: Entry): void {
     entry.exchange = undefined
+    if (isOutdated(entry)) entry.endBackoff()
     this.schedule(entry)
-    this.retryOutdated(entry)
   }
 
   /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */
@@ -157,4 +153,9 @@ export class Exchanges {
     if (entry.msUntilDue > 0) this.schedule(entry)
     else if (entry.isInUse()) this.refresh(entry)
   }
+}
+
+/** Returns whether the last exchange may have failed because of its assertion. */
+function isOutdated({ failure }: Entry): boolean {
+  return failure !== undefined && mayRecoverWithNewAssertion(failure.error)
 }

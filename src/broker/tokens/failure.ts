@@ -37,7 +37,7 @@ export class CachedFailure {
     random: () => number,
   ) {
     const now = clock.monotonic()
-    const streak = last?.isOver === false ? last : undefined
+    const streak = last !== undefined && last.msUntilRetry > -STREAK_RESET_MS ? last : undefined
     this.error = error
     this.count = (streak?.count ?? 0) + 1
     this.since = streak?.since ?? now
@@ -64,11 +64,6 @@ export class CachedFailure {
   /** The milliseconds until the next attempt, by the cache or the next caller; 0 while it is made. */
   get retryAfterMs(): number {
     return Math.max(0, Math.min(this.#cachedUntil, this.#retryAt) - this.#clock.monotonic())
-  }
-
-  /** True once another failure would begin a new streak. */
-  get isOver(): boolean {
-    return this.msUntilRetry <= -STREAK_RESET_MS
   }
 
   /**

@@ -182,7 +182,6 @@ export class TokenCache {
     const wanted = new Set<Entry>()
     for (const request of requests) {
       const entry = this.#store.find(request)
-      entry.request = request
       entry.isPrefetched = true
       this.#store.add(entry)
       if (entry.exchange === undefined && !entry.isEmpty) this.#exchanges.schedule(entry)
@@ -198,9 +197,9 @@ export class TokenCache {
     await Promise.all([...wanted].map((entry) => limit(() => exchangeFirst(entry))))
   }
 
-  /** Returns the state of the keys. Leaves a failure out when no more request for the token is expected. */
+  /** Returns the state of the keys that have a token, or are expected to be asked for one. */
   entries(): readonly CacheEntry[] {
-    return this.#store.describe()
+    return this.#store.all().flatMap((entry) => entry.describe() ?? [])
   }
 
   /**
