@@ -1,5 +1,4 @@
 import { describe, expect, test, vi } from 'vitest'
-import type { ErrorCode } from '../../../src/lib/errors.ts'
 import type { GetToken } from '../../../src/broker/tokens/token.ts'
 import { BILLING, ORDERS } from '../../fixtures/parts.ts'
 import { type Answer, ask, askFor } from './callers.ts'
@@ -77,17 +76,6 @@ describe('a federated credential that is not found', () => {
     expect(await getError(get)).toMatchObject(TEMPORARY)
   })
 
-  test.each<[ErrorCode, number, object]>([
-    ['application_refused', 700016, TEMPORARY],
-    ['application_refused', 7000112, PERMANENT],
-    ['federated_credential_mismatch', 700212, TEMPORARY],
-  ])('has the grace of what may be new: %s (AADSTS%i)', async (error, aadsts, expected) => {
-    const { get } = setUp({ behaviour: { error, entra: { aadsts } } })
-    expect(await getError(get)).toMatchObject(expected)
-    await askFor(get, asking)
-    expect(await getError(get)).toMatchObject(PERMANENT)
-  })
-
   test('holds callers that bypass the cache for 8 s each, until the credential is there', async () => {
     const { entra, get } = setUp({ behaviour: NOT_FOUND, timeoutMs: TIMEOUT_MS })
     setTimeout(() => entra.behave({}), 15_000)
@@ -95,17 +83,6 @@ describe('a federated credential that is not found', () => {
     expect(answers.at(-1)).toMatchObject({ ok: true })
     for (const { tookMs } of answers.slice(1)) expect(tookMs).toBeLessThanOrEqual(TIMEOUT_MS)
     expect(entra.exchanges.length).toBeLessThan(15)
-  })
-
-  test('makes no more exchanges for a caller whose key was evicted', async () => {
-    const { entra, get } = setUp({ behaviour: NOT_FOUND, timeoutMs: TIMEOUT_MS, maxEntries: 1 })
-    await ask(get, VAULT)
-    const held = ask(get, { ...VAULT, bypassCache: true })
-    await ask(get, OF_BILLING)
-    await ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
-    expect(await held).toMatchObject({ text: NOT_FOUND.error })
-    expect(entra.exchanges.length).toBeLessThan(12)
   })
 
   test('is retried by the cache during the grace and after it, and no caller waits, whatever it asks for', async () => {

@@ -78,26 +78,11 @@ describe('while as many callers wait as may wait', () => {
     cache.close()
   })
 
-  test('the next one gets overloaded at once, until they have their answer', async () => {
-    const { entra, get, crowd } = await setUpCrowd()
-    const next = await ask(get, other('cold'))
-    expect(next).toEqual({ text: 'overloaded', ok: false, tookMs: 0, retryAfterMs: 1000 })
-    await vi.advanceTimersByTimeAsync(8000)
-    expect((await Promise.all(crowd)).every(({ text }) => text === 'entra_timeout')).toBe(true)
-    entra.behave({})
-    expect((await ask(get, other('new'))).ok).toBe(true)
-  })
-
-  test('the next one leaves no entry, and evicts none', async () => {
-    const { cache, get } = await setUpCrowd({ maxEntries: 2 })
+  test('the next one leaves no entry, and evicts none; bypass_cache gets the cached token', async () => {
+    const { entra, cache, get } = await setUpCrowd({ maxEntries: 2 })
     for (const index of range(10)) await ask(get, other(index))
     const scopes = cache.entries().map(({ request }) => request.scope)
     expect(scopes).toEqual([VAULT.scope, other('cold').scope])
-    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #1`)
-  })
-
-  test('bypass_cache gets the cached token', async () => {
-    const { entra, get } = await setUpCrowd()
     const answer = await ask(get, { ...VAULT, bypassCache: true })
     expect(answer).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
     expect(entra.exchanges).toHaveLength(2)
@@ -127,6 +112,22 @@ test('callers that ask for the same token and hang up leave no timers behind', a
   }
   // The answer of Entra ID, its silence, and the time limit of the exchange.
   expect(vi.getTimerCount()).toBe(3)
+})
+
+test('callers that ask for many tokens and hang up leave no more exchanges than may run and wait', async () => {
+  const { entra, cache, get } = setUpLimited()
+  entra.behave({ latencyMs: MINUTE_MS })
+  for (const index of range(COUNT)) {
+    const hangUp = new AbortController()
+    const answer = ask(get, other(index), hangUp.signal)
+    hangUp.abort()
+    await answer
+  }
+  await untilNextEvent()
+  expect(entra.inflight()).toBe(MAX_OF_IDENTITY)
+  expect(cache.entries()).toHaveLength(MAX_OF_IDENTITY + MAX_WAITING)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect(cache.entries().length).toBeLessThanOrEqual(100)
 })
 
 test('a key is not evicted while its exchange runs, and afterwards it is', async () => {

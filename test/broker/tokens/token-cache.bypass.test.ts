@@ -1,5 +1,5 @@
-import { describe, expect, test, vi } from 'vitest'
-import { ask, askFor, slowest, textsOf } from './callers.ts'
+import { expect, test, vi } from 'vitest'
+import { ask, textsOf } from './callers.ts'
 import { VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, range, setUp, setUpLimited, TIMEOUT_MS, useFakeTime } from './setup.ts'
 
@@ -62,40 +62,14 @@ test('bypass_cache waits for no longer than any other request, whoever shares it
   expect(await second).toMatchObject({ text: 'entra_timeout', tookMs: TIMEOUT_MS })
 })
 
-test('bypass_cache waits for no longer than any other request for a credential that may be new', async () => {
-  const { entra, get } = setUp({ timeoutMs: TIMEOUT_MS })
-  entra.behave({ error: 'federated_credential_not_found' })
-  await ask(get, BYPASS)
-  entra.behave({ latencyMs: HOUR_MS })
-  const answer = ask(get, BYPASS)
-  await vi.advanceTimersByTimeAsync(MINUTE_MS)
-  expect(await answer).toMatchObject({ text: 'federated_credential_not_found', tookMs: TIMEOUT_MS })
-})
-
-/** A cache with a token that has not been in use, and that has 10 s left. */
-async function setUpEndingToken() {
-  const given = setUp()
-  await ask(given.get, VAULT)
+test('a token of its last seconds is replaced before callers get one', async () => {
+  const { entra, get } = setUp()
+  await ask(get, VAULT)
+  // It was refreshed once, and is not in use.
   await vi.advanceTimersByTimeAsync(90 * MINUTE_MS - 10_000)
-  expect(given.entra.exchanges).toHaveLength(2)
-  return given
-}
-
-describe('a token of its last seconds', () => {
-  test('is replaced before callers get one', async () => {
-    const { entra, get } = await setUpEndingToken()
-    entra.behave({ latencyMs: 100 })
-    const answers = Promise.all(range(20).map(() => ask(get, VAULT)))
-    await vi.advanceTimersByTimeAsync(100)
-    expect(textsOf(await answers)).toEqual([token(3)])
-    expect(entra.exchanges).toHaveLength(3)
-  })
-
-  test('is served at once after a failed exchange', async () => {
-    const { entra, get } = await setUpEndingToken()
-    entra.behave({ latencyMs: 100, error: 'entra_unavailable' })
-    const answers = await askFor(get, { forMs: 9000, everyMs: 150 })
-    expect(answers[0]).toMatchObject({ text: token(2), tookMs: 100 })
-    expect(slowest(answers.slice(1))).toBe(0)
-  })
+  entra.behave({ latencyMs: 100 })
+  const answers = Promise.all(range(20).map(() => ask(get, VAULT)))
+  await vi.advanceTimersByTimeAsync(100)
+  expect(textsOf(await answers)).toEqual([token(3)])
+  expect(entra.exchanges).toHaveLength(3)
 })

