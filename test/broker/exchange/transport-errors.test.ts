@@ -1,22 +1,6 @@
-import { createServer } from 'node:net'
-import { request } from 'undici'
 import { expect, test } from 'vitest'
 import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-errors.ts'
 import { type Attempt, ConnectError } from '../../../src/lib/connect-error.ts'
-import { Agent } from '../../../src/lib/undici.ts'
-import { listening } from '../../fixtures/listening.ts'
-
-test('bytes that are not HTTP are a wrong response, not a failure to connect', async () => {
-  await using server = await listening(
-    createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')),
-  )
-  const dispatcher = new Agent()
-  const error = await request(`http://127.0.0.1:${server.port}/`, { dispatcher }).catch(
-    (thrown: unknown) => thrown,
-  )
-  expect(toTransportError(error, ENTRA)).toMatchObject({ code: 'entra_bad_response' })
-  await dispatcher.destroy()
-})
 
 const attempts = (count: number, family: 4 | 6, code: string): Attempt[] =>
   Array.from({ length: count }, () => ({ address: 'address', family, code }))
@@ -28,14 +12,6 @@ const SILENCE = '8 IPv4 addresses did not answer, 1 IPv6 address failed (ENETUNR
 
 test.each<[string, string, readonly Attempt[], string, string, RegExp]>([
   ['whose addresses were silent', 'ETIMEDOUT', BOTH, 'entra_timeout', SILENCE, FIREWALL],
-  [
-    'that refuses',
-    'ECONNREFUSED',
-    attempts(2, 4, 'ECONNREFUSED'),
-    'entra_unreachable',
-    '2 IPv4 addresses failed (ECONNREFUSED)',
-    FIREWALL,
-  ],
   ['without an address', 'ENOTFOUND', [], 'entra_unreachable', '(ENOTFOUND)', DNS],
   ['that is not resolved in time', 'ETIMEDOUT', [], 'entra_timeout', 'in time', DNS],
 ])('a host %s has an error that says so', (_, cause, tried, code, reason, fix) => {

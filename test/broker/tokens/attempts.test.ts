@@ -1,17 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
-import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
-import { Exchange } from '../../../src/broker/tokens/attempts.ts'
-import type { Attempt } from '../../../src/broker/tokens/token.ts'
 import { ask, slowest, textsOf } from './callers.ts'
-import {
-  type Behaviour,
-  createScriptedEntra,
-  other,
-  type ScriptedEntra,
-  VAULT,
-} from './scripted-entra.ts'
+import { type Behaviour, other, type ScriptedEntra, VAULT } from './scripted-entra.ts'
 import {
   HOUR_MS,
   MAX_OF_IDENTITY,
@@ -107,11 +98,6 @@ describe('an attempt that is silent for 2 s', () => {
 
   test.each<[string, readonly Behaviour[], object]>([
     [
-      'its silence does not hide the error of the other one',
-      [{ error: 'entra_timeout', latencyMs: 7500 }, { error: 'entra_throttled' }],
-      { text: 'entra_throttled', tookMs: 7500 },
-    ],
-    [
       'a permanent error of the other one decides',
       [HUNG, { error: 'application_refused', latencyMs: 500 }],
       { text: 'application_refused', tookMs: 2500 },
@@ -120,11 +106,6 @@ describe('an attempt that is silent for 2 s', () => {
       'a 503 of the other one is retried',
       [HUNG, { error: 'entra_unavailable' }, {}],
       { ok: true, tookMs: 2375 },
-    ],
-    [
-      'a 429 with Retry-After: 60 of the other one is the answer',
-      [HUNG, { error: 'entra_throttled', retryAfterMs: MINUTE_MS }, {}],
-      { text: 'entra_throttled', tookMs: TIMEOUT_MS },
     ],
   ])('%s', async (_, behaviours, expected) => {
     const { answer } = await coldStart(...behaviours)
@@ -185,21 +166,6 @@ describe('a cold start while Entra ID is silent', () => {
     await vi.advanceTimersByTimeAsync(17_000)
     expect(cache.entries().filter(({ token }) => token !== undefined)).toHaveLength(16)
   })
-})
-
-test('an attempt is not silent while it has sent a rotated assertion within two seconds', async () => {
-  const { source, exchanges } = createScriptedEntra({ latencyMs: 1600 })
-  const rotating: Attempt = async (request, signal, onSent) => {
-    onSent()
-    await source(request, signal)
-    onSent()
-    return source(request, signal)
-  }
-  const options = { clock: systemClock, timeoutMs: TIMEOUT_MS, budget: () => false }
-  const { token } = new Exchange(rotating, VAULT, options)
-  await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
-  await token
-  expect(exchanges).toHaveLength(2)
 })
 
 test('a process makes ten retries a minute, whatever the number of keys', async () => {

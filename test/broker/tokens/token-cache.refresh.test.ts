@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ask, askFor, slowest } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, jump, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
+import { jump, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
 

@@ -10,17 +10,6 @@ const replacedBy = (change: Partial<Identity>) => () => ({ ...VAULT.identity, ..
 
 useFakeTime()
 
-test('a removed key has no entry, no timer and no token', async () => {
-  const { entra, cache, get } = setUp()
-  await ask(get, VAULT)
-  await cache.prefetch([other(1)])
-  cache.updateIdentities(REMOVED)
-  expect(cache.entries()).toEqual([])
-  expect(vi.getTimerCount()).toBe(0)
-  expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #3`)
-  expect(entra.exchanges).toHaveLength(3)
-})
-
 test.each([
   ['tenant', { tenantId: 'other.example' }],
   ['login host', { authorityHost: 'https://login.other.example' }],
