@@ -10,7 +10,6 @@ import { aToken, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 import { fuzzRuns } from './mutations.ts'
 import { fuzzedRequest } from './requests.ts'
-import { parseReplies } from './replies.ts'
 
 const TOKEN = 'eyJ.the-token-that-nobody-else-may-have'
 const VALID = request(
@@ -61,8 +60,6 @@ test('returns a token to valid requests only, in any sequence and in any pieces'
       cuts,
       async (requests, places) => {
         const received = await exchange(requests.map(({ bytes }) => bytes).join(''), places)
-        const replies = parseReplies(received)
-        expect(replies.length).toBeLessThanOrEqual(2 * requests.length + 1)
         const verdicts = requests.map(({ verdict }) => verdict)
         const allowed = verdicts.filter((verdict) => verdict !== 'invalid').length
         expect(countTokens(received)).toBeLessThanOrEqual(allowed)

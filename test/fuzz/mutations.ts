@@ -30,18 +30,13 @@ export function mutated(valid: string, pieces: readonly string[], max = 6): fc.A
       (text, at) =>
         text.slice(0, at) + text.slice(at + length),
   )
-  const double = fc.nat(200).map(
-    (length): Mutation =>
-      (text, at) =>
-        text.slice(0, at + length) + text.slice(at),
-  )
   const flip = fc.nat(255).map(
     (code): Mutation =>
       (text, at) =>
         text.slice(0, at) + String.fromCharCode(code) + text.slice(at + 1),
   )
   const change = fc.tuple(
-    fc.oneof(insert, replace, cut, double, flip),
+    fc.oneof(insert, replace, cut, flip),
     fc.double({ min: 0, max: 1, noNaN: true }),
   )
   return fc
