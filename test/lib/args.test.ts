@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { type FlagDeclarations, parseFlags, parseSettingFlag } from '../../src/lib/args.ts'
-import { tenant } from '../../src/service/parsers.ts'
+import { type FlagDeclarations, parseFlags } from '../../src/lib/args.ts'
 
 const FLAGS = {
   output: { short: 'o', value: 'FORMAT', choices: ['text', 'json'], help: '' },
@@ -40,18 +39,4 @@ test.each([
   ],
 ])('explains the problem of %j', (line, problem) => {
   expect(parseFlags(line.split(' '), FLAGS).problems[0]).toBe(problem)
-})
-
-const DECLARATIONS = { 'tenant-id': { value: 'ID', help: 'tenant' } }
-
-test('parses a flag as a setting is parsed', () => {
-  const problems: string[] = []
-  const parse = (...args: string[]) =>
-    parseSettingFlag(parseFlags(args, DECLARATIONS), 'tenant-id', tenant, problems)
-  expect(parse()).toBeUndefined()
-  // As in the issuer of the tenant's tokens.
-  expect(parse('--tenant-id', 'CONTOSO.example')).toBe('contoso.example')
-  expect(problems).toEqual([])
-  expect(parse('--tenant-id', 'common')).toBeUndefined()
-  expect(problems).toEqual(['--tenant-id must name one tenant, but "common" does not'])
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { firstItems, toLine } from '../../src/lib/printable.ts'
+import { toLine } from '../../src/lib/printable.ts'
 
 test('toLine keeps letters of every script, and nothing that ends the line or controls a terminal', () => {
   expect(toLine('Straße → 東京')).toBe('Straße → 東京')
@@ -11,18 +11,4 @@ test('toLine joins lines by a space, without their indentation', () => {
   expect(toLine('refused\r\nTrace ID: 8b\n\n  ^^^^\u2028c\u2029d')).toBe(
     'refused Trace ID: 8b ^^^^ c d',
   )
-})
-
-test.each([
-  [[], []],
-  [
-    ['a', 'b'],
-    ['a', 'b'],
-  ],
-  [
-    ['a', 'b', 'c', 'd'],
-    ['a', 'b', 'and 2 more'],
-  ],
-])('shortens %j to %j', (items, expected) => {
-  expect(firstItems(items, 2)).toEqual(expected)
 })

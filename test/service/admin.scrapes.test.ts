@@ -23,14 +23,3 @@ test('scrapes share one exposition, however long it takes, until it is a second 
   void scrape()
   expect(pending).toHaveLength(2)
 })
-
-test('a failed scrape is not cached', async () => {
-  let count = 0
-  const scrape = shareScrapes(async () => {
-    count += 1
-    if (count === 1) throw new Error('failed')
-    return String(count)
-  })
-  await expect(scrape()).rejects.toThrow('failed')
-  expect(await scrape()).toBe('2')
-})

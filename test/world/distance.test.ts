@@ -29,13 +29,9 @@ const NONE: Addresses = [0]
 const RECORDS: readonly [string, Addresses, Addresses][] = [
   ['A only', [8], NONE],
   ['AAAA only', NONE, [8]],
-  ['1+1', [1], [1]],
   ['8+8', [8], [8]],
-  ['1+1, no route for IPv6', [1], [1, NO_ROUTE]],
-  ['2+2, no route for IPv6', [2], [2, NO_ROUTE]],
   ['8+8, no route for IPv6', [8], [8, NO_ROUTE]],
   ['8+8, no route for IPv4', [8, NO_ROUTE], [8]],
-  ['1+1, IPv6 swallows packets', [1], [1, SILENT]],
   ['8+8, IPv6 swallows packets', [8], [8, SILENT]],
   ['8+8, IPv4 swallows packets', [8, SILENT], [8]],
 ]
