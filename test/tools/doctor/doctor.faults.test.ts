@@ -3,8 +3,7 @@ import { createServer } from 'node:http'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { listening } from '../../fixtures/listening.ts'
-import { environmentOf, startServe } from '../../fixtures/served.ts'
-import { diagnose, startSidecar } from './run-doctor.ts'
+import { diagnose, serve, startSidecar } from './run-doctor.ts'
 
 let served: Awaited<ReturnType<typeof startSidecar>>
 let simulator: Simulator
@@ -19,21 +18,10 @@ beforeAll(async () => {
 afterAll(() => served.stop())
 
 type Env = Readonly<Record<string, string>>
-type Token = Parameters<Simulator['rotateToken']>[0]
 
 /** Runs doctor with the settings of the sidecar, changed by `env`. */
 const check = (env: Env = {}, ...args: readonly string[]) =>
   diagnose(args, { ...served.env, ...env })
-
-/** Runs it with another projected token. */
-async function checkToken(token: Token, env?: Env) {
-  await simulator.rotateToken(token)
-  try {
-    return await check(env)
-  } finally {
-    await simulator.rotateToken()
-  }
-}
 
 const UNKNOWN = '99999999-9999-4999-8999-999999999999'
 
@@ -53,31 +41,19 @@ test.each<[string, Env, RegExp]>([
   for (const { url } of problems) expect(url).toMatch(/\/(?:troubleshooting|aadsts)\.html#\w+$/)
 })
 
-test('names a sidecar that is not ready, and why', async () => {
-  await using other = await startServe({
-    ...environmentOf(simulator),
-    AZURE_FEDERATED_TOKEN_FILE: '/no/token',
-  })
-  const { failures, problems } = await check({
-    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
-    WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
-  })
-  expect(failures).toEqual(['sidecar: sidecar_not_ready'])
-  expect(problems[0]?.problem).toMatch(/ is not ready(?:; .+)?$/)
+test('names a sidecar that is not ready', async () => {
+  await using other = await serve(simulator, { AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
+  const env = { ...other.env, AZURE_FEDERATED_TOKEN_FILE: simulator.tokenFile }
+  expect((await check(env)).failures).toEqual(['sidecar: sidecar_not_ready'])
 })
 
 test('passes without an identity if requests name their client id', async () => {
-  const env = { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'allow' }
-  await using other = await startServe({ ...environmentOf(simulator), ...env })
+  const changes = { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'allow' }
+  await using other = await serve(simulator, changes)
   const query = `api-version=2018-02-01&resource=a&client_id=${simulator.clientId}`
-  const url = `http://127.0.0.1:${other.port}/metadata/identity/oauth2/token?${query}`
+  const url = `http://${other.env.WIMDS_LISTEN}/metadata/identity/oauth2/token?${query}`
   await (await fetch(url, { headers: { metadata: 'true' } })).arrayBuffer()
-  const { find } = await check({
-    ...env,
-    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
-    WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
-  })
-  expect(find('identity')).toMatchObject([{ status: 'ok' }])
+  expect((await check(other.env)).find('identity')).toMatchObject([{ status: 'ok' }])
 })
 
 test('names another program on the port of the sidecar', async () => {
@@ -119,7 +95,9 @@ const EXPIRED = { claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } 
 test.each<[Env]>([[{}], [{ AZURE_TENANT_ID: UNKNOWN }]])(
   'finds an expired token with %j, and nothing that depends on it',
   async (env) => {
-    const { failures, fixes, find } = await checkToken(EXPIRED, env)
+    await simulator.rotateToken(EXPIRED)
+    const { failures, fixes, find } = await check(env)
+    await simulator.rotateToken()
     expect(failures).toEqual(['projected_token: assertion_expired'])
     expect(fixes).toContain('projected volume')
     expect(fixes).not.toContain('create a federated credential')

@@ -5,8 +5,7 @@ import { afterAll, expect, test } from 'vitest'
 import { createCredentialName } from '../../../src/tools/managed-identity.ts'
 import { VERSION } from '../../../src/lib/version.ts'
 import { BILLING } from '../../../src/tools/simulator/defaults.ts'
-import { environmentOf, startServe } from '../../fixtures/served.ts'
-import { diagnose, runDoctor, startSidecar } from './run-doctor.ts'
+import { diagnose, runDoctor, serve, startSidecar } from './run-doctor.ts'
 
 const served = await startSidecar()
 const { simulator } = served
@@ -48,15 +47,12 @@ test('exits 0 when all checks pass, and prints the settings that differ from the
 })
 
 test('names the requests of applications that the sidecar answers with an error', async () => {
-  await using other = await startServe(environmentOf(simulator))
-  const url = `http://127.0.0.1:${other.port}/metadata/identity/oauth2/token?api-version=2018-02-01`
+  await using other = await serve(simulator)
+  const { env } = other
+  const url = `http://${env.WIMDS_LISTEN}/metadata/identity/oauth2/token?api-version=2018-02-01`
   const headers = { metadata: 'true', 'user-agent': 'curl/8.5.0' }
   await fetch(`${url}&resource=https://unknown.test`, { headers })
   await fetch(url)
-  const env = {
-    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
-    WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
-  }
   const { code, stdout: out } = await run([], env)
   expect(code).toBe(1)
   expect(out).toMatch(

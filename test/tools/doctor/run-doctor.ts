@@ -1,26 +1,33 @@
 /** `wimds doctor` inside a test. */
 import { doctor } from '../../../src/tools/doctor/doctor.ts'
 import type { CheckName, Finding, Sections } from '../../../src/tools/doctor/doctor-report.ts'
-import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 import { runCommand } from '../capture.ts'
 
 type Env = Readonly<Record<string, string>>
 
-/** Starts a simulator and a sidecar; `env` are the settings of both the sidecar and its doctor. */
-export async function startSidecar() {
-  const simulator = await createSimulator()
-  const sidecar = await startServe(environmentOf(simulator))
+/** Starts a sidecar; `env` are its settings, for doctor. */
+export async function serve(simulator: Simulator, changes: Env = {}) {
+  const settings = { ...environmentOf(simulator), ...changes }
+  const sidecar = await startServe(settings)
   const env = {
-    ...environmentOf(simulator),
+    ...settings,
     WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
     WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
   }
+  return { sidecar, env, [Symbol.asyncDispose]: async () => void (await sidecar.stop()) }
+}
+
+/** Starts a simulator and a sidecar. */
+export async function startSidecar() {
+  const simulator = await createSimulator()
+  const served = await serve(simulator)
   const stop = async () => {
-    await sidecar.stop()
+    await served.sidecar.stop()
     await simulator.close()
   }
-  return { simulator, sidecar, env, stop }
+  return { ...served, simulator, stop }
 }
 
 /** Returns the exit code and what was printed. */
