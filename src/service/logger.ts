@@ -165,7 +165,7 @@ export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): LogOutpu
   let isFull = false
   let timer: NodeJS.Timeout | undefined
 
-  /** Writes line by line: a pipe that several processes share keeps the lines whole, up to 4096 bytes. */
+  /** Writes what the output takes now. */
   const flush = () => {
     clearTimeout(timer)
     try {

@@ -169,17 +169,6 @@ describe('the look-up', () => {
   const login = { host: 'login.example', port: 443 }
   const never = new Promise<never>(() => {})
 
-  test('of a name that does not exist fails with its code', async () => {
-    const connect = createConnect({
-      lookup: () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' })),
-    })
-    await expect(connect(login, new AbortController().signal)).rejects.toMatchObject({
-      code: 'ENOTFOUND',
-      reason: 'login.example cannot be resolved (ENOTFOUND)',
-    })
-    expect(vi.getTimerCount()).toBe(0)
-  })
-
   test('that hangs is shared, and named as what was too slow', async () => {
     const families: number[] = []
     const connect = createConnect({
@@ -229,16 +218,6 @@ describe('the look-up', () => {
     await vi.advanceTimersByTimeAsync(1000)
     slow.resolve([address('10.0.0.1')])
     expect(await connecting).toMatchObject({ code: 'ECONNREFUSED' })
-  })
-
-  test('uses the resolver of the system', async () => {
-    const connect = createConnect()
-    const { signal } = new AbortController()
-    for (const host of ['localhost', '127.0.0.1']) {
-      const socket = await connect({ host, port: server.port }, signal)
-      expect(socket.remoteAddress).toBe('127.0.0.1')
-      socket.destroy()
-    }
   })
 })
 

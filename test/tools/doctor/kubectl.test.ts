@@ -9,13 +9,16 @@ import { captureIo } from '../capture.ts'
 
 test('passes arguments and input on, and keeps what it printed before it failed', async () => {
   using fake = fakeKubectl([{ call: 'create', stdout: 'pod/x', stderr: 'w', code: 3 }])
-  const kubectl = createKubectl({ io: captureIo(fake.env), context: 'aks' })
+  const io = captureIo(fake.env)
+  const kubectl = createKubectl({ io, context: 'aks' })
   expect(await kubectl(['create', '--filename=-'], '{"a":1}')).toMatchObject({
     stdout: 'pod/x',
     stderr: 'w',
   })
   expect(await fake.calls()).toEqual(['--context=aks create --filename=-'])
   expect(await fake.inputOf('create')).toBe('{"a":1}')
+  // Only a terminal is shown what it writes.
+  expect(io.err()).toBe('')
 })
 
 const Named = z.object({ metadata: z.object({ name: z.string() }) })

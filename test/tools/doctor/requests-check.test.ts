@@ -1,10 +1,6 @@
 import { expect, test } from 'vitest'
-import { createIdentityResolver } from '../../../src/broker/identities.ts'
 import { describeRequests } from '../../../src/tools/doctor/requests-check.ts'
-import { observe, reply } from '../../broker/telemetry/observed.ts'
-import { ORDERS } from '../../fixtures/parts.ts'
 import { aStatus } from '../../fixtures/status.ts'
-import { thrown } from '../../broker/dialects/thrown-code.ts'
 
 type RequestsDocument = Parameters<typeof describeRequests>[0]
 
@@ -92,8 +88,6 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
   ])
 })
 
-const UNKNOWN = '99999999-9999-4999-8999-999999999999'
-
 test('tells requests with different wrong resources apart', () => {
   const resources = ['https://a.test', 'https://b.test']
   const failedRequests = resources.flatMap((resource) =>
@@ -108,18 +102,4 @@ test('tells requests with different wrong resources apart', () => {
       expect.stringMatching(/^3 of curl, 3 of go failed since /),
     ]),
   )
-})
-
-test('tells requests by unknown object ids apart', () => {
-  const observed = observe()
-  const resolve = createIdentityResolver({ identities: [ORDERS] })
-  const ids = [UNKNOWN, UNKNOWN.replaceAll('9', '8')]
-  for (const value of ids) {
-    const selector = { by: 'objectId', value } as const
-    const asked = { query: { selector, resource: 'https://a.test' } }
-    observed.onReply(reply({ status: 400, error: thrown(() => resolve(selector)), asked }))
-  }
-  const findings = describeRequests(observed.document([]))
-  const problems = findings.map(({ failure }) => failure?.problem)
-  expect(problems).toEqual(ids.map((id) => expect.stringContaining(id)).toReversed())
 })

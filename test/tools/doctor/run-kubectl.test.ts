@@ -6,58 +6,31 @@ import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { expect, test, vi } from 'vitest'
 import { createKubectl } from '../../../src/tools/doctor/kubectl.ts'
-import { TIMED_OUT } from '../../../src/tools/doctor/run-kubectl.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { captureIo } from '../capture.ts'
 
 const PROMPT = 'To sign in, use a web browser to open https://microsoft.com/devicelogin, code ABC.'
 
-/** Creates a kubectl that writes the prompt, waits for the file `answered`, and prints `{}`. */
-function createPrompting() {
-  const folder = createFolder()
-  folder.write(
-    'kubectl',
-    `#!/bin/sh
-echo 'E1202 09:12:39.2 1 memcache.go:265] "x"' >&2
+test('shows a terminal the prompt of the first login at once, and waits for the answer', async () => {
+  using folder = createFolder()
+  const script = `#!/bin/sh
 echo '${PROMPT}' >&2
 until [ -e ${folder.file('answered')} ]; do /bin/sleep 0.05; done
 echo '{}'
-`,
-    0o755,
-  )
+`
+  folder.write('kubectl', script, 0o755)
   const io = captureIo({ PATH: folder.path })
-  return { folder, io, answer: () => folder.write('answered', '') }
-}
-
-test('shows a terminal the prompt of the first login at once, and waits for the answer', async () => {
-  const { folder, io, answer } = createPrompting()
-  using _ = folder
   Object.assign(io.stderr, { isTTY: true })
   // The input is not the terminal of whoever runs this test.
-  const kubectl = createKubectl(
-    { io: { ...io, stdin: Object.assign(new PassThrough(), { isTTY: true }) } },
-    1,
-  )
+  const stdin = Object.assign(new PassThrough(), { isTTY: true })
+  const kubectl = createKubectl({ io: { ...io, stdin } }, 1)
   const running = kubectl(['create'], '{}')
   await vi.waitUntil(() => io.err().includes(PROMPT), { timeout: 60_000 })
-  answer()
+  folder.write('answered', '')
   expect(await running).toBe('{}\n')
   const shown = io.err()
   await kubectl(['get', 'pods'])
   expect(io.err()).toBe(shown)
-})
-
-test('says without a terminal that a login may wait, without its code', async () => {
-  const { folder, io } = createPrompting()
-  using _ = folder
-  expect(await createKubectl({ io }, 300)(['get', 'pods'])).toMatchObject({
-    fault: {
-      code: 'login_failed',
-      problem: `kubectl get pods failed: ${TIMED_OUT}`,
-      fix: expect.stringContaining('kubelogin convert-kubeconfig -l azurecli'),
-    },
-  })
-  expect(io.err()).toBe('')
 })
 
 test('ends kubectl with a doctor that is told to end', async () => {
