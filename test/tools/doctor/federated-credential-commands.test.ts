@@ -11,26 +11,22 @@ const CLAIMS = {
 const IDENTITY = { name: 'orders', clientId: '11111111-1111-4111-8111-111111111111' }
 const ARM_ID =
   '/subscriptions/55555555-5555-4555-8555-555555555555/resourcegroups/my shop/providers/microsoft.managedidentity/userassignedidentities/orders'
-const NOT_FOUND = {
-  code: 'federated_credential_not_found',
-  identity: IDENTITY,
-  claims: CLAIMS,
-}
-const MISMATCH = { ...NOT_FOUND, code: 'federated_credential_mismatch' }
+const NOT_FOUND = 'federated_credential_not_found'
 
-interface Rejected {
-  readonly code: string
-  readonly identity: typeof IDENTITY & { readonly resourceId?: string }
-  readonly claims: typeof CLAIMS | undefined
+interface Given {
+  readonly identity?: typeof IDENTITY & { readonly resourceId?: string }
+  readonly claims?: typeof CLAIMS | undefined
 }
 
-const commandsOf = ({ code, identity, claims }: Rejected) => {
-  const status = aStatus()
+/** Returns the commands after this code; `claims: undefined` are unknown ones. */
+function commandsOf(code: string, given: Given = {}) {
+  const { identity, claims } = { identity: IDENTITY, claims: CLAIMS, ...given }
+  const { identities, assertions, generatedAt: expiresAt } = aStatus()
   const found = createCredentialCommands(code, identity, {
-    identities: status.identities.map((each) => ({ ...each, ...identity })),
-    assertions: status.assertions.map(({ file }) => ({
+    identities: identities.map((each) => ({ ...each, ...identity })),
+    assertions: assertions.map(({ file }) => ({
       file,
-      claims: claims && { ...claims, expiresAt: status.generatedAt },
+      claims: claims && { ...claims, expiresAt },
     })),
   })
   return found.map(({ command }) => command)
@@ -38,7 +34,7 @@ const commandsOf = ({ code, identity, claims }: Rejected) => {
 
 test('the resource id names the identity; without one, it has placeholders', () => {
   const identity = { ...IDENTITY, resourceId: ARM_ID }
-  expect(commandsOf({ ...MISMATCH, identity })).toEqual([
+  expect(commandsOf('federated_credential_mismatch', { identity })).toEqual([
     "az identity federated-credential list --identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555 --output table",
     expect.stringMatching(/^az ad app federated-credential list --id /),
   ])
@@ -55,7 +51,7 @@ test.each([
   ['are not known', undefined],
 ])('there is no command with claims that %s: %j', (_, changes) => {
   const claims = changes && { ...CLAIMS, ...changes }
-  expect(commandsOf({ ...NOT_FOUND, claims })).toEqual([])
+  expect(commandsOf(NOT_FOUND, { claims })).toEqual([])
 })
 
 test('quotes hostile values for the shell', () => {
@@ -65,8 +61,7 @@ test('quotes hostile values for the shell', () => {
     audience: CLAIMS.audience,
   }
   const identity = { name: 'orders', clientId: `1' || "$(reboot)` }
-  const [managedIdentity = '', application = '', ...others] = commandsOf({
-    ...NOT_FOUND,
+  const [managedIdentity = '', application = '', ...others] = commandsOf(NOT_FOUND, {
     identity,
     claims,
   })
