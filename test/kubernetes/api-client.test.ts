@@ -1,5 +1,4 @@
 /** Calls of an API server of the test, over real connections. */
-import type { IncomingMessage } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -49,37 +48,20 @@ describe('a call', () => {
     expect(await read(api)).toEqual({ name: 'a' })
   })
 
-  test('fails when a compressed answer ends too early', async () => {
-    const { api } = await serve('GET', (response) => {
-      response.writeHead(200, { 'Content-Encoding': 'gzip' })
-      response.end(gzipSync('{"name":"a"}').subarray(0, -12))
-    })
-    await expect(read(api)).rejects.toThrow('cannot read it: ')
-  })
-
   test.each([
     ['GET', undefined, undefined, ''],
     ['POST', { a: 1 }, 'application/json', '{"a":1}'],
     ['PATCH', [{ op: 'test' }], 'application/json-patch+json', '[{"op":"test"}]'],
   ] as const)('sends %s with its body', async (method, body, type, sent) => {
-    const seen: { headers: IncomingMessage['headers']; body: string }[] = []
+    const seen: (string | undefined)[] = []
     const { api } = await serve(method, (response, _, text) => {
-      seen.push({ headers: response.req.headers, body: text })
+      const { accept, authorization, 'content-type': contentType } = response.req.headers
+      seen.push(accept, authorization, contentType, text)
       answer(response, 201, { name: 'a', other: 'b' })
     })
-    expect(await api.call({ action: 'do it', method, path: PATH, body }, Thing)).toEqual({
-      name: 'a',
-    })
-    expect(seen).toEqual([
-      {
-        headers: expect.objectContaining({
-          accept: 'application/json',
-          authorization: 'Bearer a-token',
-        }),
-        body: sent,
-      },
-    ])
-    expect(seen[0]?.headers['content-type']).toBe(type)
+    const answered = await api.call({ action: 'do it', method, path: PATH, body }, Thing)
+    expect(answered).toEqual({ name: 'a' })
+    expect(seen).toEqual(['application/json', 'Bearer a-token', type, sent])
   })
 
   test.each<[string, Fault]>([
@@ -91,6 +73,13 @@ describe('a call', () => {
     ['text', (response) => response.end('hunter2')],
     ['an object of another kind', (response) => answer(response, 200, { name: { of: 'hunter2' } })],
     ['half an answer', (response) => response.write('hunter2', () => response.destroy())],
+    [
+      'a compressed answer that ends too early',
+      (response) =>
+        response
+          .writeHead(200, { 'Content-Encoding': 'gzip' })
+          .end(gzipSync('{"name":"hunter2"}').subarray(0, -12)),
+    ],
   ])('throws one line, without the answer, after %s', async (_, fault) => {
     const { api } = await serve('GET', fault)
     const message = await read(api).catch(messageOf)

@@ -1,6 +1,6 @@
 /** What golden/ does not show: the image, the size of the patch, and a second injection after a change. */
 import { readFile } from 'node:fs/promises'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { READABLE } from '../../../src/injection/injector/federated-token.ts'
 import { APP, envOf, injected, patchFor, pod, reasonsFor } from './patched.ts'
 
@@ -20,29 +20,20 @@ test('a pod whose patch would be larger than 1 MiB is rejected', () => {
   ])
 })
 
-describe('injecting again', () => {
-  test('sets the variables of a container that was added later', () => {
-    const once = injected(pod(), { mode: 'env' })
-    const containers = [...once.spec.containers, { name: 'late' }]
-    const twice = injected({ ...once, spec: { ...once.spec, containers } }, { mode: 'env' })
-    expect(envOf(twice, 'late')).toHaveProperty('AZURE_POD_IDENTITY_AUTHORITY_HOST')
-  })
+test('injecting again takes the token that the AKS webhook has added since', () => {
+  const volumeMounts = [{ name: 'aks', mountPath: '/var/run/secrets/azure/tokens' }]
+  const file = '/var/run/secrets/azure/tokens/azure-identity-token'
+  const sources = [{ serviceAccountToken: { path: 'azure-identity-token' } }]
+  const added = { name: 'aks', projected: { sources } }
+  const { spec, ...once } = injected(pod())
+  const containers = [{ ...APP, env: [{ name: TOKEN_FILE, value: file }], volumeMounts }]
+  const volumes = [...(spec.volumes ?? []), added]
+  const twice = injected({ ...once, spec: { ...spec, containers, volumes } })
+  expect(envOf(twice, 'wimds')).toMatchObject({ [TOKEN_FILE]: file })
+  expect(twice.spec.volumes).toEqual([added])
+})
 
-  test('takes the token that the AKS webhook has added since', () => {
-    const volumeMounts = [{ name: 'aks', mountPath: '/var/run/secrets/azure/tokens' }]
-    const file = '/var/run/secrets/azure/tokens/azure-identity-token'
-    const sources = [{ serviceAccountToken: { path: 'azure-identity-token' } }]
-    const added = { name: 'aks', projected: { sources } }
-    const { spec, ...once } = injected(pod())
-    const containers = [{ ...APP, env: [{ name: TOKEN_FILE, value: file }], volumeMounts }]
-    const volumes = [...(spec.volumes ?? []), added]
-    const twice = injected({ ...once, spec: { ...spec, containers, volumes } })
-    expect(envOf(twice, 'wimds')).toMatchObject({ [TOKEN_FILE]: file })
-    expect(twice.spec.volumes).toEqual([added])
-  })
-
-  test('with a newer image patches the init containers alone', () => {
-    const patch = patchFor(injected(pod()), { image: 'wimds:newer' })
-    expect(patch.map(({ path }) => path)).toEqual(['/spec/initContainers'])
-  })
+test('injecting again with a newer image patches the init containers alone', () => {
+  const patch = patchFor(injected(pod()), { image: 'wimds:newer' })
+  expect(patch.map(({ path }) => path)).toEqual(['/spec/initContainers'])
 })
