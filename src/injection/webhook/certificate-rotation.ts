@@ -6,9 +6,9 @@ import { createPause, type Pause, retry } from '../../lib/retry.ts'
 import type { CertificateStore } from './certificate-store.ts'
 import {
   type CertificateMaterial,
-  type CertificateOptions,
   createCertificate,
   isUsable,
+  LIFETIME_MS,
   parseExpiry,
 } from './certificates.ts'
 
@@ -18,23 +18,20 @@ const ROTATE_BELOW_SHARE = 1 / 3
 const MAX_ATTEMPTS = 3
 
 /**
- * Returns the stored certificate, or stores a new one if that is missing, invalid or due for rotation.
- * Throws what the store throws, and if every write conflicts.
+ * Returns the stored certificate of that name, or stores a new one if that is missing, invalid or due for rotation. `known` is the
+ * PEM of CAs that clients trust already. Throws what the store throws, and if every write conflicts.
  */
 export async function ensureCertificate(
   store: CertificateStore,
-  { name, lifetimeMs, known }: CertificateOptions,
+  name: string,
+  known = '',
 ): Promise<CertificateMaterial> {
   const isDue = ({ certPem }: CertificateMaterial) =>
-    parseExpiry(certPem) - Date.now() <= lifetimeMs * ROTATE_BELOW_SHARE
+    parseExpiry(certPem) - Date.now() <= LIFETIME_MS * ROTATE_BELOW_SHARE
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const { material, revision } = await store.read()
     if (material !== undefined && isUsable(material, name) && !isDue(material)) return material
-    const created = await createCertificate({
-      name,
-      lifetimeMs,
-      known: known + (material?.caPem ?? ''),
-    })
+    const created = await createCertificate(name, known + (material?.caPem ?? ''))
     if (await store.write(created, revision)) return created
   }
   throw new Error(

@@ -46,28 +46,20 @@ export function parseExpiry(certPem: string): number {
   return new X509Certificate(certPem).validToDate.getTime()
 }
 
-export interface CertificateOptions {
-  /** The DNS name by which the API server calls. */
-  readonly name: string
-  readonly lifetimeMs: number
-  /** The PEM of CA certificates that clients trust already; the first ones are kept. */
-  readonly known: string
-}
+/** How long a certificate is valid. */
+export const LIFETIME_MS = 90 * DAY_MS
 
 /**
- * Creates a certificate, issued by a new certificate authority, whose key is discarded after it has signed. Its CAs
- * are that one and the known ones that have not expired.
+ * Creates a certificate for the DNS name by which the API server calls, issued by a new certificate authority, whose key is
+ * discarded after it has signed. Its CAs are that one and, of the PEM of CAs that clients trust already, the first ones that have
+ * not expired.
  */
-export async function createCertificate({
-  name,
-  lifetimeMs,
-  known,
-}: CertificateOptions): Promise<CertificateMaterial> {
+export async function createCertificate(name: string, known: string): Promise<CertificateMaterial> {
   const authority = await createCertificateAuthority({
     commonName: 'wimds webhook',
-    validMs: lifetimeMs + DAY_MS,
+    validMs: LIFETIME_MS + DAY_MS,
   })
-  const { certPem, keyPem } = await authority.issue({ names: [name], validMs: lifetimeMs })
+  const { certPem, keyPem } = await authority.issue({ names: [name], validMs: LIFETIME_MS })
   const caPem = [...new Set(splitCertificates(authority.caPem + known))]
     .filter((pem) => isCertificates(pem) && parseExpiry(pem) > Date.now())
     .slice(0, MAX_CA_CERTIFICATES)

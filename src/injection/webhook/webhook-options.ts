@@ -5,6 +5,7 @@ import { findResourceProblems, overrideResources } from '../injector/resources.t
 import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
 import {
   type CommandDeclaration,
+  findConflict,
   type Flags,
   parseFlags,
   parseSettingFlag,
@@ -85,7 +86,11 @@ export type WebhookOptions = ReturnType<typeof parseWebhookOptions>
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseWebhookOptions(args: readonly string[]) {
   const flags = parseFlags(args, WEBHOOK.flags)
-  const problems = [...flags.problems, ...findUnpublishedImages(flags)]
+  const problems = [
+    ...flags.problems,
+    ...findUnpublishedImages(flags),
+    ...findConflict(flags, ['name', 'cert-dir']),
+  ]
   const options = {
     listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
     adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {
@@ -98,30 +103,19 @@ export function parseWebhookOptions(args: readonly string[]) {
     settings: parseSettings(flags, problems),
     /** The tenant of a ServiceAccount that names none. */
     defaultTenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
-    certificate: parseCertificate(flags, problems),
+    /** The directory of a mounted certificate; undefined: the replicas share one of their own. */
+    certDirectory: flags.value('cert-dir'),
+    /** The Service that the API server calls; the webhook's configuration has the same name. */
+    service: {
+      namespace: flags.value('namespace') ?? 'wimds',
+      name: flags.value('name') ?? 'wimds',
+    },
   }
   if (problems.length > 0) throw new UsageError(problems)
   return options
 }
 
 const DRAIN = duration({ max: '1h' })
-/** How long a certificate is valid. It is rotated when a third of this time is left. */
-const LIFETIME_MS = 90 * 86_400_000
-
-function parseCertificate(flags: WebhookFlags, problems: string[]) {
-  const directory = flags.value('cert-dir')
-  if (directory !== undefined) {
-    if (flags.has('name')) problems.push('--name has no effect with --cert-dir')
-    return { kind: 'mounted' as const, directory }
-  }
-  return {
-    kind: 'own' as const,
-    namespace: flags.value('namespace') ?? 'wimds',
-    name: flags.value('name') ?? 'wimds',
-    lifetimeMs: LIFETIME_MS,
-  }
-}
-
 function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettings {
   const shared = parseInjectionSettings(flags, problems)
   const resources = overrideResources(shared.resources, (name) =>

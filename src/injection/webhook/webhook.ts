@@ -107,16 +107,15 @@ function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
   return { ready: reasons.length === 0, reasons }
 }
 
-function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer) {
-  if (certificate.kind === 'mounted') {
-    return { getCertificate: () => readMountedCertificate(certificate.directory) }
+function createCertificateSource({ certDirectory, service }: WebhookOptions, api: ApiServer) {
+  if (certDirectory !== undefined) {
+    return { getCertificate: () => readMountedCertificate(certDirectory) }
   }
-  const { namespace, name: configuration, lifetimeMs } = certificate
-  const store = createCertificateStore(api, certificate)
-  const name = `${configuration}.${namespace}.svc`
+  const store = createCertificateStore(api, service)
+  const name = `${service.name}.${service.namespace}.svc`
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>
-      ensureCertificate(store, { name, lifetimeMs, known: served?.caPem ?? '' }),
-    publishCa: (caPem: string) => publishCa(api, configuration, caPem),
+      ensureCertificate(store, name, served?.caPem),
+    publishCa: (caPem: string) => publishCa(api, service.name, caPem),
   }
 }

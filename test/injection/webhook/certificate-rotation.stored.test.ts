@@ -38,7 +38,7 @@ afterEach(() => void vi.useRealTimers())
 
 function current(store: CertificateStore, { now = NOW, known = '', name = NAME } = {}) {
   vi.useFakeTimers({ toFake: ['Date'], now })
-  return ensureCertificate(store, { name, lifetimeMs: LIFETIME_MS, known })
+  return ensureCertificate(store, name, known)
 }
 
 const splitCertificates = (pem: string) =>

@@ -18,7 +18,8 @@ test('creates its own certificate by default, and injects as wimds inject does',
     listen: { host: '::', port: 8443 },
     adminListen: { host: '::', port: 9440 },
     drainMs: 5000,
-    certificate: { kind: 'own', name: 'wimds', lifetimeMs: 90 * 86_400_000 },
+    certDirectory: undefined,
+    service: { namespace: 'wimds', name: 'wimds' },
     settings: {
       mode: 'loopback',
       allowedModes: ['env', 'loopback', 'nft', 'node'],
@@ -59,7 +60,7 @@ test('parses every flag', () => {
     drainMs: 1000,
     clientCaFile: '/ca.crt',
     defaultTenantId: 'contoso.com',
-    certificate: { kind: 'mounted', directory: '/tls' },
+    certDirectory: '/tls',
     settings: {
       mode: 'nft',
       allowedModes: ['env', 'nft'],
@@ -106,7 +107,7 @@ test('reports all problems of the flags', async () => {
     '--cpu-request must be',
     '--image-registry must be',
     'the memory request 1Gi',
-    '--name has no effect',
+    '--name or --cert-dir',
   ]
   expect(problems.filter((each) => !message.includes(each))).toEqual([])
 })
