@@ -20,9 +20,6 @@ interface ApiCall {
   readonly accept?: string
   /** Limits the call until its answer is complete. */
   readonly timeoutMs?: number
-}
-
-interface StreamCall extends ApiCall {
   /** The call fails after this long without a byte: the connection is dead, or there was nothing to send. */
   readonly idleMs?: number
 }
@@ -39,7 +36,7 @@ export interface ApiServer {
   ) => Promise<T>
   /** Passes the body of the answer to the function, and returns its result. */
   readonly stream: <T>(
-    call: StreamCall,
+    call: ApiCall,
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ) => Promise<T>
 }
@@ -62,7 +59,7 @@ export function connectToApiServer(shutdown: AbortSignal): ApiServer {
       accept = 'application/json',
       timeoutMs = TIMEOUT_MS,
       idleMs = 0,
-    }: StreamCall,
+    }: ApiCall,
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     try {

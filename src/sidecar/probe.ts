@@ -40,9 +40,6 @@ const TIMEOUTS = { min: 0, max: 86_400 }
 const MIN_ANSWER_MS = 250
 const MAX_ANSWER_MS = 5000
 
-const READINESS = { path: '/readyz', name: 'sidecar' }
-const LIVENESS = { path: '/healthz', name: 'process' }
-
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, PROBE.flags)
@@ -51,7 +48,7 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   const seconds = parseNumberOption(flags.value('timeout'), '--timeout', TIMEOUTS, problems) ?? 10
   if (problems.length > 0) throw new UsageError(problems)
   const isListening = (ms: number) => waitForPort(port, ms, io.signal)
-  const { path, name } = flags.has('live') ? LIVENESS : READINESS
+  const [path, name] = flags.has('live') ? ['/healthz', 'process'] : ['/readyz', 'sidecar']
   const url = `http://127.0.0.1:${port}${path}`
   const hasAnswered = (ms: number) => waitUntil((leftMs) => answers200(url, leftMs), ms, io.signal)
   const isAboutPort = flags.has('listening')
