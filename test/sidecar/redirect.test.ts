@@ -1,8 +1,6 @@
-import { createServer } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { redirect } from '../../src/sidecar/redirect.ts'
 import { createFolder } from '../fixtures/folder.ts'
-import { listening } from '../fixtures/listening.ts'
 import { runCommand } from '../tools/capture.ts'
 
 const run = (args: readonly string[], env?: Readonly<Record<string, string>>) =>
@@ -66,41 +64,24 @@ describe('wimds redirect --dry-run', () => {
   })
 })
 
-describe('wimds redirect rejects', () => {
-  test.each([
-    ['a port of 0', ['--port', '0'], {}, '--port must be a whole number from 1 to 65535'],
-    ['a port that is a word', [], { PROXY_PORT: 'http' }, 'PROXY_PORT must be a whole number'],
-    [
-      'another address',
-      [],
-      { METADATA_IP: '10.0.0.1' },
-      'METADATA_IP can only be 169.254.169.254.',
-    ],
-    ['another port of it', [], { METADATA_PORT: '81' }, 'METADATA_PORT can only be 80. Fix: '],
-    ['the uid of root', ['--uid', '0'], {}, '--uid must be a whole number from 1'],
-    ['pass-through in loopback mode', ['--pass-through'], {}, '--pass-through needs --mode nft'],
-  ])('%s', async (_, args, env, message) => {
-    const { code, out, err } = await run(args, env)
-    expect({ code, out }).toEqual({ code: 64, out: '' })
-    expect(err).toContain(message)
-  })
-
-  test('and reports all problems at once', async () => {
-    const { err } = await run(['--mode=magic', '--port=0', '--what'], { PROXY_UID: 'x' })
-    for (const part of ['--mode', '--port', '--what', 'PROXY_UID']) {
-      expect(err).toMatch(new RegExp(`^wimds redirect: ${part}`, 'm'))
-    }
-  })
+test('wimds redirect rejects all that is wrong at once', async () => {
+  const env = { PROXY_PORT: 'http', METADATA_IP: '10.0.0.1', METADATA_PORT: '81' }
+  const { code, out, err } = await run(['--uid=0', '--wait=0', '--pass-through', '--what'], env)
+  expect({ code, out }).toEqual({ code: 64, out: '' })
+  for (const part of [
+    'unexpected|--what',
+    'PROXY_PORT must be a whole number',
+    '--uid must be a whole number from 1',
+    '--wait must be a whole number from 1',
+    'METADATA_IP can only be 169.254.169.254.',
+    'METADATA_PORT can only be 80. Fix: ',
+    '--pass-through needs --mode nft',
+  ]) {
+    expect(err).toMatch(new RegExp(`^wimds redirect: .*(?:${part})`, 'm'))
+  }
 })
 
 describe('wimds redirect --wait', () => {
-  test('ends with 0 once the sidecar accepts connections', async () => {
-    await using sidecar = await listening(createServer())
-    using tools = stubTools({ ip: 'exit 0', nft: 'exit 0' })
-    const flags = ['--mode=nft', `--port=${sidecar.port}`, '--wait=15']
-    expect(await run(flags, { PATH: tools.path })).toMatchObject({ code: 0, err: '' })
-  })
-
   test('ends with 1 and names the port if it does not in time', async () => {
     using tools = stubTools({ ip: 'exit 0', nft: 'exit 0' })
     const flags = ['--mode=nft', '--port=1', '--wait=1']

@@ -130,17 +130,9 @@ export function parseInjectionSettings(
   const read = <T>(name: InjectionFlag, schema: z.ZodMiniType<T>) =>
     parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
-  problems.push(
-    ...sidecarEnv.flatMap((entry) => {
-      const problem = findValueProblem(entry)
-      return problem === undefined ? [] : [`--env ${entry.name}: ${problem}`]
-    }),
-    ...findConflict(flags, ['ca-config-map', 'ca-secret']),
-  )
-  const [configMap, secret] = (['ca-config-map', 'ca-secret'] as const).map((name) =>
-    read(name, SHARED_SETTINGS[name]),
-  )
-  const ca = configMap ?? secret
+  problems.push(...findConflict(flags, ['ca-config-map', 'ca-secret']))
+  const readCa = (name: 'ca-config-map' | 'ca-secret') => read(name, SHARED_SETTINGS[name])
+  const ca = readCa('ca-config-map') ?? readCa('ca-secret')
   if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
     problems.push(
       '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
@@ -214,15 +206,17 @@ export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([
 
 function parseVariable(entry: string, problems: string[]): EnvVar[] {
   const [, name, value] = /^([-._a-zA-Z][-._a-zA-Z0-9]*)=([^]*)$/.exec(entry) ?? []
-  if (name !== undefined && value !== undefined) {
-    const instead = SET_BY_INJECTION.get(name)
-    if (instead === undefined) return [{ name, value }]
-    problems.push(`--env must not have ${name}, which injection sets. Fix: use ${instead}`)
+  if (name === undefined || value === undefined) {
+    // The value may be a secret, so the message does not repeat it.
+    problems.push('--env must be NAME=VALUE')
     return []
   }
-  // The value may be a secret, so the message does not repeat it.
-  problems.push('--env must be NAME=VALUE')
-  return []
+  const instead = SET_BY_INJECTION.get(name)
+  const problem = findValueProblem({ name, value })
+  if (instead !== undefined) {
+    problems.push(`--env must not have ${name}, which injection sets. Fix: use ${instead}`)
+  } else if (problem !== undefined) problems.push(`--env ${name}: ${problem}`)
+  return [{ name, value }]
 }
 
 const SCHEMAS = new Map<string, z.ZodMiniType>(Object.entries(Settings.shape))
