@@ -26,8 +26,6 @@ export async function ensureCertificate(
   name: string,
   known = '',
 ): Promise<CertificateMaterial> {
-  const isDue = ({ certPem }: CertificateMaterial) =>
-    parseExpiry(certPem) - Date.now() <= LIFETIME_MS * ROTATE_BELOW_SHARE
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const { material, revision } = await store.read()
     if (material !== undefined && isUsable(material, name) && !isDue(material)) return material
@@ -38,6 +36,9 @@ export async function ensureCertificate(
     'the certificate could not be stored: every write conflicted, or the API server rejected it',
   )
 }
+
+const isDue = ({ certPem }: CertificateMaterial) =>
+  parseExpiry(certPem) - Date.now() <= LIFETIME_MS * ROTATE_BELOW_SHARE
 
 interface RotationOptions {
   /** Returns the certificate to serve now. */
