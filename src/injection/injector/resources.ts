@@ -34,7 +34,7 @@ const BINARY = new Map(
 )
 
 /** Parses a Kubernetes quantity that is not negative into a number; undefined if it is malformed. */
-export function parseQuantity(text: string | number): number | undefined {
+function parseQuantity(text: string | number): number | undefined {
   const [, amount = '', exponent, unit = ''] =
     /^\+?(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+)|([a-zA-Z]*))$/.exec(String(text)) ?? []
   if (amount === '') return undefined
