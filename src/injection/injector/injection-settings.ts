@@ -131,8 +131,10 @@ export function parseInjectionSettings(
     parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
   problems.push(...findConflict(flags, ['ca-config-map', 'ca-secret']))
-  const readCa = (name: 'ca-config-map' | 'ca-secret') => read(name, SHARED_SETTINGS[name])
-  const ca = readCa('ca-config-map') ?? readCa('ca-secret')
+  const [configMap, secret] = (['ca-config-map', 'ca-secret'] as const).map((name) =>
+    read(name, SHARED_SETTINGS[name]),
+  )
+  const ca = configMap ?? secret
   if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
     problems.push(
       '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
