@@ -18,11 +18,6 @@ import type { TokenRequest } from '../tokens/token.ts'
 import type { Route } from './dispatcher.ts'
 import { type Destination, toTransportError } from './transport-errors.ts'
 
-interface PostedForm {
-  readonly headers: Record<string, string>
-  readonly body: string
-}
-
 interface PostOptions {
   readonly route: Route
   /** Host and port that the assertion may be sent to. */
@@ -63,11 +58,8 @@ export async function postAssertion(
   const networkClient: INetworkModule = {
     sendGetRequestAsync: rejectGet,
     // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
-    sendPostRequestAsync: async <T>(
-      url: string,
-      { headers = {}, body = '' }: NetworkRequestOptions = {},
-    ) => {
-      response = postForm(url, { headers, body }, { ...sent, allowedHost: authority.tokenHost })
+    sendPostRequestAsync: async <T>(url: string, form: NetworkRequestOptions = {}) => {
+      response = postForm(url, form, { ...sent, allowedHost: authority.tokenHost })
       const { status, json } = await response
       // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface; a copy, since MSAL writes into it
       return { status, headers: {}, body: { ...json } as T }
@@ -104,7 +96,7 @@ function rejectGet(url: string): never {
 /** Sends a POST. Throws a `BrokerError`, also for a request without a response. */
 export async function postForm(
   url: string,
-  { headers, body }: PostedForm,
+  { headers = {}, body = '' }: NetworkRequestOptions,
   { route: { dispatcher, destination }, allowedHost, assertion, signal }: PostOptions,
 ): Promise<TokenEndpointResponse> {
   const { origin, host, protocol, pathname, search } = new URL(url)

@@ -10,13 +10,7 @@ import { Exchanges, type ExchangesOptions } from './exchanges.ts'
 import { createOverloadedError, type CachedFailure } from './failure.ts'
 import type { StartExchange } from './attempts.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
-import {
-  type AccessToken,
-  type CacheRequest,
-  type GetToken,
-  isSameExchange,
-  type TokenRequest,
-} from './token.ts'
+import { type AccessToken, type CacheRequest, type GetToken, type TokenRequest } from './token.ts'
 
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
 export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
@@ -213,7 +207,9 @@ export class TokenCache {
       const identity = find(request)
       if (identity !== undefined && createCacheKey(identity, request.scope) === key) {
         entry.request = { ...request, identity }
-        if (!isSameExchange(request.identity, identity)) this.#exchanges.exchangeAnew(entry)
+        const { tokenFile, exchangeVia } = request.identity
+        const isSameWay = tokenFile === identity.tokenFile && exchangeVia === identity.exchangeVia
+        if (!isSameWay) this.#exchanges.exchangeAnew(entry)
       } else {
         this.#store.remove(entry)
       }

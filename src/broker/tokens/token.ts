@@ -59,8 +59,3 @@ export type GetToken = (
   request: CacheRequest,
   createSignal?: () => AbortSignal,
 ) => Promise<AccessToken>
-
-/** Returns whether two identities with the same key are exchanged in the same way. */
-export function isSameExchange(a: Identity, b: Identity): boolean {
-  return a.tokenFile === b.tokenFile && a.exchangeVia === b.exchangeVia
-}
