@@ -2,15 +2,13 @@
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
-import { Agent, type Dispatcher, request } from 'undici'
+import { Agent, type Dispatcher } from 'undici'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import {
-  createExchangeDispatchers,
-  followCertificates,
-} from '../../../src/broker/exchange/dispatcher.ts'
+import { followCertificates } from '../../../src/broker/exchange/dispatcher.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
+import { send, toEntra } from './ways.ts'
 
 let resources: AsyncDisposableStack
 let file: string
@@ -40,39 +38,18 @@ async function rotateServer(): Promise<void> {
   server.closeAllConnections()
 }
 
-/** Returns a function that sends a request, and the status or the error's code. */
-function connect() {
-  const { dispatcher } = createExchangeDispatchers({
-    extraCa: { file, pem: oldCa.caPem },
-    tokenProxy: undefined,
-    timeoutMs: 8000,
-    proxy: undefined,
-  })
-  resources.defer(() => dispatcher.destroy())
-  return sendBy(dispatcher)
-}
-
-function sendBy(dispatcher: Dispatcher) {
-  return async () => {
-    try {
-      const { statusCode, body } = await request(`https://127.0.0.1:${portOf(server)}/`, {
-        dispatcher,
-      })
-      await body.dump()
-      return statusCode
-    } catch (error) {
-      return error instanceof Error && 'code' in error ? error.code : error
-    }
-  }
+/** Returns a function that sends requests of one dispatcher, which trusts the certificates of the file. */
+function connect(dispatcher: Dispatcher = toEntra({ ca: { file, pem: oldCa.caPem } })) {
+  return () => send(`https://127.0.0.1:${portOf(server)}/`, dispatcher)
 }
 
 const createTrusting = (pem = '') => new Agent({ connect: { ca: pem } })
 
 test('a CA that was removed from the file is no longer trusted, also on open connections', async () => {
-  const send = connect()
-  expect(await send()).toBe(200)
+  const get = connect()
+  expect(await get()).toBe(200)
   await writeFile(file, newCa.caPem)
-  expect(await send()).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+  expect(await get()).toMatchObject({ code: 'SELF_SIGNED_CERT_IN_CHAIN' })
 })
 
 test('closes the connections that the former certificates have opened', async () => {
@@ -84,11 +61,11 @@ test('closes the connections that the former certificates have opened', async ()
   }
   const dispatcher = followCertificates({ file, pem: oldCa.caPem }, create)
   resources.defer(() => dispatcher.destroy())
-  const send = sendBy(dispatcher)
-  await send()
+  const get = connect(dispatcher)
+  await get()
   for (const pem of [`${oldCa.caPem}${newCa.caPem}`, `${newCa.caPem}${oldCa.caPem}`]) {
     await writeFile(file, pem)
-    await send()
+    await get()
   }
   expect(created.map(({ closed }) => closed)).toEqual([true, true, false])
   await dispatcher.destroy()
@@ -96,14 +73,14 @@ test('closes the connections that the former certificates have opened', async ()
 })
 
 test('requests that are inflight when the file changes are served', async () => {
-  const send = connect()
+  const get = connect()
   const slow = Promise.withResolvers<void>()
   server.removeAllListeners('request')
   server.on('request', (_, response) => void slow.promise.then(() => response.end()))
-  const inflight = send()
+  const inflight = get()
   await once(server, 'request')
   await writeFile(file, `${oldCa.caPem}${newCa.caPem}`)
-  const next = send()
+  const next = get()
   await once(server, 'request')
   slow.resolve()
   expect(await Promise.all([inflight, next])).toEqual([200, 200])
@@ -119,8 +96,8 @@ test('while the file system hangs, requests share one read and are sent after a 
   }
   const dispatcher = followCertificates({ file, pem: oldCa.caPem }, createTrusting, hang)
   resources.defer(() => dispatcher.destroy())
-  const send = sendBy(dispatcher)
-  const replies = Promise.all([send(), send()])
+  const get = connect(dispatcher)
+  const replies = Promise.all([get(), get()])
   await vi.advanceTimersByTimeAsync(1000)
   expect(await replies).toEqual([200, 200])
   expect(reads).toBe(1)
@@ -130,12 +107,12 @@ test.each([
   ['is gone', () => rm(file)],
   ['has a broken certificate', () => writeFile(file, newCa.caPem.replace('MII', '!!!'))],
 ])('while the file %s, the last good certificates stay in use', async (_, spoil) => {
-  const send = connect()
-  expect(await send()).toBe(200)
+  const get = connect()
+  expect(await get()).toBe(200)
   await spoil()
   server.closeAllConnections()
-  expect(await send()).toBe(200)
+  expect(await get()).toBe(200)
   await writeFile(file, newCa.caPem)
   await rotateServer()
-  expect(await send()).toBe(200)
+  expect(await get()).toBe(200)
 })

@@ -3,58 +3,16 @@ import { once } from 'node:events'
 import { createSecureServer } from 'node:http2'
 import { connect, createServer } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { type Dispatcher, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createExchangeDispatchers } from '../../../src/broker/exchange/dispatcher.ts'
 import { formatUrlHost } from '../../../src/lib/hosts.ts'
-import type { Connect } from '../../../src/lib/connect.ts'
 import { createTestExchange } from './test-exchange.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
-import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
 import { type ConnectProxy, connectProxy } from './connect-proxy.ts'
-
-interface Ways {
-  readonly ca?: string | undefined
-  /** The URL of an HTTP proxy, or its port. */
-  readonly proxy?: string | number
-  readonly noProxy?: string
-  readonly timeoutMs?: number
-  readonly connect?: Connect
-}
-
-/** Creates a dispatcher to Entra ID, which ends with the test. */
-function toEntra({ ca, proxy, noProxy = '', timeoutMs = 60_000, connect: open }: Ways): Dispatcher {
-  const url = new Secret(typeof proxy === 'string' ? proxy : `http://127.0.0.1:${proxy}`)
-  const settings = {
-    extraCa: ca === undefined ? undefined : { pem: ca },
-    tokenProxy: undefined,
-    proxy: proxy === undefined ? undefined : { url, noProxy },
-    timeoutMs,
-  }
-  const { dispatcher } = createExchangeDispatchers(settings, open)
-  onTestFinished(() => dispatcher.destroy())
-  return dispatcher
-}
-
-/** Returns the status that a server answers, or the error. */
-async function send(url: string, dispatcher: Dispatcher, signal?: AbortSignal): Promise<unknown> {
-  try {
-    const { statusCode, body } = await request(url, { dispatcher, signal: signal ?? null })
-    await body.dump()
-    return statusCode
-  } catch (error) {
-    return error
-  }
-}
-
-function formatChain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return `${error.message} ${error.cause === undefined ? '' : formatChain(error.cause)}`
-}
+import { formatChain, send, toEntra, type Ways } from './ways.ts'
 
 const LOGIN = 'login.microsoftonline.com'
 

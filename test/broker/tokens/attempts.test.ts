@@ -112,6 +112,13 @@ describe('an attempt that is silent for 2 s', () => {
     expect(answer).toMatchObject(expected)
   })
 
+  test('does not delay the retries if all that answer fail, and ends with them', async () => {
+    const { answer, entra } = await coldStart(HUNG, { error: 'entra_unavailable' })
+    expect(answer).toMatchObject({ text: 'entra_unavailable', tookMs: TIMEOUT_MS })
+    expect(foreground(entra)).toHaveLength(4)
+    expect(entra.inflight()).toBe(0)
+  })
+
   test('is not one that waits for a permit', async () => {
     const { entra, get } = setUpLimited()
     entra.behave({ latencyMs: 3500 })

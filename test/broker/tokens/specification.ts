@@ -4,6 +4,7 @@ import { type ErrorCode, ERROR_KINDS, toBrokerError } from '../../../src/lib/err
 import type { StartExchange } from '../../../src/broker/tokens/attempts.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from '../../../src/broker/tokens/token.ts'
 import type { Answer } from './callers.ts'
+import { TIMEOUT_MS } from './setup.ts'
 
 /** One exchange of one key. Instants are on the monotonic clock. */
 interface Exchange {
@@ -115,6 +116,7 @@ export function specification(): Specification {
   }
 
   function check({ request, askedAt, owed, maxWaitMs, isExchangeDue }: Call, answer: Answer): void {
+    expect(answer.tookMs).toBeLessThanOrEqual(TIMEOUT_MS)
     if (answer.ok) {
       const given = historyOf(request).find(({ token }) => token?.secret.reveal() === answer.text)
       // Never the token of another key, never an expired one.

@@ -26,20 +26,6 @@ describe('a prefetched resource', () => {
     expect((await ask(get, VAULT)).tookMs).toBe(0)
   })
 
-  test('takes no retries from the applications: one 503 at a cold start is retried after many failed prefetches', async () => {
-    const { entra, cache, get } = setUpLimited()
-    entra.behave({ error: 'entra_unavailable' })
-    void cache.prefetch(range(5).map((name) => other(name)))
-    await vi.advanceTimersByTimeAsync(3 * SECOND_MS)
-    expect(entra.maxInflight()).toBe(1)
-    // No prefetch is due in the next second.
-    cache.close()
-    entra.behave({ error: 'entra_unavailable' }, {})
-    const answer = ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(SECOND_MS)
-    expect(await answer).toMatchObject({ ok: true, text: expect.stringContaining(VAULT.scope) })
-  })
-
   test.each([
     ['runs', 100],
     ['has failed', 300],
