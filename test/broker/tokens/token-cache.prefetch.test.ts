@@ -10,6 +10,7 @@ import {
   SECOND_MS,
   setUp,
   setUpLimited,
+  TIMEOUT_MS,
   useFakeTime,
 } from './setup.ts'
 
@@ -37,6 +38,15 @@ describe('a prefetched resource', () => {
     const answer = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(3 * SECOND_MS)
     expect(await answer).toMatchObject({ ok: true, text: `${VAULT.scope} #3` })
+  })
+
+  test('whose exchange is slow is waited for as long as any other', async () => {
+    const { cache, get } = setUp({ behaviour: { latencyMs: 12_000 }, timeoutMs: TIMEOUT_MS })
+    void cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(5 * SECOND_MS)
+    const answer = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+    expect(await answer).toMatchObject({ ok: true, tookMs: 7000 })
   })
 
   test('that fails with a Retry-After is not exchanged for a caller before it ends', async () => {
