@@ -1,7 +1,8 @@
 /** Properties of every pod that can be injected. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { INJECTED, uninject } from '../../../src/injection/injector/injection-record.ts'
+import { INJECTED, readRecord, uninject } from '../../../src/injection/injector/injection-record.ts'
+import { getLiteralValue } from '../../../src/kubernetes/pod.ts'
 import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { injected, patchFor } from './patched.ts'
 import { pods } from './arbitrary-pod.ts'
@@ -39,9 +40,7 @@ test('injects every pod once, changes no variable of its author but NO_PROXY, an
       if (removal.kind !== 'uninjected') throw new Error(removal.kind)
       expect(withoutEmpty(removal.pod)).toEqual(withoutEmpty(pod))
       // What the removal restores, and injection may change.
-      const record = once.metadata.annotations[INJECTED] ?? ''
-      const { env = {} }: { env?: Record<string, Record<string, unknown[]>> } = JSON.parse(record)
-      const changes = Object.values(env).flatMap(Object.entries<unknown[]>)
+      const changes = Object.values(readRecord(once)?.env ?? {}).flatMap(Object.entries)
       const changed = changes.filter(([, [before]]) => before !== null).map(([name]) => name)
       expect(changed.filter((name) => !/^no_proxy$/i.test(name))).toEqual([])
     }),
@@ -73,7 +72,7 @@ test('adds one init container in mode node, which comes first and alone mounts t
       expect(namesOf(spec.containers)).toEqual(namesOf(pod.spec.containers))
       const mounts = [...others, ...spec.containers].flatMap((each) => each.volumeMounts ?? [])
       expect(namesOf(mounts)).not.toContain('wimds-token')
-      const unknown = gate?.env?.filter(({ value }) => value === undefined || value.includes('$('))
+      const unknown = gate?.env?.filter((entry) => getLiteralValue(entry)?.includes('$(') !== false)
       expect(namesOf(unknown)).toEqual(['WIMDS_POD_UID', 'WIMDS_NODE_NAME'])
     }),
   )

@@ -177,16 +177,6 @@ describe('between two calls of the webhook', () => {
     expect(injected(never, {}, AT_ADMISSION)).toEqual(once)
     expect(injected(recorded(changed(once, changes))).spec).toEqual(once.spec)
   })
-
-  test('a pod that is no longer Guaranteed loses the CPU limit of the class', () => {
-    const resources = { limits: { cpu: '1', memory: '1Gi' } }
-    const once = injected({ ...pod(), spec: { containers: [{ ...APP, resources }] } })
-    expect(containerOf(once, 'wimds').resources).toMatchObject({ limits: { cpu: '100m' } })
-    const proxy = { name: 'istio-proxy', resources: { requests: { cpu: '100m' } } }
-    const containers = [...once.spec.containers, proxy]
-    const twice = injected({ ...once, spec: { ...once.spec, containers } }, {}, AT_ADMISSION)
-    expect(containerOf(twice, 'wimds')).toEqual(containerOf(injected(pod()), 'wimds'))
-  })
 })
 
 /** As LimitRanger records what it has set in all init containers. */

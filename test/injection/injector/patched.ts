@@ -4,6 +4,7 @@ import {
   type InjectionRequest,
   type Operation,
 } from '../../../src/injection/injector/inject.ts'
+import type { Pod } from '../../../src/kubernetes/pod.ts'
 import {
   INJECTION_DEFAULTS,
   type InjectionSettings,
@@ -94,27 +95,11 @@ export function applyPatch(document: unknown, patch: readonly Operation[]): unkn
   return result
 }
 
-export interface TestContainer {
-  readonly name: string
-  readonly image?: string
-  readonly imagePullPolicy?: string
-  readonly args?: readonly string[]
-  readonly restartPolicy?: string
-  readonly env?: readonly { name: string; value?: string; valueFrom?: unknown }[]
-  readonly resources?: unknown
-  readonly securityContext?: unknown
-  readonly volumeMounts?: readonly { name: string; mountPath: string }[]
-}
+export type TestContainer = Pod['spec']['containers'][number]
 
-/** The fields of an injected pod that the tests read. */
-export interface InjectedPod {
+/** An injected pod, which has annotations. */
+export interface InjectedPod extends Pod {
   readonly metadata: { readonly annotations: Record<string, string> }
-  readonly spec: {
-    readonly containers: readonly TestContainer[]
-    readonly initContainers?: readonly TestContainer[]
-    readonly volumes?: readonly { name: string }[]
-    readonly securityContext?: unknown
-  }
 }
 
 /** Returns the container or init container of that name. */
@@ -128,7 +113,7 @@ export function containerOf({ spec }: InjectedPod, name: string): TestContainer 
 /** Returns the container's variables. */
 export function envOf(of: InjectedPod, name: string): Record<string, unknown> {
   const env = containerOf(of, name).env ?? []
-  return Object.fromEntries(env.map((entry) => [entry.name, entry.value ?? entry.valueFrom]))
+  return Object.fromEntries(env.map((entry) => [entry.name, entry['value'] ?? entry['valueFrom']]))
 }
 
 function isInjectedPod(value: unknown): value is InjectedPod {

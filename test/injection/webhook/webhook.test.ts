@@ -11,7 +11,6 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { webhook } from '../../../src/injection/webhook/webhook.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { PATCH_CONFIGURATION, READ_SECRET, startApiServer } from '../../fixtures/api-server.ts'
-import { findPiece } from '../../contract/secrets.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -132,18 +131,6 @@ test.each([
   const patch = atob('patch' in response ? String(response.patch) : '')
   expect(patch.includes(TENANT)).toBe(isInjected)
   expect(patch.includes('"restartPolicy":"Always"')).toBe(isInjected)
-})
-
-test('logs a rejection without a credential that an annotation holds', async () => {
-  await using _ = await startApiServer()
-  const { log } = startWebhook()
-  await expect.poll(log).toContain('"certificate_loaded"')
-  const jwt = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
-  const annotations = { 'wimds.io/inject': 'true', 'wimds.io/port': jwt }
-  const spec = { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] }
-  await sendReview(log(), podReview({ metadata: { annotations }, spec }, { namespace: 'n' }))
-  expect(log()).toMatch(/"pod_rejected".*wimds\.io\/port must be .*\[redacted\]/)
-  expect(findPiece(jwt, log())).toBeUndefined()
 })
 
 test('counts a flood of malformed reviews, and logs it in few lines, of the sidecar’s form', async () => {
