@@ -23,43 +23,38 @@
  */
 enum { CONNECT_MS = 50, ANSWER_MS = 2000 };
 
-struct gate {
-  const char *uid;
-  const char *node;
-};
-
 /* Returns why the reply is not that of this pod's broker; NULL if it is. */
-static const char *find_problem(const struct gate *gate, const char *reply) {
+static const char *find_problem(const char *uid, const char *reply) {
   if (*reply == '\0') return "no answer";
   const char *body = strstr(reply, HEADERS_END);
   const char *instance = body == NULL ? NULL : strstr(body, "\"instanceId\":\"");
   if (instance == NULL) return "another metadata service answers, such as that of the node";
   const char *found = instance + strlen("\"instanceId\":\"");
-  size_t length = strlen(gate->uid);
-  return strncmp(found, gate->uid, length) == 0 && found[length] == '"' ? NULL : "another instance of wimds answers";
+  size_t length = strlen(uid);
+  return strncmp(found, uid, length) == 0 && found[length] == '"' ? NULL : "another instance of wimds answers";
 }
 
 /* Asks once. Returns the problem; NULL if there is none. */
-static const char *attempt(const struct gate *gate) {
+static const char *attempt(const char *uid) {
   char reply[4096];
   int connection = open_connection(METADATA_ADDRESS, 80, CONNECT_MS);
   if (connection < 0) return strerror(errno);
   read_answer(connection, METADATA_ADDRESS, "}", reply, sizeof reply, ANSWER_MS);
   close(connection);
-  return find_problem(gate, reply);
+  return find_problem(uid, reply);
 }
 
-static void wait_for_broker(const struct gate *gate) {
+static void wait_for_broker(const char *uid, const char *node) {
   long start = now_ms(), next_log = start + LOG_MS;
-  fprintf(stderr, "wimds-gate: pod %s waits for the node agent of wimds on %s\n", gate->uid, gate->node);
-  for (const char *problem; (problem = attempt(gate)) != NULL;) {
+  fprintf(stderr, "wimds-gate: pod %s waits for the node agent of wimds on %s\n", uid, node);
+  for (const char *problem; (problem = attempt(uid)) != NULL;) {
     long now = now_ms();
     if (now >= next_log) {
       fprintf(stderr,
               "wimds-gate: pod %s still waits after %ld s: " METADATA_ADDRESS ":80: %s. Fix: read the event "
               "WimdsNotRouted of the pod (kubectl describe pod). Without one, read the log of the node agent: kubectl "
               "get pods -A -l app.kubernetes.io/component=node-agent --field-selector spec.nodeName=%s\n",
-              gate->uid, (now - start) / 1000, problem, gate->node);
+              uid, (now - start) / 1000, problem, node);
       next_log = now + LOG_MS;
     }
     sleep_ms(limit_pause((now - start) / PAUSES_OF_WAIT));
@@ -70,15 +65,14 @@ static void wait_for_broker(const struct gate *gate) {
 static void end(int number) { _exit(128 + number); }
 
 int main(void) {
-  struct gate gate = {.uid = getenv("WIMDS_POD_UID"), .node = getenv("WIMDS_NODE_NAME")};
-  if (gate.node == NULL) gate.node = "this node";
-  if (gate.uid == NULL || *gate.uid == '\0') {
+  const char *uid = getenv("WIMDS_POD_UID"), *node = getenv("WIMDS_NODE_NAME");
+  if (uid == NULL || *uid == '\0') {
     fprintf(stderr, "wimds-gate: WIMDS_POD_UID is not set. Fix: set it from the field metadata.uid\n");
     return 64;
   }
   /* Process 1 of a container gets no signal for which it has no handler; a deleted pod would wait for its grace period. */
   signal(SIGTERM, end);
   signal(SIGINT, end);
-  wait_for_broker(&gate);
+  wait_for_broker(uid, node == NULL ? "this node" : node);
   return 0;
 }

@@ -68,6 +68,4 @@ static inline void read_answer(int connection, const char *host, const char *unt
   }
 }
 
-static inline bool has_status_200(const char *answer) { return strncmp(answer, "HTTP/1.1 200 ", 13) == 0; }
-
 #endif

@@ -114,37 +114,6 @@ test.each([
   expect(await template([[`--set=${values}`]])).toContain('kind: Deployment')
 })
 
-const GroupOfValues = z.object({ properties: z.record(z.string(), z.unknown()) })
-
-/** Returns the names of all values and groups of values. */
-function findValues(values: object, schema: unknown, prefix = ''): string[] {
-  const { properties } = GroupOfValues.parse(schema)
-  return Object.entries(values).flatMap(([key, value]): string[] => {
-    const name = `${prefix}${key}`
-    const isGroup = GroupOfValues.safeParse(properties[key]).success
-    return [name, ...(isGroup ? findValues(value, properties[key], `${name}.`) : [])]
-  })
-}
-
-test('renders each value as null, or names it', async () => {
-  const values = findValues(
-    parse(readFileSync(`${CHART}/values.yaml`, 'utf8')),
-    JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')),
-  )
-  const enabled = 'nodeAgent.enabled=true,podMonitor.enabled=true,prometheusRule.enabled=true'
-  const everything = [`--set=${enabled}`, '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]']
-  const wrong: string[] = []
-  for (const value of values) {
-    const output = await template([everything, [`--set=${value}=null`]]).catch(String)
-    const name = value.split('.').at(-1) ?? ''
-    const isNamed = [`missing property '${name}'`, `): ${value}`].some((text) =>
-      output.includes(text),
-    )
-    if (!isNamed && /^Error|<nil>|%!|=null$|: null$/m.test(output)) wrong.push(value)
-  }
-  expect(wrong).toEqual([])
-})
-
 test('names every object by its release, so that a canary has none in common, and labels it by commonLabels', async () => {
   const objects = parseManifests(
     await template([['--set=commonLabels.team=shop']], { release: 'other' }),

@@ -135,18 +135,12 @@ test('with --live it exits 1 for a process that accepts connections and does not
   expect(io.err()).toContain('/healthz is not 200. Fix: read the log of the process')
 })
 
-test('rejects --live with --listening', async () => {
-  await expect(probe(['--live', '--listening'], captureIo())).rejects.toThrow(
-    '--listening or --live, not both',
-  )
+test.each([
+  ['--live', '--listening or --live, not both'],
+  ['--timeout=', '--timeout must be a whole number'],
+  ['--timeout=0.5', '--timeout must be a whole number'],
+  ['--timeout=86401', '--timeout must be a whole number'],
+  ['--port=8e3', '--port must be a whole number'],
+])('rejects %s', async (flag, problem) => {
+  await expect(probe(['--listening', flag], captureIo())).rejects.toThrow(problem)
 })
-
-test.each([['--timeout='], ['--timeout=0.5'], ['--timeout=86401'], ['--port=8e3']])(
-  'rejects %s',
-  async (flag) => {
-    const [name, value] = flag.split('=')
-    await expect(probe([flag, '--listening'], captureIo())).rejects.toThrow(
-      new RegExp(`^${name} must be .*, not "${value}"$`),
-    )
-  },
-)
