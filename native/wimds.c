@@ -10,6 +10,7 @@
  * These do what src/sidecar/probe.ts does, with the same messages and exit codes: one test runs both. Every other
  * argument, a malformed one too, is the script's.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include "readyz.h"
 
