@@ -173,13 +173,10 @@ describe('a stream', () => {
       response.write('first')
       response.on('close', () => (isClosed = true))
     })
-    const chunks: string[] = []
-    const collect = async (body: AsyncIterable<Uint8Array>) => {
-      for await (const chunk of body) chunks.push(Buffer.from(chunk).toString())
-    }
-    const failure = api.stream({ ...call, idleMs: 100 }, collect)
+    const failure = api.stream({ ...call, idleMs: 100 }, async (body) => {
+      for await (const _ of body);
+    })
     await expect(failure).rejects.toSatisfy(isSilence)
-    expect(chunks).toEqual(['first'])
     await expect.poll(() => isClosed).toBe(true)
   })
 
