@@ -79,11 +79,8 @@ function needsFix(request: FailedRequests, document: ReportedStatus): boolean {
   // Earlier failures are history: the document has a token that fails as long.
   if (ageMs > FAILURE_WINDOW_MS || PROBE_ERRORS.has(code)) return false
   if (!isOfExchange(code) || assertions.some((each) => each.failure?.code === code)) return true
-  // A status of an earlier version does not say what the requests asked for.
   return tokens.some(
     (token) =>
-      token.failure?.code === code &&
-      (clientId ?? token.clientId) === token.clientId &&
-      (resource ?? token.resource) === token.resource,
+      token.failure?.code === code && clientId === token.clientId && resource === token.resource,
   )
 }

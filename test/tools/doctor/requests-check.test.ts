@@ -103,3 +103,11 @@ test('tells requests with different wrong resources apart', () => {
     ]),
   )
 })
+
+test('tells requests by unknown object ids apart, which only the message has', () => {
+  const failed = { code: 'identity_not_found', resource: 'https://a.test' }
+  const failedRequests = ['no identity has 1', 'no identity has 2'].flatMap(
+    (message) => documentOf({ ...failed, message }).failedRequests,
+  )
+  expect(describeRequests(aStatus({ failedRequests }))).toHaveLength(2)
+})

@@ -15,15 +15,11 @@ interface PodPort {
 export type ReadForwarded = (target: PodPort) => Promise<ReportedStatus | undefined>
 
 /** Creates the function that starts kubectl and ends it. */
-export function createPortForward(
-  io: KubectlIo,
-  context: string | undefined,
-  runMs?: number,
-): ReadForwarded {
+export function createPortForward(io: KubectlIo, context: string | undefined): ReadForwarded {
   return async ({ namespace, name, port, query = '' }) => {
     const args = ['port-forward', name, `:${port}`, '--address=127.0.0.1']
     const flags = formatFlags({ context, namespace })
-    const { stdout, ended, stop } = startKubectl([...flags, ...args], io, { runMs })
+    const { stdout, ended, stop } = startKubectl([...flags, ...args], io)
     const { promise: forwarded, resolve } = Promise.withResolvers<string | undefined>()
     let output = ''
     stdout.setEncoding('utf8').on('data', (text: string) => {
