@@ -110,13 +110,10 @@ function bomb(): string {
   return [...lists, 'identities: *a9'].join('\n')
 }
 
-test('does not read a file that is too large or not regular to its end', async () => {
+test('does not read a file that is too large to its end', async () => {
   using directory = createFolder()
   const large = directory.write('large.yaml', Buffer.alloc(50_000_000, '#'))
   await expect(loadConfig({ ...ENVIRONMENT, WIMDS_CONFIG: large })).rejects.toThrow(
     'is larger than 128 KiB',
-  )
-  await expect(loadConfig({ ...ENVIRONMENT, WIMDS_CONFIG: '/dev/zero' })).rejects.toThrow(
-    'not a regular file',
   )
 })
