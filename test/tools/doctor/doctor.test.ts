@@ -167,6 +167,7 @@ test.each([
   [['--cluster', 'orders'], '--cluster or a pod: give one'],
   [['--cluster', '-n', 'a'], '--namespace is only for --pre or a pod'],
   [['--uid=none'], '--uid is only for --pre'],
+  [['orders', '--mode=env'], '--mode is only for --pre'],
   [['--pre', '--uid=root'], '--uid'],
   [['shop/orders', '-n', 'other'], 'name different namespaces: give one'],
   [['a', 'b'], 'unexpected argument b'],

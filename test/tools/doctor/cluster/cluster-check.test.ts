@@ -241,10 +241,11 @@ test('passes an installation by a policy, which it names', async () => {
   ])
 })
 
-test('sends the image of the webhook', async () => {
+test('sends a pod of the namespace and with the image of the webhook', async () => {
   using fake = fakeKubectl(answersOf({}))
   await diagnose(['--cluster'], fake.env)
-  const { spec } = JSON.parse(await fake.inputOf('create --dry-run=server'))
+  const { metadata, spec } = JSON.parse(await fake.inputOf('create --dry-run=server'))
+  expect(metadata.namespace).toBe('wimds-system')
   expect(spec.containers).toMatchObject([{ image: IMAGE }])
 })
 
