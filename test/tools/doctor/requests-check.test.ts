@@ -88,6 +88,16 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
   ])
 })
 
+test('has the commands of a missing credential', () => {
+  const code = 'federated_credential_not_found'
+  const failed = { code, clientId: ID, resource: 'https://vault.azure.net' }
+  const { assertions } = aStatus()
+  const [finding] = describeRequests(
+    documentOf(failed, { tokens: failingTokens(code), assertions }),
+  )
+  expect(finding?.commands?.[0]?.command).toMatch(/^az identity federated-credential create /)
+})
+
 test('tells requests with different wrong resources apart', () => {
   const resources = ['https://a.test', 'https://b.test']
   const failedRequests = resources.flatMap((resource) =>
