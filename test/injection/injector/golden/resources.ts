@@ -1,6 +1,6 @@
 /** CPU and memory of the injected containers. */
 import { INJECTION_DEFAULTS } from '../../../../src/injection/injector/injection-settings.ts'
-import { AMOUNTS, app, type Cases, each, NODE } from './shared.ts'
+import { AMOUNTS, app, type Cases, each, MIGRATE, NODE } from './shared.ts'
 
 const GUARANTEED = app({ resources: { limits: AMOUNTS } })
 export const RESOURCES: Cases = {
@@ -28,6 +28,7 @@ export const RESOURCES: Cases = {
       { limits: { cpu: '500m', memory: '1Gi' }, requests: { cpu: '.5' } },
       { limits: { cpu: '2e9', memory: '1Gi' }, requests: { cpu: '1e9' } },
       { limits: { cpu: '1', memory: '0' } },
+      { limits: { cpu: '1', memory: '1E' }, requests: { memory: '1e18' } },
     ],
     (resources) => ({ spec: app({ resources }) }),
   ),
@@ -45,5 +46,8 @@ export const RESOURCES: Cases = {
     annotations: { [`wimds.io/cpu-${name}`]: '50m' },
     spec: GUARANTEED,
   })),
+  'in a pod with another container, without limits': {
+    spec: { ...GUARANTEED, initContainers: [MIGRATE] },
+  },
   'in a pod of class Guaranteed, in mode node': { annotations: NODE, spec: GUARANTEED },
 }
