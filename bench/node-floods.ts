@@ -21,7 +21,8 @@ const WARM_UP_MS = 12_000
 /** The processor that all attackers have together. */
 const PROCESSOR = '0'
 const GATES = 40
-const FILES = 16
+/** As many token files as an identities file has room for. */
+const FILES = 1200
 
 type Attack = keyof typeof ATTACKS
 
@@ -43,13 +44,10 @@ const ATTACKS = {
     request: () => get(`${TOKEN}/${Math.random()}`),
     isScraped: true,
   },
-  '40 gates of 16 files of 128 kB': {
+  '40 gates of 1200 token files of 128 kB': {
     pods: GATES,
     env: { WIMDS_CONFIG: of('identities.yaml'), AZURE_FEDERATED_TOKEN_FILE: '' },
-    files: {
-      'identities.yaml': createIdentities(),
-      ...Object.fromEntries(tokenFiles().map((name) => [name, 'x'.repeat(131_072)])),
-    },
+    files: { 'identities.yaml': createIdentities(), file: 'x'.repeat(131_072) },
   },
 } satisfies Readonly<Record<string, AttackOptions>>
 
@@ -85,14 +83,12 @@ function createToken(subject: string): string {
   return `${encode({ alg: 'RS256' })}.${encode({ ...claims, exp: now + 3600, iat: now })}.c2ln`
 }
 
-function tokenFiles(): string[] {
-  return Array.from({ length: FILES }, (_, at) => `file-${at}`)
-}
-
+/** Names the same file by as many paths. */
 function createIdentities(): string {
-  const entries = tokenFiles().map(
-    (name, at) =>
-      `  - { name: '${name}', clientId: '11111111-1111-4111-8111-1111111111${at + 10}', tokenFile: ${of(name)} }`,
+  const entries = Array.from(
+    { length: FILES },
+    (_, at) =>
+      `- {clientId: 11111111-1111-4111-8111-${`${at}`.padStart(12, '0')}, tokenFile: ${of(`${at}/../file`)}}`,
   )
   return ['identities:', ...entries].join('\n')
 }
