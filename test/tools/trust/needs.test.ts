@@ -146,6 +146,10 @@ const audienceOf = (audience: string) => [
   deployment('orders', 'orders', { ...CONFIGURED, spec: projectedToken('/azure', audience) }),
 ]
 const DEPLOYMENT = 'Deployment shop/orders'
+const OTHERS_FILE = {
+  ...identitiesFile(`[{clientId: ${BILLING}}]`),
+  metadata: { name: 'identities', namespace: 'away' },
+}
 const NAMES_NONE = error(DEPLOYMENT, 'ServiceAccount shop/orders names none')
 const ELSEWHERE = { valueFrom: { configMapKeyRef: { name: 'azure', key: 'id' } } }
 
@@ -197,6 +201,11 @@ test.each<[string, readonly object[], readonly unknown[], extra?: readonly strin
   [
     'no identities file',
     [deployment('orders', 'orders', CONFIGURED)],
+    [error(DEPLOYMENT, 'ConfigMap shop/identities')],
+  ],
+  [
+    'an identities file of another namespace',
+    [OTHERS_FILE, deployment('orders', 'orders', CONFIGURED)],
     [error(DEPLOYMENT, 'ConfigMap shop/identities')],
   ],
   [
