@@ -52,26 +52,6 @@ test('a CA that was removed from the file is no longer trusted, also on open con
   expect(await get()).toMatchObject({ code: 'SELF_SIGNED_CERT_IN_CHAIN' })
 })
 
-test('closes the connections that the former certificates have opened', async () => {
-  const created: Agent[] = []
-  const create = (pem?: string) => {
-    const agent = createTrusting(pem)
-    created.push(agent)
-    return agent
-  }
-  const dispatcher = followCertificates({ file, pem: oldCa.caPem }, create)
-  resources.defer(() => dispatcher.destroy())
-  const get = connect(dispatcher)
-  await get()
-  for (const pem of [`${oldCa.caPem}${newCa.caPem}`, `${newCa.caPem}${oldCa.caPem}`]) {
-    await writeFile(file, pem)
-    await get()
-  }
-  expect(created.map(({ closed }) => closed)).toEqual([true, true, false])
-  await dispatcher.destroy()
-  expect(created.map(({ destroyed }) => destroyed)).toEqual([true, true, true])
-})
-
 test('requests that are inflight when the file changes are served', async () => {
   const get = connect()
   const slow = Promise.withResolvers<void>()

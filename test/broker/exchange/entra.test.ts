@@ -125,14 +125,9 @@ describe('maps the response', () => {
   })
 
   test('reads 16 KiB of an error, since redaction takes time', async () => {
-    for (const [length, code] of [
-      [16_000, 'policy_refused'],
-      [17_000, 'entra_bad_response'],
-    ] as const) {
-      const body = { error: 'invalid_grant', padding: 'x'.repeat(length), error_codes: [53003] }
-      simulator.faults.set([answerJson(400, JSON.stringify(body))])
-      expect((await failure(createExchange())).code).toBe(code)
-    }
+    const body = { error: 'invalid_grant', error_codes: [53003], padding: 'x'.repeat(17_000) }
+    simulator.faults.add(answerJson(400, JSON.stringify(body)))
+    expect((await failure(createExchange())).code).toBe('entra_bad_response')
   })
 
   test('redacts the assertion in errors', async () => {
