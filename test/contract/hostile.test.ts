@@ -29,9 +29,7 @@ test('answers the probe of SDKs as IMDS does, with our code', async () => {
 
 test.each([
   ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400],
-  ['a blank in the target', request('/metadata/ identity'), 400],
   ['headers above 16 kB', request(TOKEN, { headers: { 'X-Pad': 'x'.repeat(17_000) } }), 431],
-  ['a target above 16 kB', request(`${TOKEN}&pad=${'x'.repeat(17_000)}`), 431],
 ])('rejects %s and closes', async (_, bytes, status) => {
   await using connection = await openConnection(server.port)
   connection.write(bytes)
@@ -58,26 +56,19 @@ test.each([
   expect(await connection.closed()).toBe('')
 })
 
-test('answers an unusual method with 405 and the allowed one', async () => {
-  const { status, headers } = await roundTrip(server.port, request(TOKEN, { method: 'M-SEARCH' }))
-  expect([status, headers.get('allow')]).toEqual([405, 'GET'])
-})
-
-test('answers HEAD with 405 and no body', async () => {
+test('answers HEAD with 405, the allowed method and no body', async () => {
   await using connection = await openConnection(server.port)
   connection.write(request(TOKEN, { method: 'HEAD' }))
-  expect((await connection.reply({ isHead: true })).status).toBe(405)
+  const { status, headers } = await connection.reply({ isHead: true })
+  expect([status, headers.get('allow')]).toEqual([405, 'GET'])
   connection.write(request(TOKEN))
   expect((await connection.reply()).status).toBe(200)
 })
 
-test.each([
-  ['GET', TOKEN],
-  ['POST', TOKEN],
-])('closes the connection of a %s %s with a megabyte to follow', async (method, target) => {
+test('closes the connection of a request with a megabyte to follow', async () => {
   await using connection = await openConnection(server.port)
   const headers = { 'Content-Length': String(MEGABYTE.length), 'Content-Type': 'text/plain' }
-  connection.write(request(target, { method, headers, body: MEGABYTE }))
+  connection.write(request(TOKEN, { headers, body: MEGABYTE }))
   await connection.closed()
   expect((await roundTrip(server.port, request(TOKEN))).status).toBe(200)
 })

@@ -36,10 +36,8 @@ const projectedToken = (code: ErrorCode, tokenAt: (seconds: number) => Token): O
 
 const OUTAGES: readonly [string, Outage][] = [
   ['a reset', fault('entra_unreachable', { kind: 'reset' })],
-  ['a 503', fault('entra_unavailable', { kind: 'unavailable' })],
   // Longer than a caller waits.
   ['a 429', fault('entra_throttled', { kind: 'throttled', retryAfterSeconds: 90 })],
-  ['garbage', fault('entra_bad_response', { kind: 'status', status: 200, body: '{"expires_in"' })],
   [
     'a projected token that is missing',
     {

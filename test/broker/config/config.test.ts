@@ -126,7 +126,7 @@ describe('the environment', () => {
 /** Values that are rejected, each for a reason of its own. */
 const REJECTED: Readonly<Record<string, readonly string[]>> = {
   AZURE_AUTHORITY_HOST: ['http://login.example'],
-  AZURE_FEDERATED_TOKEN_FILE: [''],
+  AZURE_FEDERATED_TOKEN_FILE: ['', 'eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl'],
   AZURE_REGIONAL_AUTHORITY_NAME: ['West Europe'],
   WIMDS_ADMIN_LISTEN: ['[127.0.0.1]:1'],
   WIMDS_EXCHANGE_TIMEOUT: ['5'],

@@ -1,9 +1,11 @@
 import type { InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { imds } from '../../../src/broker/dialects/imds.ts'
+import { createGuard } from '../../../src/broker/server/guard.ts'
 import { BrokerError } from '../../../src/lib/errors.ts'
-import { createMetadataApp } from '../../../src/broker/server/app.ts'
-import { parts, type TestParts } from '../../fixtures/parts.ts'
+import { createMetadataApp, createMetadataPort } from '../../../src/broker/server/app.ts'
+import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
+import { identitiesOf, parts, type TestParts } from '../../fixtures/parts.ts'
 
 const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
 const TOKEN_URL = `/metadata/identity/oauth2/token?${QUERY}`
@@ -138,4 +140,34 @@ test.each([
   expect(reply.json()).toHaveProperty('error')
   expect(given.asked).toEqual([])
   expect(given.replies).toMatchObject([{ status, durationMs: expect.any(Number) }])
+})
+
+/** Returns the error code of the reply to a request for a token; undefined: it has the token. */
+const askFor = async (of: number, host: string) =>
+  (await roundTrip(of, request(TOKEN, { headers: { Host: host } }))).headers.get('x-wimds-error')
+
+test('a process serves pods on sockets of their own, each with its identities, guard and cap', async () => {
+  const listen = createMetadataPort()
+  const [one, other] = [
+    parts(),
+    parts({ identities: identitiesOf(), guard: createGuard(['b.test']) }),
+  ]
+  const target = [{ host: '127.0.0.1', port: 0 }]
+  const listeners = [
+    await listen(one.pod, target),
+    await listen({ ...other.pod, maxConnections: 1 }, target),
+  ]
+  const [port = 0, otherPort = 0] = listeners.map(({ addresses }) => addresses[0]?.port)
+
+  expect(await askFor(port, 'localhost')).toBeUndefined()
+  expect(await askFor(port, 'b.test')).toBe('host_not_allowed')
+  expect(await askFor(otherPort, 'b.test')).toBe('identity_not_found')
+  expect(other.replies).toHaveLength(1)
+
+  await using first = await openConnection(otherPort)
+  await using unaffected = await openConnection(port)
+  await using second = await openConnection(otherPort)
+  await first.closed()
+  expect([unaffected.isClosed(), second.isClosed()]).toEqual([false, false])
+  for (const { close } of listeners) await close(0)
 })

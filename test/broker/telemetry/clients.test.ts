@@ -5,6 +5,7 @@ import { recognizeClient } from '../../../src/broker/telemetry/clients.ts'
 const AGENTS: readonly (readonly [agent: string, client: string])[] = [
   ['azsdk-python-identity/1.13.0b2 Python/3.9.2 (Linux)', 'python-azure-identity 1.13.0b2'],
   ['azsdk-python-identity/1.27.0 MSAL.Python/1.39.0', 'python-azure-identity 1.27.0'],
+  ['azsdk-js-identity/1.5.2 Node/24.21.0', 'js-azure-identity 1.5.2'],
   ['azsdk-cpp-identity/1.10.1 (Linux)', 'cpp-azure-identity 1.10.1'],
   ['azsdk-rust-identity/1.0.0 (1.88.0; linux; x86_64)', 'rust-azure-identity 1.0.0'],
   ['object_store/0.14.2', 'rust-object-store 0.14.2'],

@@ -20,6 +20,13 @@ test('a sidecar with each kind of event and token has these series', async () =>
   await expect(shown).toMatchFileSnapshot('golden/metrics.txt')
 })
 
+test('the durations of a sidecar that has done nothing are there at 0', async () => {
+  expect(Object.fromEntries(await scrape(observe()))).toMatchObject({
+    'wimds_request_duration_seconds_count{protocol="imds",outcome="success"}': 0,
+    'wimds_exchange_duration_seconds_count{code="ok"}': 0,
+  })
+})
+
 test('the time of a request and of an exchange is counted in the buckets that it fits in', async () => {
   expect(Object.fromEntries(await scrape(observeBusy()))).toMatchObject({
     'wimds_request_duration_seconds_bucket{le="0.005",protocol="imds",outcome="success"}': 0,
