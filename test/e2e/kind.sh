@@ -21,7 +21,7 @@ GOBIN=$work/helm-4 go install helm.sh/helm/v4/cmd/helm@v4.3.1
 export HELMS=helm:$work/helm-4/helm
 
 npm run --silent setup
-npm run --silent images -- --registry "$registry" --tag e2e
+npm run --silent package -- --registry "$registry" --tag e2e
 export WIMDS_IMAGE=$registry/wimds:e2e
 export WIMDS_REDIRECT_IMAGE=$registry/wimds-redirect:e2e
 export WIMDS_CLUSTER_IMAGE=$registry/wimds-cluster:e2e
@@ -48,6 +48,7 @@ docker exec "$name-control-plane" cat /usr/bin/kubectl >"$work/bin/kubectl"
 chmod +x "$work/bin/kubectl"
 kind load docker-image --name "$name" \
   "$WIMDS_IMAGE" "$WIMDS_REDIRECT_IMAGE" "$WIMDS_CLUSTER_IMAGE" "$WIMDS_GATE_IMAGE" "$WIMDS_E2E_IMAGE"
+docker exec "$name-control-plane" cat /etc/kubernetes/pki/ca.key >"$work/ca.key"
 kubectl get nodes --output wide
 
-LOSE_NODE="docker kill \"\$NODE\"" npm run --silent test:e2e
+CLUSTER_CA_KEY=$work/ca.key LOSE_NODE="docker kill \"\$NODE\"" npm run --silent test:e2e
