@@ -5,16 +5,20 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
+import { MockAgent } from 'undici'
 import { expect, test } from 'vitest'
 import { ORDERS, TENANT_ID as TENANT } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { ROOT } from '../docs/pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
+import { ISSUER_NAMES, SUBJECT } from './support/own-issuer.ts'
 import { createReader } from './support/reader.ts'
 
 const CLIENT = ORDERS.clientId
 const SUBSCRIPTION = 'e3333333-3333-4333-8333-333333333333'
 const GROUP = 'wimds-test-of-the-test'
+const APPLICATION = '77777777-7777-4777-8777-777777777777'
+const SITE = 'https://store.invalid'
 const AUDIENCES = ['api://AzureADTokenExchange', 'api://somebody-else'] as const
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -30,6 +34,18 @@ case "$*" in
   "group create"*) touch group ;;
   "group exists"*) if [ -e group ]; then echo true; else echo false; fi ;;
   "group delete"*) rm group ;;
+  "ad app create"*) touch application; echo ${APPLICATION} ;;
+  # Entra ID lists a new application late.
+  "ad app list"*) if [ -e listed ] && [ -e application ]; then echo ${APPLICATION}; fi; touch listed ;;
+  "ad app delete"*) rm application ;;
+  "storage blob upload"*)
+    while [ $# -gt 0 ]; do
+      case $1 in --file) source=$2 ;; --name) target=site/$2 ;; esac
+      shift
+    done
+    mkdir -p "$(dirname "$target")"
+    cp "$source" "$target" ;;
+  *primaryEndpoints.web*) echo ${SITE}/ ;;
   *clientId*) echo ${CLIENT} ;;
   *tenantId*) echo ${TENANT} ;;
   *issuerUrl*) echo ${issuer} ;;
@@ -41,11 +57,12 @@ esac`
 
 const KUBECTL = `
 case "$*" in
-  "create token"*) cat "token-$3-\${7##*/}" ;;
-  *nodeInfo*) echo '{"containerRuntimeVersion":"containerd://2.1.4"}' ;;
-  *--eval*) echo '{"login.microsoftonline.com":200}' ;;
+  "create token"*) cat "token-$3-$\{7##*/}" ;;
+  *containerRuntimeVersion*) echo containerd://2.1.4 ;;
+  *token-proxy.mjs*) echo '{"login.microsoftonline.com":200}' ;;
+  *"--container clients-"*) echo '${JSON.stringify({ token: TOKEN })}' ;;
   *"Authorization: Bearer"*) echo '{"id":"/subscriptions/${SUBSCRIPTION}"}' ;;
-  *curl*access_token*|*"curl -"*) echo '{"access_token":"${TOKEN}","client_id":"${CLIENT}"}' ;;
+  *"curl --silent"*) echo '{"access_token":"${TOKEN}","client_id":"${CLIENT}"}' ;;
   *doctor*) if grep -q 'doctor' once; then echo checked; else echo doctor >once; exit 1; fi ;;
   *) cat >/dev/null ;;
 esac`
@@ -56,20 +73,35 @@ interface Faults {
   readonly FAIL?: string
   /** The call that does not return before the signal. */
   readonly HANG?: string
-  readonly signal?: 'SIGINT' | 'SIGHUP'
+  readonly signal?: NodeJS.Signals
+  /** Whether output fails from the signal on, as after a terminal was closed. */
+  readonly hasNoTerminal?: boolean
   /** Whether the resource group exists at the start. */
   readonly hasGroup?: boolean
 }
 
-async function runWithFakes({ signal, hasGroup, ...faults }: Faults = {}) {
+async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faults = {}) {
   using folder = createFolder()
   const { file, write } = folder
+  const site = new MockAgent()
+  site.disableNetConnect()
+  site
+    .get(SITE)
+    .intercept({ path: () => true })
+    .reply(({ path }) => ({ statusCode: 200, data: readFileSync(file(`site${path}`)) }))
+    .persist()
+  const issuers = ISSUER_NAMES.map((name) => `${SITE}/${name}`)
   const subject = 'system:serviceaccount:shop:orders'
+  const own = issuers.map((issuer) => ({ issuer, subject: SUBJECT }))
   await using simulator = await createSimulator({
     directory: {
       tenants: [{ id: TENANT }],
-      applications: [{ clientId: CLIENT, federatedCredentials: [{ subject }] }],
+      applications: [
+        { clientId: CLIENT, federatedCredentials: [{ subject }] },
+        { clientId: APPLICATION, federatedCredentials: [{ subject }, ...own] },
+      ],
     },
+    externalIssuers: new Map(issuers.map((issuer) => [issuer, { dispatcher: site }])),
   })
   for (const serviceAccount of ['orders', 'default']) {
     for (const audience of AUDIENCES) {
@@ -107,7 +139,7 @@ async function runWithFakes({ signal, hasGroup, ...faults }: Faults = {}) {
   const closed = once(child, 'close')
   if (signal) {
     while (!existsSync(file('hanging')) && child.exitCode === null) await sleep(50)
-    if (signal === 'SIGHUP') {
+    if (hasNoTerminal) {
       child.stdout.destroy()
       child.stderr.destroy()
     }
@@ -122,7 +154,7 @@ async function runWithFakes({ signal, hasGroup, ...faults }: Faults = {}) {
     calls: read('calls').trim().split('\n'),
     report: report === undefined ? '' : read(`reports/${report}`),
     name: report,
-    isLeft: existsSync(file('group')),
+    left: ['group', 'application'].filter((each) => existsSync(file(each))),
   }
 }
 
@@ -133,49 +165,65 @@ const changing = (calls: readonly string[]) =>
   )
 
 test('makes every step, writes a report without identifiers, and deletes everything', async () => {
-  const { code, output, calls, report, name, isLeft } = await runWithFakes()
-  expect({ code, isLeft, problems: output.match(/^(?:failed|not reached): .*/gm) }).toEqual({
+  const { code, output, calls, report, name, left } = await runWithFakes()
+  expect({ code, left, problems: output.match(/^(?:failed|not reached): .*/gm) }).toEqual({
     code: 0,
-    isLeft: false,
+    left: [],
     problems: null,
   })
-  expect(changing(calls).at(-1)).toBe(`az group delete --name ${GROUP} --yes`)
+  expect(output).toMatch(/^\d+ min, about [\d.]+ USD/m)
+  expect(changing(calls).slice(-3)).toEqual([
+    `az ad app delete --id ${APPLICATION}`,
+    `az rest --method DELETE --url https://graph.microsoft.com/v1.0/directory/deletedItems/${APPLICATION}`,
+    `az group delete --name ${GROUP} --yes`,
+  ])
   expect(name).toMatch(/^\d{4}-\d\d-\d\d\.md$/)
   expect(report).toMatch(
-    /^# Run in Azure, \d{4}-\d\d-\d\d\n\n19 passed, 0 failed, 0 not reached\.$/m,
+    /^# Run in Azure, \d{4}-\d\d-\d\d\n\n21 passed, 0 failed, 0 not reached\.$/m,
   )
   expect(report).toContain('- deleted everything: yes\n')
   // Here the real Entra ID is another simulator.
   expect(report).toContain('differences: []\n')
   expect(report).toContain('error_description: "AADSTS700213')
+  expect(report).toMatch(/^10 tokens in a row: after \d+ s$/m)
+  expect(report).toContain('exp 360 s ago: 401 AADSTS700024\n')
+  expect(report).toMatch(/^two audiences: "?\d{3}/m)
   expect(report).toContain('login.microsoftonline.com: 200\n')
-  const ids = [CLIENT, TENANT, SUBSCRIPTION, GROUP]
-  for (const identifier of [...ids, 'eyJ', 'Contoso', 'Simulated Tenant', 'ann@']) {
+  const ids = [CLIENT, TENANT, SUBSCRIPTION, APPLICATION, GROUP]
+  for (const identifier of [...ids, SITE, 'eyJ', 'Contoso', 'Simulated Tenant', 'ann@']) {
     expect(report).not.toContain(identifier)
   }
 }, 300_000)
 
-test('goes on after a failed check, and says how to delete what it could not', async () => {
-  const { code, output, report, isLeft } = await runWithFakes({
-    FAIL: 'doctor --cluster|group delete',
+test('goes on after a failed check, deletes the application that it had created, and says how to delete what it could not', async () => {
+  const { code, output, report, left } = await runWithFakes({
+    FAIL: 'rest --method POST|group delete',
   })
-  expect({ code, isLeft }).toEqual({ code: 1, isLeft: true })
-  expect(output).toMatch(/^failed: doctor finds no fault from outside: the fake failed\n/m)
+  expect({ code, left }).toEqual({ code: 1, left: ['group'] })
+  expect(output).toMatch(/^failed: an application with a flexible credential: the fake failed\n/m)
   expect(output).toContain(`Run: az group delete --name '${GROUP}' --yes`)
-  expect(report).toContain('| doctor finds no fault from outside | ✗ failed | ')
+  expect(report).toContain('| an application with a flexible credential | ✗ failed | ')
+  expect(report).toContain('| three generations of the SDK in mode node | ✓ passed |')
   expect(report).toContain('| an identity binding | ✓ passed |')
   expect(report).toContain('- deleted everything: no\n')
 }, 300_000)
 
-test.each([
-  ['Ctrl-C', 'SIGINT'],
-  ['its terminal was closed', 'SIGHUP'],
-] as const)('makes no further call but the deletion after %s', async (_, signal) => {
-  const { code, calls, isLeft, report } = await runWithFakes({ HANG: 'aks create', signal })
-  expect({ code, isLeft }).toEqual({ code: 1, isLeft: false })
+test('deletes an application that Ctrl-C has left half made', async () => {
+  const { code, output, left } = await runWithFakes({ HANG: 'ad sp create', signal: 'SIGINT' })
+  expect({ code, left }).toEqual({ code: 1, left: [] })
+  expect(output).toContain(
+    'failed: an application with a flexible credential: Error: ended by SIGINT\n',
+  )
+  expect(output).toContain('not reached: an identity binding\n')
+}, 300_000)
+
+test('makes no further call but the deletion after its terminal was closed', async () => {
+  const faults = { HANG: 'aks create', signal: 'SIGHUP', hasNoTerminal: true } as const
+  const { code, calls, left, report } = await runWithFakes(faults)
+  expect({ code, left }).toEqual({ code: 1, left: [] })
   const hanging = calls.findIndex((call) => call.includes('aks create'))
   expect(changing(calls.slice(hanging + 1))).toEqual([`az group delete --name ${GROUP} --yes`])
-  expect(report).toContain('1 passed, 1 failed, 17 not reached.')
+  expect(report).toContain('1 passed, 1 failed, 19 not reached.')
 })
 
 /** Returns true once the process whose id is in the file has ended. */
@@ -200,8 +248,8 @@ test.each([
   ['that exists', {}, `the resource group ${GROUP} exists`],
   ['whose existence az cannot tell', { FAIL: 'group exists' }, 'az login'],
 ])('neither uses nor deletes a group %s', async (_, faults, message) => {
-  const { code, output, calls, isLeft } = await runWithFakes({ hasGroup: true, ...faults })
-  expect({ code, isLeft }).toEqual({ code: 1, isLeft: true })
+  const { code, output, calls, left } = await runWithFakes({ hasGroup: true, ...faults })
+  expect({ code, left }).toEqual({ code: 1, left: ['group'] })
   expect(changing(calls)).toEqual([])
   expect(output).toContain(message)
 })

@@ -6,9 +6,12 @@ import { parseArgs } from 'node:util'
 import { VERSION } from '../../src/lib/version.ts'
 import { ROOT } from '../docs/pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
+import { deleteAll } from './support/deletion.ts'
+import { hideIdentifiers } from './support/identifiers.ts'
 import { createReader, print, type Reader } from './support/reader.ts'
-import { formatReport, redact, type Result } from './support/report.ts'
-import { PUBLIC_AUTHORITY, type Run } from './support/run.ts'
+import { redact } from './support/redact.ts'
+import { formatReport, type Result } from './support/report.ts'
+import { PUBLIC_AUTHORITY, type Run } from './support/run-parts.ts'
 import { STEPS } from './support/steps.ts'
 
 /** The deletion takes some of the 30 minutes. */
@@ -16,34 +19,23 @@ const LIMIT_MINUTES = 22
 
 const USAGE = `usage: npm run test:azure -- [--location REGION] [--reports DIR]
 
-Runs in the subscription of \`az account show\`, which it needs as Owner. Creates a resource group with a cluster of one node, a
-registry and an identity. After ${LIMIT_MINUTES} minutes at most, a failure or Ctrl-C it writes the report and deletes the group.
+Runs in the subscription of \`az account show\`, which it needs as Owner, with the right to create applications. Creates a
+resource group with a cluster of one node, a registry, an identity and a storage account, and an application of the same name.
+After ${LIMIT_MINUTES} minutes at most, a failure or Ctrl-C it writes the report and deletes all of them.
 
   --location  default: westeurope
   --reports   the folder of the report; default: test/azure/reports
 
 WIMDS_AZURE_GROUP names the resource group, which must not exist. WIMDS_AZURE_AUTHORITY is for tests of this program.
 `
+/** List prices of a node of the default size, a load balancer, an address and a basic registry, rounded up. */
+const USD_PER_HOUR = 0.35
 
 const env: Readonly<Record<string, string | undefined>> = process.env
 const GROUP = env['WIMDS_AZURE_GROUP'] || `wimds-test-${crypto.randomUUID().slice(0, 8)}`
 const AUTHORITY = env['WIMDS_AZURE_AUTHORITY'] || PUBLIC_AUTHORITY
 const RETRY_MS = env['WIMDS_AZURE_AUTHORITY'] ? 10 : 5000
 const ATTEMPTS = 60
-
-/** Prints what the report must not contain, as far as it was created, with the word that takes its place. */
-const IDENTIFIERS = [
-  [
-    'az aks show --resource-group "$GROUP" --name "$CLUSTER" --query oidcIssuerProfile.issuerUrl --output tsv',
-    'issuer',
-  ],
-  ['printf %s "$CLIENT_ID"', 'client'],
-  ['printf %s "$ACR"', 'registry'],
-  ['az account show --query tenantId --output tsv', 'tenant'],
-  ['az account show --query id --output tsv', 'subscription'],
-  ['az account show --query name --output tsv', 'subscription'],
-  ['az account show --query user.name --output tsv', 'user'],
-] as const
 
 const { values } = parseArgs({
   options: {
@@ -75,6 +67,7 @@ async function main({ location, reports }: typeof values): Promise<number> {
   const identifiers: Record<string, string> = { [GROUP]: 'group' }
   const run = {
     reader,
+    builder: createReader(folder.file('builder'), {}, limit),
     folder,
     authority: AUTHORITY,
     location,
@@ -96,18 +89,18 @@ async function main({ location, reports }: typeof values): Promise<number> {
   try {
     await runSteps(run, limit, results)
     // It needs what will be deleted, and must not delay that for long.
-    const brief = createReader(folder.path, {}, AbortSignal.timeout(60_000))
-    for (const [command, word] of IDENTIFIERS) run.hide(await print(brief, command), word)
+    await hideIdentifiers(run, createReader(folder.path, {}, AbortSignal.timeout(60_000)))
   } finally {
-    isDeleted = await deleteGroup(last)
+    isDeleted = await deleteAll(last, GROUP)
   }
+  const minutes = Math.ceil((Date.now() - startedAt) / 60_000)
   const about = {
     date: new Date().toISOString().slice(0, 10),
     version: VERSION,
     commit: await print(last, 'git rev-parse --short HEAD'),
     az: await print(last, 'az version --query \'"azure-cli"\' --output tsv'),
     helm: await print(last, "helm version --template '{{.Version}}'"),
-    minutes: String(Math.ceil((Date.now() - startedAt) / 60_000)),
+    minutes: String(minutes),
     'deleted everything': isDeleted ? 'yes' : 'no',
   }
   mkdirSync(reports, { recursive: true })
@@ -118,7 +111,9 @@ async function main({ location, reports }: typeof values): Promise<number> {
     const why = typeof evidence === 'string' ? `: ${String(run.redact(evidence))}` : ''
     process.stdout.write(`${outcome}: ${name}${why}\n`)
   }
+  const cost = Math.ceil((minutes / 60) * USD_PER_HOUR * 100) / 100
   process.stdout.write(`${results.length - failed.length} passed, ${failed.length} not; ${file}\n`)
+  process.stdout.write(`${minutes} min, about ${cost} USD at list prices\n`)
   return failed.length === 0 && isDeleted ? 0 : 1
 }
 
@@ -149,20 +144,6 @@ async function findProblem({ shell }: Reader): Promise<string | undefined> {
     return `the resource group ${GROUP} exists. Fix: set WIMDS_AZURE_GROUP to a new name, or unset it`
   } catch (error) {
     return `${String(error)}\nFix: sign in by az login`
-  }
-}
-
-/** Deletes the group if it exists. Returns false, and says how to do it, if that fails. */
-async function deleteGroup({ shell }: Reader): Promise<boolean> {
-  const remove = `az group delete --name '${GROUP}' --yes`
-  try {
-    await shell(`if [ "$(az group exists --name '${GROUP}')" = true ]; then ${remove}; fi`)
-    process.stdout.write(`deleted: the resource group ${GROUP}\n`)
-    return true
-  } catch (error) {
-    const what = `NOT DELETED: the resource group ${GROUP}, which costs money`
-    process.stderr.write(`${String(error)}\n${what}. Run: ${remove}\n`)
-    return false
   }
 }
 

@@ -1,82 +1,70 @@
 /** Requests of the token endpoint, made of the real Entra ID and of the simulator alike. */
 import { decodeJwt } from 'jose'
 import { type Dispatcher, request } from 'undici'
-import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
-import { createAssertion, readVariable, type Run } from './run.ts'
 
-/** The resource of all tokens. */
-export const ARM = 'https://management.azure.com'
-export const AUDIENCE = 'api://AzureADTokenExchange'
-export const SOMEBODY = 'api://somebody-else'
-
-interface TokenRequest {
+/** An issuer's tokens and an application that trusts one of its subjects. */
+export interface Federation {
   readonly authority: string
   readonly tenantId: string
   readonly clientId: string
-  readonly assertion: string
-  /** Default: `.default` of Resource Manager. */
-  readonly scope?: string
+  readonly resource: string
+  /** Returns a token of the trusted subject, or of another one, for an audience. */
+  readonly createAssertion: (audience: string, isTrusted: boolean) => Promise<string>
   readonly dispatcher?: Dispatcher
 }
 
-interface Exchange extends Partial<Pick<TokenRequest, 'tenantId' | 'clientId' | 'scope'>> {
+interface TokenRequest extends Omit<Federation, 'createAssertion'> {
+  readonly assertion: string
+  /** Default: `.default` of the resource. */
+  readonly scope?: string | undefined
+}
+
+export interface RecordedReply {
+  readonly status: number
+  readonly contentType: string
+  readonly body: Readonly<Record<string, unknown>>
+  /** The audience of the access token. */
+  readonly audience?: unknown
+}
+
+interface Exchange {
   readonly audience?: string
   readonly isTrusted?: boolean
   /** Changes the signature of the assertion. */
   readonly isForged?: boolean
+  readonly tenantId?: string
+  readonly clientId?: string
+  readonly scope?: string
 }
 
-/** An id that no directory has. */
+export const AUDIENCE = 'api://AzureADTokenExchange'
+
+/** An id and a resource that no directory has. */
 const NOBODY = '00000000-1111-4222-8333-444444444444'
 
 const EXCHANGES: Readonly<Record<string, Exchange>> = {
   'a token': {},
   'another subject': { isTrusted: false },
-  'another audience': { audience: SOMEBODY },
+  'another audience': { audience: 'api://somebody-else' },
   'a wrong signature': { isForged: true },
   'an unknown application': { clientId: NOBODY },
   'an unknown tenant': { tenantId: NOBODY },
   'an unknown resource': { scope: 'https://wimds.invalid/.default' },
-  'a malformed scope': { scope: ARM },
+  'a malformed scope': { scope: 'https://management.azure.com' },
   'a resource with a slash': { scope: 'https://vault.azure.net//.default' },
   'a resource with two slashes': { scope: 'https://vault.azure.net///.default' },
 }
 
-/** Makes the requests of Entra ID and of a simulator with the same directory. Returns the replies and the differences. */
-export async function compareExchanges(run: Run): Promise<unknown> {
-  const tenantId = await readVariable(run, 'TENANT_ID')
-  const clientId = await readVariable(run, 'CLIENT_ID')
-  const subject = 'system:serviceaccount:shop:orders'
-  await using simulator = await createSimulator({
-    directory: {
-      tenants: [{ id: tenantId }],
-      applications: [{ clientId, federatedCredentials: [{ subject }] }],
-    },
-  })
-  const { authorityHost, dispatcher, issuer } = simulator
-  run.hide(run.authority, 'authority')
-  run.hide(authorityHost, 'authority')
-  run.hide(issuer.issuer, 'issuer')
-  const replies: Record<string, unknown> = {}
-  const simulated: Record<string, unknown> = {}
+/** Makes each request once. Returns the replies by what was requested. */
+export async function recordExchanges({ createAssertion, ...federation }: Federation) {
+  const replies: Record<string, RecordedReply> = {}
   for (const [name, exchange] of Object.entries(EXCHANGES)) {
-    const { audience = AUDIENCE, isTrusted = true, isForged = false, ...changes } = exchange
-    const account = isTrusted ? 'orders' : 'default'
-    const ask = (assertion: string, to: Pick<TokenRequest, 'authority' | 'dispatcher'>) =>
-      requestToken({
-        tenantId,
-        clientId,
-        ...to,
-        ...changes,
-        // Replaces the signature by the one of nothing.
-        assertion: isForged ? assertion.replace(/[^.]*$/, 'A'.repeat(342)) : assertion,
-      })
-    const { authority } = run
-    replies[name] = await ask(await createAssertion(run, account, audience), { authority })
-    const own = await issuer.sign({ namespace: 'shop', serviceAccount: account, audience })
-    simulated[name] = await ask(own.reveal(), { authority: authorityHost, dispatcher })
+    const { audience = AUDIENCE, isTrusted = true, isForged, ...changes } = exchange
+    const assertion = await createAssertion(audience, isTrusted)
+    const sent = isForged ? forge(assertion) : assertion
+    replies[name] = await requestToken({ ...federation, ...changes, assertion: sent })
   }
-  return { differences: findDifferences(run.redact(replies), run.redact(simulated)), replies }
+  return replies
 }
 
 /** Makes one request. Throws an error if there is no reply. */
@@ -84,10 +72,11 @@ export async function requestToken({
   authority,
   tenantId,
   clientId,
-  scope = `${ARM}/.default`,
+  resource,
+  scope = `${resource}/.default`,
   assertion,
   dispatcher,
-}: TokenRequest) {
+}: TokenRequest): Promise<RecordedReply> {
   const form = new URLSearchParams({
     grant_type: 'client_credentials',
     client_id: clientId,
@@ -108,22 +97,16 @@ export async function requestToken({
     status: reply.statusCode,
     contentType: String(reply.headers['content-type']),
     body,
-    /** The audience of the access token. */
     ...(typeof token === 'string' && { audience: decodeJwt(token).aud }),
   }
 }
 
-/** Lists what differs, one line for each place: `a token.status: 200 ≠ 400`. */
-function findDifferences(real: unknown, simulated: unknown, place = ''): string[] {
-  if (isObject(real) && isObject(simulated)) {
-    const names = new Set([...Object.keys(real), ...Object.keys(simulated)])
-    return [...names].flatMap((name) =>
-      findDifferences(real[name], simulated[name], place === '' ? name : `${place}.${name}`),
-    )
-  }
-  const [one, other] = [real, simulated].map((value) => JSON.stringify(value) ?? 'absent')
-  return one === other ? [] : [`${place}: ${one} ≠ ${other}`]
+/** Formats `200`, or `400 AADSTS700213`. */
+export function summarize({ status, body }: RecordedReply): string {
+  const codes = Array.isArray(body['error_codes']) ? body['error_codes'] : []
+  return [status, ...codes.map((code) => `AADSTS${code}`)].join(' ')
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Replaces the signature by the one of nothing. */
+const forge = (assertion: string) =>
+  `${assertion.split('.').slice(0, 2).join('.')}.${'A'.repeat(342)}`

@@ -1,5 +1,6 @@
 /** Runs commands of the pages in one shell environment, as a reader would. */
 import { spawn } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { findCommands, ROOT } from '../../docs/pages.ts'
@@ -23,6 +24,7 @@ export function createReader(
   replacements: Replacements,
   signal?: AbortSignal,
 ): Reader {
+  mkdirSync(folder, { recursive: true })
   const variables = join(folder, 'variables.sh')
   async function shell(commands: string): Promise<string> {
     signal?.throwIfAborted()

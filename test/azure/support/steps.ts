@@ -1,10 +1,9 @@
 /** The steps of a run: those that prepare the cluster, by the commands of the pages, and what is seen there. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { decodeJwt } from 'jose'
-import { findCommands, ROOT } from '../../docs/pages.ts'
-import { ARM, AUDIENCE, compareExchanges, requestToken, SOMEBODY } from './exchanges.ts'
-import { createAssertion, PUBLIC_AUTHORITY, readVariable, type Run } from './run.ts'
+import { findCommands } from '../../docs/pages.ts'
+import { measureApplication, measureOwnIssuer, measureRegionalEndpoint } from './claims.ts'
+import { compareExchanges } from './comparison.ts'
+import { checkClients } from './clients.ts'
+import { ARM, expectThat, type Run, type Step } from './run-parts.ts'
 
 const QUICK_START = 'docs/tasks/quick-start-aks.md'
 const NODE_AGENT = 'docs/node-agent.md'
@@ -13,13 +12,16 @@ const BINDINGS = 'docs/tasks/identity-bindings.md'
 /** The identity of the pages. */
 const CLIENT_IN_PAGE = '11111111-1111-4111-8111-111111111111'
 
-interface Step {
-  readonly name: string
-  /** True if no later step can do without it. */
-  readonly isNeeded?: boolean
-  /** Returns what was seen. Throws an error if that is not what it should be. */
-  readonly run: (run: Run) => Promise<unknown>
-}
+/** Builds the image with `$DOCKER_COMMAND`. */
+const BUILD_CLIENTS = `
+context=$(mktemp -d)
+cp -r test/clients/drivers/js/. test/clients/package.json test/azure/image/token-proxy.mjs "$context"
+"\${DOCKER_COMMAND:-docker}" build --platform linux/amd64 --tag wimds-clients:test --file test/azure/image/Dockerfile "$context"
+rm -r "$context"`
+
+const PUSH_CLIENTS = `
+"\${DOCKER_COMMAND:-docker}" tag wimds-clients:test "$REGISTRY/wimds-clients:test"
+"\${DOCKER_COMMAND:-docker}" push "$REGISTRY/wimds-clients:test"`
 
 /** What the others need, in this order. */
 const PREPARATIONS = ['providers', 'cluster', 'images', 'identity', 'install', 'application']
@@ -28,7 +30,7 @@ export const STEPS: readonly Step[] = [
   ...PREPARATIONS.map((name) => ({
     name: `quick start: ${name}`,
     isNeeded: true,
-    run: async ({ reader }: Run) => void (await reader.run(QUICK_START, name)),
+    run: (run: Run) => prepare(run, name),
   })),
   { name: 'an application with a sidecar gets a token', isNeeded: true, run: getToken },
   { name: 'the node has containerd and cgroup v2', run: describeNode },
@@ -36,17 +38,22 @@ export const STEPS: readonly Step[] = [
   { name: 'an upgrade by Helm 4 to the node agent', run: installAgent },
   { name: 'an upgrade by the page, after a diff that is empty', run: upgrade },
   ...(['loopback', 'env', 'nft', 'node'] as const).map((mode) => ({
-    name: `a token in mode ${mode}`,
-    run: (run: Run) => askInMode(run, mode),
+    name: `three generations of the SDK in mode ${mode}`,
+    run: (run: Run) => checkClients(run, mode),
   })),
   { name: 'doctor finds no fault from outside', run: runDoctor },
   { name: 'replies of Entra ID, and how the simulator differs', run: compareExchanges },
-  { name: 'what the simulator cannot answer', run: askMore },
+  { name: 'an application with a flexible credential', run: measureApplication },
+  { name: 'tokens of an issuer of our own', run: measureOwnIssuer },
+  { name: 'the regional endpoint', run: measureRegionalEndpoint },
   { name: 'an identity binding', run: bind },
 ]
 
-function expectThat(isTrue: boolean, problem: string): void {
-  if (!isTrue) throw new Error(problem)
+async function prepare({ reader, builder }: Run, name: string): Promise<undefined> {
+  const isCluster = name === 'cluster'
+  // While the cluster is being created.
+  await Promise.all([reader.run(QUICK_START, name), isCluster && builder.shell(BUILD_CLIENTS)])
+  if (name === 'images') await reader.shell(PUSH_CLIENTS)
 }
 
 async function getToken({ reader, repeat }: Run): Promise<unknown> {
@@ -58,13 +65,21 @@ async function getToken({ reader, repeat }: Run): Promise<unknown> {
 }
 
 async function describeNode({ reader: { shell } }: Run): Promise<unknown> {
-  const node = await shell(`kubectl get nodes --output jsonpath='{.items[0].status.nodeInfo}'`)
-  const { containerRuntimeVersion, kernelVersion, osImage, kubeletVersion } = JSON.parse(node)
-  expectThat(containerRuntimeVersion.startsWith('containerd://'), containerRuntimeVersion)
+  const field = async (name: string) =>
+    await shell(`kubectl get nodes --output jsonpath='{.items[0].status.nodeInfo.${name}}'`)
+  const runtime = await field('containerRuntimeVersion')
+  expectThat(runtime.startsWith('containerd://'), `the runtime is ${runtime}`)
   const exec = 'kubectl exec --namespace shop orders --container orders --'
   // Only cgroup v2 has this file.
   const controllers = await shell(`${exec} cat /sys/fs/cgroup/cgroup.controllers`)
-  return { containerRuntimeVersion, controllers, kernelVersion, osImage, kubeletVersion }
+  const kernel = await field('kernelVersion')
+  return {
+    runtime,
+    controllers,
+    kernel,
+    os: await field('osImage'),
+    kubelet: await field('kubeletVersion'),
+  }
 }
 
 async function describeEnforcer({ reader: { shell } }: Run): Promise<unknown> {
@@ -95,47 +110,10 @@ async function upgrade({ reader, folder }: Run): Promise<unknown> {
   return await reader.shell('helm history wimds --namespace wimds --output yaml')
 }
 
-/** Expects that an application gets the token of its identity. */
-async function askInMode(run: Run, mode: string): Promise<undefined> {
-  const { shell } = run.reader
-  const pod = `curl-${mode}`
-  const origin = mode === 'env' ? '$AZURE_POD_IDENTITY_AUTHORITY_HOST' : 'http://169.254.169.254'
-  const url = `${origin}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${ARM}`
-  const reply = await shell(`
-    kubectl run ${pod} --namespace shop --image docker.io/curlimages/curl:8.16.0 \\
-      --annotations wimds.io/inject=true --annotations wimds.io/mode=${mode} \\
-      --overrides '{"spec":{"serviceAccountName":"orders"}}' --command -- sleep infinity >&2
-    kubectl wait --namespace shop --for condition=Ready pod/${pod} --timeout 3m >&2
-    kubectl exec --namespace shop ${pod} --container ${pod} -- sh -c 'curl -sS --fail -H Metadata:true "${url}"'`)
-  const { appid, aud } = decodeJwt(JSON.parse(reply).access_token)
-  const clientId = await readVariable(run, 'CLIENT_ID')
-  expectThat(appid === clientId, `the token is of ${String(appid)}`)
-  expectThat(String(aud).startsWith(ARM), `the token is for ${String(aud)}`)
-}
-
 async function runDoctor({ reader: { shell } }: Run): Promise<unknown> {
   return {
     cluster: await shell('node dist/wimds.js doctor --cluster'),
-    'mode node': await shell('node dist/wimds.js doctor shop/curl-node'),
-  }
-}
-
-/** Returns the answers to the managed identity at the regional endpoint, and to a token with two audiences. */
-async function askMore(run: Run): Promise<unknown> {
-  const tenantId = await readVariable(run, 'TENANT_ID')
-  const clientId = await readVariable(run, 'CLIENT_ID')
-  const ask = async (authority: string, ...audiences: readonly string[]) =>
-    await requestToken({
-      authority,
-      tenantId,
-      clientId,
-      assertion: await createAssertion(run, 'orders', ...audiences),
-    })
-  const { hostname } = new URL(PUBLIC_AUTHORITY)
-  const regional = run.authority.replace(hostname, `${run.location}.login.microsoft.com`)
-  return {
-    'regional endpoint': await ask(regional, AUDIENCE),
-    'two audiences': await ask(run.authority, AUDIENCE, SOMEBODY),
+    'mode node': await shell('node dist/wimds.js doctor shop/clients-node'),
   }
 }
 
@@ -146,16 +124,14 @@ async function bind({ reader, repeat }: Run): Promise<unknown> {
     kubectl apply -f - <<END
 ${findCommands(BINDINGS, 'allow').replaceAll(CLIENT_IN_PAGE, '$CLIENT_ID')}
 END
-    kubectl run bound --namespace shop --image docker.io/curlimages/curl:8.16.0 \\
+    kubectl run bound --namespace shop --image "$REGISTRY/wimds-clients:test" \\
       --labels azure.workload.identity/use=true --annotations wimds.io/inject=true \\
       --annotations azure.workload.identity/use-identity-binding=true \\
-      --overrides '{"spec":{"serviceAccountName":"orders"}}' --command -- sleep infinity
+      --overrides '{"spec":{"serviceAccountName":"orders"}}'
     kubectl wait --namespace shop --for condition=Ready pod/bound --timeout 3m`)
-  const exec = 'kubectl exec --namespace shop bound --container wimds --'
-  await repeat(() => reader.shell(`${exec} wimds doctor`))
-  const program = readFileSync(join(ROOT, 'test/azure/token-proxy.mjs'), 'utf8')
+  const exec = 'kubectl exec --namespace shop bound --container'
+  await repeat(() => reader.shell(`${exec} wimds -- wimds doctor`))
   const hosts = 'login.microsoftonline.com management.azure.com wimds.invalid'
-  const node = `${exec} /nodejs/bin/node --input-type=module --eval "$program" -- ${hosts}`
-  const replies = await reader.shell(`program=$(cat <<'END'\n${program}END\n)\n${node}`)
-  return { 'status by Host header': JSON.parse(replies) }
+  const replies = await reader.shell(`${exec} bound -- node token-proxy.mjs ${hosts}`)
+  return { 'status by Host header': JSON.parse(replies), resource: ARM }
 }

@@ -1,5 +1,4 @@
-// Asks the token proxy of an identity binding for a token, with several Host headers: HOST... Prints the status of each reply. Runs by
-// --eval in the sidecar, which may read the files that it names.
+// Asks the token proxy of an identity binding for a token, with several Host headers: HOST... Prints the status of each reply.
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -15,7 +14,7 @@ const form = new URLSearchParams({
 }).toString()
 
 const replies = {}
-for (const host of process.argv.slice(1)) replies[host] = await post(host).catch(String)
+for (const host of process.argv.slice(2)) replies[host] = await post(host).catch(String)
 process.stdout.write(`${JSON.stringify(replies)}\n`)
 
 async function post(host) {
