@@ -80,6 +80,14 @@ test('dates not_before before now and expires_on after it, by a clock that was s
 test.each<[ErrorCode, number, string, string, string?]>([
   ['metadata_header_missing', 400, 'invalid_request', 'x', 'metadata_header_missing'],
   ['identity_not_found', 400, 'invalid_request', 'Identity not found', 'identity_not_found: x'],
+  [
+    'identity_ambiguous',
+    400,
+    'invalid_request',
+    // Clients match it.
+    'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
+    'identity_ambiguous: x',
+  ],
   ['not_found', 404, 'not_found', 'x'],
   ['entra_throttled', 429, 'invalid_request', 'Temporarily throttled, too many requests'],
   ['entra_timeout', 504, 'service_unavailable', 'x (wimds: entra_timeout)'],

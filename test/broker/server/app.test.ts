@@ -91,6 +91,8 @@ test.each([
   const reply = await ask(given, { url: '/readyz', headers: { host: '10.1.2.3:8000' } })
   expect(reply.statusCode).toBe(status)
   expect(reply.json()).toEqual({ ready: isReady, instanceId: '1' })
+  // Telemetry leaves the probe out.
+  expect(given.replies).toMatchObject([{ protocol: 'none', status, error: undefined }])
 })
 
 /** Returns parts whose token source throws. */
