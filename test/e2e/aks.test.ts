@@ -130,10 +130,30 @@ async function doctor(...args: readonly string[]) {
   return checks
 }
 
+function doctorBefore(mode: string, namespace: string) {
+  const flags = [`--mode=${mode}`, `--namespace=${namespace}`, `--image-registry=${REGISTRY}`]
+  return doctor('--pre', ...flags)
+}
+
 describe('doctor', () => {
+  const checked = `${NAMESPACE}-doctor`
+  beforeAll(async () => {
+    await cluster.another(checked)
+    // Without values of the chart an injected container has no limit of CPU.
+    const rules = SAFEGUARDS.filter((rule) => rule !== 'limits')
+    await enforceSafeguards(checked, rules)
+  })
+
+  test.each(['env', 'node'])(
+    'finds before an installation that mode %s is admitted',
+    async (mode) => {
+      const checks = await doctorBefore(mode, checked)
+      expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
+    },
+  )
+
   test('names the value for a policy that wants limits', async () => {
-    const images = `--image-registry=${REGISTRY}`
-    const checks = await doctor('--pre', '--mode=node', `--namespace=${NAMESPACE}`, images)
+    const checks = await doctorBefore('node', NAMESPACE)
     expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({
       status: 'failed',
       failure: {

@@ -45,16 +45,22 @@ beforeAll(async () => {
   })
   await cluster.namespace.create(UNKNOWN, await injectedPods('node', [UNKNOWN], [stranger]))
   await createPod('broken', 'env', ['--image=registry.invalid/wimds:none'])
+  await createPod('misconfigured', 'env', [
+    '--env=WIMDS_EXCHANGE_TIMEOUT=10s',
+    '--env=AZURE_KUBERNETES_SNI_NAME=x',
+  ])
 })
 
 async function ofPod(name: string) {
   const args = ['doctor', `${NAMESPACE}/${name}`, '-o', 'json']
   const { code, stdout } = await wimds(args, { allow: [0, 1, 2] })
-  const { checks }: Sections = JSON.parse(stdout)
+  const report: Sections = JSON.parse(stdout)
+  const { checks } = report
   const failures = checks.filter(({ status }) => status === 'failed')
   const unmade = checks.filter(({ status }) => status === 'not_checked')
   return {
     code,
+    report,
     checks,
     failures: failures.map((each) => `${each.check}: ${each.failure?.code}`),
     unmade: unmade.map((each) => `${each.check}: ${each.reason}`),
@@ -105,15 +111,15 @@ describe('of a pod', () => {
     expect(JSON.stringify(exchange?.commands)).toContain(`serviceaccount:${NAMESPACE}:unknown`)
   })
 
-  test('names the fault of a pod whose image cannot be pulled', async () => {
+  test.each([
+    ['broken', 'sidecar_container: sidecar_not_running', /is waiting \((?:ErrImagePull|ImagePull)/],
+    ['misconfigured', 'sidecar_container: sidecar_not_running', /exit code 64/],
+  ])('names the fault of the pod %s', async (name, failure, message) => {
     // The kubelet takes a moment to see it.
-    const { code, failures } = await eventually('doctor explains it', async () => {
-      const result = await ofPod('broken')
-      return /is waiting \((?:Err)?ImagePull/.test(JSON.stringify(result.checks))
-        ? result
-        : undefined
+    const { code, failures } = await eventually(`doctor explains ${name}`, async () => {
+      const result = await ofPod(name)
+      return message.test(JSON.stringify(result.report)) ? result : undefined
     })
-    const failure = 'sidecar_container: sidecar_not_running'
     expect({ code, failures }).toEqual({ code: 1, failures: [failure] })
   })
 })

@@ -9,6 +9,7 @@ import { testCluster } from './support/cluster.ts'
 import { clusterCa, TENANT_ID } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
+import { needRealImds } from './support/requirements.ts'
 import { kubectl, wimds } from './support/run.ts'
 import { AUTHORITY_FLAG, ENTRA_FLAGS } from './support/workloads.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -94,6 +95,8 @@ async function logsOf(workload: string): Promise<string> {
   return cluster.namespace.kubectl(['logs', workload, '--all-containers'])
 }
 
+const SERVICE = 'shop-prod.invalid'
+
 describe.concurrent('run', () => {
   test.each([
     ['kubernetes/job', 'migrate', 2],
@@ -128,5 +131,29 @@ describe.concurrent('run', () => {
       expect(await logsOf('deployment/orders')).toMatch(TOKEN)
       return true
     })
+  })
+
+  test.each([
+    ['services/key-vault', 'read-secret'],
+    ['services/blob-storage', 'read-blob'],
+    ['services/cosmos-db', 'read-container'],
+  ])('%s gets its token, and fails without the service', async (example, job) => {
+    const once = (await build(example))
+      .replace('backoffLimit: 2', 'backoffLimit: 0')
+      // A cluster with a way out finds services of that name.
+      .replaceAll(/shop-?prod\.[\w.]+/g, SERVICE)
+    await apply(await inject(once, ...ENTRA_FLAGS))
+    const failed = ['wait', '--for=condition=failed', `job/${job}`, '--timeout=120s']
+    await cluster.namespace.kubectl(failed)
+    const logs = await logsOf(`job/${job}`)
+    expect(logs).toContain('"event":"token_obtained"')
+    expect(logs).toContain(`Could not resolve host: ${SERVICE}`)
+  })
+})
+
+describe('kubernetes/mode-nft', () => {
+  needRealImds()
+  test('gets the machine’s description from the node', async () => {
+    expect(await logsOf('job/mode-nft')).toContain('"from":"the node"')
   })
 })

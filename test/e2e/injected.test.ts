@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { startAgent } from './support/node-agent.ts'
+import { forgetRequestsToRealImds, requestsToRealImds } from './support/real-imds.ts'
+import { needRealImds } from './support/requirements.ts'
 import {
   appPod,
   curl,
@@ -17,6 +19,8 @@ import {
 const NAMESPACE = 'wimds-e2e-injected'
 const ORDERS = '11111111-1111-4111-8111-111111111111'
 const BILLING = '44444444-4444-4444-8444-444444444444'
+/** An application that has no federated credential for this service account. */
+const STRANGER = '66666666-6666-4666-8666-666666666666'
 /** Of a sidecar, and of a broker of the node. */
 const TRANSPARENT: readonly Mode[] = ['loopback', 'node']
 const MODES: readonly Mode[] = ['env', 'nft', ...TRANSPARENT]
@@ -25,17 +29,25 @@ const cluster = testCluster(
   NAMESPACE,
   { clientId: ORDERS, serviceAccounts: [`${NAMESPACE}:orders`] },
   { clientId: BILLING, serviceAccounts: [`${NAMESPACE}:billing`] },
+  { clientId: STRANGER, serviceAccounts: [`${NAMESPACE}:somebody-else`] },
 )
 
 beforeAll(async () => {
   await startAgent()
-  const accounts = [serviceAccount('orders', ORDERS), serviceAccount('billing', BILLING)]
+  await forgetRequestsToRealImds()
+  const accounts = [
+    serviceAccount('orders', ORDERS),
+    serviceAccount('billing', BILLING),
+    serviceAccount('stranger', STRANGER),
+  ]
   await cluster.namespace.create(...accounts)
   for (const mode of MODES) {
     const pods = [
       legacyPod(`legacy-${mode}`, 'orders'),
       ...(mode === 'env' ? [ownTokenPod()] : []),
-      ...(TRANSPARENT.includes(mode) ? ['orders', 'billing'].map((who) => curlPod(who, mode)) : []),
+      ...(TRANSPARENT.includes(mode)
+        ? ['orders', 'billing', 'stranger'].map((who) => curlPod(who, mode))
+        : []),
     ]
     await cluster.namespace.create(await injectedPods(mode, accounts, pods))
   }
@@ -115,6 +127,19 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     expect(String(body['error_description'])).toContain('AADSTS700213')
     expect(body).not.toHaveProperty('access_token')
   })
+
+  test('a subject without a federated credential gets an error with its fix', async () => {
+    const pod = `stranger-${mode}`
+    await cluster.namespace.ready(pod)
+    for (const container of ['init', 'app']) {
+      const { status, body } = await cluster.reply(pod, container)
+      expect([400, 503]).toContain(status)
+      const description = String(body['error_description'])
+      expect(description).toContain('AADSTS700213')
+      expect(description).toContain(`system:serviceaccount:${NAMESPACE}:stranger`)
+      expect(description).not.toContain('eyJ')
+    }
+  })
 })
 
 test.each(['loopback', 'nft'])(
@@ -147,4 +172,11 @@ test('a pod of mode node has no running container but its own, no capability, an
   expect(await cluster.namespace.field('pod orders-node', '{.spec.containers[*].name}')).toBe('app')
   const running = '{.status.initContainerStatuses[?(@.state.running)].name}'
   expect(await cluster.namespace.field('pod orders-node', running)).toBe('')
+})
+
+describe('the node’s metadata service', () => {
+  needRealImds()
+  test('has got no request', async () => {
+    expect(await requestsToRealImds()).toEqual([])
+  })
 })

@@ -24,6 +24,7 @@ const PRIVILEGED_NAMESPACE = `${NAMESPACE}-privileged`
 const CLIENTS = {
   one: '11111111-1111-4111-8111-111111111111',
   two: '22222222-2222-4222-8222-222222222222',
+  fleet: '33333333-3333-4333-8333-333333333333',
 } as const
 type Account = keyof typeof CLIENTS
 const ACCOUNTS = Object.entries(CLIENTS).map(([name, id]) => serviceAccount(name, id))
@@ -243,6 +244,22 @@ test('a pod in a user namespace is served', async ({ skip }) => {
   expect(status).toBe(200)
   expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.one)
 })
+
+test('ten replicas at once get their token at the first try, with one exchange per node', async () => {
+  const issued = await cluster.entra.issued()
+  const names = Array.from({ length: 10 }, (_, index) => `many-${index}`)
+  const pods = names.map((name) =>
+    appPod({ name, account: 'fleet', initScript: curl(TOKEN_PATH), script: STAY }),
+  )
+  await create(...pods)
+  for (const name of names) await cluster.namespace.ready(name, 300)
+  for (const name of names) {
+    const { body } = await cluster.reply(name, 'init')
+    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.fleet)
+  }
+  const nodes = new Set(await Promise.all(names.map(nodeOf)))
+  expect((await cluster.entra.issued()) - issued).toBe(nodes.size)
+}, 400_000)
 
 test('Jobs that end at once get their tokens, and no pod has an event of a failure', async () => {
   const names = ['job-1', 'job-2']

@@ -1,4 +1,4 @@
-/** Several nodes: a drain, and a node that is lost. Runs last. */
+/** Several nodes: pods that move, a drain, an upgrade of the node agent, and a node that is lost. Runs last. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AROUND } from './support/around.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
@@ -79,6 +79,30 @@ describe('two nodes', () => {
     await kubectl(['uncordon', leaving])
   }, 300_000)
 
+  test('an upgrade of the node agent lets no pod of either node start without its route', async () => {
+    const upgrade = helm(
+      'upgrade',
+      RELEASE,
+      CHART,
+      '--namespace=wimds',
+      '--reuse-values',
+      '--set=nodeAgent.podAnnotations.changed=again',
+    )
+    const names = Array.from({ length: 8 }, (_, index) => `upgrade-${index}`)
+    for (const [index, name] of names.entries()) {
+      const node = index % 2 === 0 ? staying : leaving
+      await cluster.namespace.create(injectedPod(name, 'node', { [HOSTNAME]: node }))
+    }
+    await upgrade
+    const agent = `daemonset/${RELEASE}-node-agent`
+    const status = ['--namespace=wimds-node-agent', 'rollout', 'status', agent, '--timeout=120s']
+    await kubectl(status)
+    for (const name of names) {
+      await cluster.namespace.ready(name, 120)
+      expect(await cluster.reply(name)).toMatchObject({ status: 200 })
+    }
+  }, 300_000)
+
   describe('when one is lost', () => {
     needLostNode()
 
@@ -96,12 +120,13 @@ describe('two nodes', () => {
   })
 })
 
-const injectedPod = (name: string, mode: Mode) =>
+const injectedPod = (name: string, mode: Mode, nodeSelector: Record<string, string> = {}) =>
   appPod({
     name,
     account: 'app',
     script: `${curl(TOKEN_PATH)}; ${STAY}`,
     annotations: { 'wimds.io/inject': 'true', 'wimds.io/mode': mode },
+    spec: { nodeSelector },
   })
 
 const evictedAfter = (key: string) => ({

@@ -8,6 +8,7 @@ import { TENANT_ID } from './support/entra.ts'
 import { eventually } from './support/eventually.ts'
 import type { TestNamespace } from './support/namespace.ts'
 import { uninstallAgent } from './support/node-agent.ts'
+import { listObjects } from './support/objects.ts'
 import { hasMutatingPolicies, needMutatingPolicies } from './support/requirements.ts'
 import { kubectl } from './support/run.ts'
 import {
@@ -30,6 +31,7 @@ const cluster = testCluster(NAMESPACE, {
   serviceAccounts: [`${NAMESPACE}:app`, `${NAMESPACE}:late`],
 })
 let labelled: TestNamespace
+let objectsBefore: ReadonlySet<string>
 
 const Container = z.looseObject({
   name: z.string(),
@@ -125,6 +127,7 @@ describe('injection.by policy', () => {
     await kubectl(['label', 'namespace', labelled.name, LABEL])
     const enforce = 'pod-security.kubernetes.io/enforce=restricted'
     await kubectl(['label', 'namespace', NAMESPACE, enforce, '--overwrite'])
+    objectsBefore = await listObjects()
     const values = '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true'
     await installChart(CHART, undefined, [values])
     await cluster.namespace.create(ACCOUNT, { ...ACCOUNT, metadata: { name: 'late' } })
@@ -132,7 +135,7 @@ describe('injection.by policy', () => {
     await kubectl(['create', '--filename=-'], PREPEND.map((each) => stringify(each)).join('---\n'))
   })
   afterAll(async () => {
-    if (labelled === undefined) return
+    if (objectsBefore === undefined) return
     const names = PREPEND.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
     await kubectl(['delete', '--ignore-not-found', ...names])
     await helm('uninstall', RELEASE, '--namespace=wimds', '--no-hooks', '--ignore-not-found')
@@ -214,10 +217,9 @@ describe('injection.by policy', () => {
     expect(namesOf(admitted)).toEqual(expected)
   })
 
-  test('the gate comes before other init containers, with the settings of the annotations without the spaces around them', async () => {
+  test('the gate comes before other init containers, with the settings of the annotations', async () => {
     const annotations = {
-      'wimds.io/inject': ' true',
-      'wimds.io/port': ' 9000 ',
+      'wimds.io/port': '9000',
       'wimds.io/prefetch': 'https://vault.azure.net',
       'wimds.io/config-map': 'identities',
       'azure.workload.identity/service-account-token-expiration': '7200',
@@ -246,6 +248,12 @@ describe('injection.by policy', () => {
     expect(guaranteed.status.qosClass).toBe('Guaranteed')
     const whole = await admit(optedIn({ spec: { resources: { limits, requests: limits } } }))
     expect(gateOf(whole).resources).toEqual({})
+  })
+
+  test('reads an annotation without the spaces around it, as the webhook does', async () => {
+    const annotations = { 'wimds.io/inject': ' true', 'wimds.io/port': '64170 ' }
+    const pod = await admit(optedIn({ annotations }))
+    expect(settingsOf(pod)['WIMDS_LISTEN']).toBe('127.0.0.1:64170')
   })
 
   test('moves the gate before a container that another policy adds', async () => {
@@ -281,5 +289,20 @@ describe('injection.by policy', () => {
     await cluster.namespace.ready('late', 80)
     const { body } = await cluster.reply('late')
     expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
+  })
+
+  test('helm test succeeds, and helm uninstall leaves nothing', async () => {
+    expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=80s')).toContain('Succeeded')
+    // The check before the uninstall would find them.
+    await cluster.namespace.kubectl(['delete', 'deployments,pods', '--all', '--now'])
+    await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
+    const plain = await admit(optedIn())
+    expect(namesOf(plain)).toEqual([])
+    await eventually('the cluster is as it was', async () => {
+      const left = [...(await listObjects())].filter((object) => !objectsBefore.has(object))
+      const own = /wimds-e2e-policy|zz-/
+      expect(left.filter((object) => !own.test(object))).toEqual([])
+      return true
+    })
   })
 })

@@ -1,14 +1,16 @@
 /** The chart and its webhook: admission, certificate rotation, upgrade under load. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
 import { CHART, helm, installChart, RELEASE, untilWebhookServes } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
-import { VAULT } from './support/entra.ts'
+import { clusterCa, VAULT } from './support/entra.ts'
 import { HAS_ASPNET } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { startLoad } from './support/load.ts'
 import type { TestNamespace } from './support/namespace.ts'
-import { kubectl } from './support/run.ts'
+import { kubectl, run, wimds } from './support/run.ts'
 import { ACCOUNT, appPod, CLIENT, curl, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-webhook'
@@ -38,6 +40,15 @@ const containersOf = async (name: string) => {
   return (await cluster.namespace.field(`pod ${name}`, names)).trim().split(/\s+/)
 }
 
+/** Creates an application that listens on this port, and returns what it answers. */
+async function serveOn(port: number, name: string, container: object): Promise<string> {
+  const ports = [{ containerPort: port }]
+  await cluster.namespace.create(pod(name, OPT_IN, { container: { ...container, ports } }))
+  await cluster.namespace.ready(name)
+  const get = ['exec', name, '-c', 'app', '--', 'curl', '-sSf', `http://127.0.0.1:${port}/`]
+  return eventually(`an answer of ${name}`, () => cluster.namespace.kubectl(get))
+}
+
 describe('admission', () => {
   test('injects a pod that opts in, which gets a token of its identity', async () => {
     await cluster.namespace.create(pod('opted-in', OPT_IN, { initScript: curl(TOKEN_PATH) }))
@@ -49,28 +60,46 @@ describe('admission', () => {
     }
   })
 
+  test('an application of uvicorn on its port 8000 serves beside the sidecar', async () => {
+    const command = ['python3', '-m', 'uvicorn', '--host=0.0.0.0', 'orders:app']
+    expect(await serveOn(8000, 'uvicorn', { command })).toContain('expiresOn')
+  })
+
   test.skipIf(!HAS_ASPNET)(
-    'an application of ASP.NET Core with its port, its uid and a read-only file system serves beside the sidecar',
+    'an application of ASP.NET Core with its uid and a read-only file system serves beside the sidecar',
     async () => {
-      const container = {
+      const answer = await serveOn(8080, 'aspnet', {
         command: ['/app/aspnet/dotnet', '/app/aspnet/2026/driver.dll', 'serve', VAULT],
-        ports: [{ containerPort: 8080 }],
         env: [
           { name: 'ASPNETCORE_HTTP_PORTS', value: '8080' },
           { name: 'DOTNET_EnableDiagnostics', value: '0' },
           { name: 'DOTNET_SYSTEM_GLOBALIZATION_INVARIANT', value: '1' },
         ],
         securityContext: { runAsUser: 1654, readOnlyRootFilesystem: true },
-      }
-      await cluster.namespace.create(pod('aspnet', OPT_IN, { container }))
-      await cluster.namespace.ready('aspnet')
-      const get = ['curl', '-sSf', 'http://127.0.0.1:8080/']
-      const answer = await eventually('an answer', () =>
-        cluster.namespace.exec('aspnet', 'app', get),
-      )
+      })
       expect(Date.parse(answer.slice(1, -1))).toBeGreaterThan(Date.now())
     },
   )
+
+  test('mounts the CA that an annotation names, in place of the operator’s', async () => {
+    const bundle = `--from-literal=bundle.pem=${await clusterCa()}`
+    await cluster.namespace.kubectl(['create', 'configmap', 'own-ca', bundle])
+    const annotations = { ...OPT_IN, 'wimds.io/ca-config-map': 'own-ca/bundle.pem' }
+    await cluster.namespace.create(pod('own-ca', annotations))
+    await cluster.namespace.ready('own-ca')
+    const path = '{.spec.volumes[*].configMap.name}'
+    expect(await cluster.namespace.field('pod own-ca', path)).toBe('own-ca')
+    expect(await cluster.reply('own-ca')).toMatchObject({ status: 200 })
+  })
+
+  test('injects a pod with the annotation of azure-workload-identity', async () => {
+    const annotations = {
+      'azure.workload.identity/inject-proxy-sidecar': 'true',
+      'wimds.io/mode': 'env',
+    }
+    await cluster.namespace.create(pod('azwi', annotations))
+    expect(await containersOf('azwi')).toEqual(['wimds', 'app'])
+  })
 
   test('rejects a pod with the fix', async () => {
     const manifest = pod(
@@ -141,6 +170,13 @@ describe('a namespace that limits resources', () => {
       { name: 'wimds-redirect', resources },
     ])
   })
+
+  test('passes doctor --pre', async () => {
+    const args = ['doctor', '--pre', '-o', 'json', `--namespace=${limited.name}`]
+    const { stdout } = await wimds(args, { allow: [0, 1, 2] })
+    const { checks }: Sections = JSON.parse(stdout)
+    expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
+  })
 })
 
 test('admits an injected pod with pod-level resources', async () => {
@@ -150,6 +186,14 @@ test('admits an injected pod with pod-level resources', async () => {
   // Kubernetes 1.31 does not know the field.
   const args = [...DRY_RUN, '--validate=ignore']
   expect(await cluster.namespace.kubectl(args, stringify(manifest))).toContain('wimds-token')
+})
+
+test('the notes have a command that shows what a pod would get', async () => {
+  const notes = await helm('get', 'notes', RELEASE, '--namespace=wimds')
+  const [command = ''] = /kubectl run [^]*?'$/m.exec(notes) ?? []
+  const shown = command.replace('NAMESPACE', NAMESPACE).replace('NAME', 'app')
+  const { stdout } = await run('bash', ['-c', shown])
+  expect(stdout).toBe('wimds wimds-redirect')
 })
 
 const caBundle = () =>
@@ -163,6 +207,7 @@ test('serves a new certificate without a restart and without a failed review', a
     const logs = await own.kubectl(['logs', '-l', 'app.kubernetes.io/name=wimds', '--tail=-1'])
     return logs.split('certificate_loaded').length > 4 ? logs : undefined
   })
+  await sleep(1000)
   expect(await load.stop()).toEqual([])
   expect(await caBundle()).not.toBe(before)
   const restarts = '{.items[*].status.containerStatuses[*].restartCount}'
@@ -173,16 +218,17 @@ test('an upgrade that changes the mode rejects no pod that either generation rev
   const load = startLoad(cluster.namespace, pod('load', OPT_IN))
   const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
   await helm('upgrade', RELEASE, CHART, ...flags, '--set=injection.mode=env')
+  await sleep(5000)
   expect(await load.stop()).toEqual([])
 })
 
-test('restores a removed caBundle', async () => {
-  const before = await caBundle()
+test('restores a removed caBundle within five seconds', async () => {
   const patch = '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]'
   const configuration = ['mutatingwebhookconfiguration', RELEASE]
   await kubectl(['patch', ...configuration, '--type=json', '-p', patch])
-  const restored = eventually('the caBundle is there', async () => (await caBundle()) || undefined)
-  expect(await restored).toBe(before)
+  const removedAt = performance.now()
+  await eventually('the caBundle is there', async () => (await caBundle()) || undefined)
+  expect(performance.now() - removedAt).toBeLessThan(5000)
 })
 
 test('creates a deleted Secret again, and a new replica starts with it', async () => {

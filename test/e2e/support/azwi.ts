@@ -7,11 +7,26 @@ const TOKEN_FILE = '/var/run/secrets/azure/wi/token/azure-identity-token'
 const VOLUME = 'azure-workload-identity-reserved-0f1e2d'
 const mounts = [{ name: VOLUME, mountPath: '/var/run/secrets/azure/wi', readOnly: true }]
 
-export const AZWI_PORT = 8000
+interface AzwiPod {
+  readonly name: string
+  readonly script: string
+  readonly clientId: string
+  /** False: a classic sidecar, as before Kubernetes 1.32. */
+  readonly isNative?: boolean
+  readonly port?: number
+  readonly account?: string
+}
 
 /** Returns the pod, with the settings PROXY_IMAGE and PROXY_INIT_IMAGE of that webhook. */
-export function azwiPod(name: string, clientId: string, script: string) {
-  const plain = appPod({ name, script })
+export function azwiPod({
+  name,
+  script,
+  clientId,
+  isNative = true,
+  port = 8000,
+  account = 'default',
+}: AzwiPod) {
+  const plain = appPod({ name, script, account })
   const [app] = plain.spec.containers
   /** What that webhook sets on every container, and the CA of the simulated Entra ID for both programs. */
   const env = Object.entries({
@@ -25,9 +40,10 @@ export function azwiPod(name: string, clientId: string, script: string) {
   const init = {
     name: 'azwi-proxy-init',
     image: IMAGES.redirect,
-    env: [{ name: 'PROXY_PORT', value: String(AZWI_PORT) }, ...env],
+    env: [{ name: 'PROXY_PORT', value: String(port) }, ...env],
+    // The native pod has what that webhook sets, the classic pod the minimum.
     securityContext: {
-      privileged: true,
+      privileged: isNative,
       runAsNonRoot: false,
       runAsUser: 0,
       capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
@@ -37,12 +53,12 @@ export function azwiPod(name: string, clientId: string, script: string) {
   const proxy = {
     name: 'azwi-proxy',
     image: IMAGES.sidecar,
-    args: [`--proxy-port=${AZWI_PORT}`, '--log-level=info'],
-    ports: [{ containerPort: AZWI_PORT }],
+    args: [`--proxy-port=${port}`, '--log-level=info'],
+    ports: [{ containerPort: port }],
     env,
     lifecycle: {
       postStart: {
-        exec: { command: ['/proxy', `--proxy-port=${AZWI_PORT}`, '--probe', '--log-level=info'] },
+        exec: { command: ['/proxy', `--proxy-port=${port}`, '--probe', '--log-level=info'] },
       },
     },
     securityContext: {
@@ -53,7 +69,7 @@ export function azwiPod(name: string, clientId: string, script: string) {
       runAsNonRoot: true,
     },
     volumeMounts: mounts,
-    restartPolicy: 'Always',
+    ...(isNative && { restartPolicy: 'Always' }),
   }
   const source = { audience: 'api://AzureADTokenExchange', expirationSeconds: 3600 }
   const sources = [{ serviceAccountToken: { ...source, path: 'token/azure-identity-token' } }]
@@ -64,8 +80,8 @@ export function azwiPod(name: string, clientId: string, script: string) {
       ...plain.spec,
       // A pod-wide runAsUser would apply to the proxy too.
       securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
-      initContainers: [proxy, init],
-      containers: [{ ...app, env, volumeMounts: mounts }],
+      initContainers: isNative ? [proxy, init] : [init],
+      containers: [...(isNative ? [] : [proxy]), { ...app, env, volumeMounts: mounts }],
       volumes: [{ name: VOLUME, projected: { sources } }],
     },
   }

@@ -20,8 +20,11 @@ export interface Entra {
   readonly setApplications: (...applications: readonly Application[]) => Promise<void>
   /** Returns the client id of a token that Entra has signed for the vault. Throws for any other. */
   readonly clientIdOf: (token: unknown) => Promise<string>
+  /** Returns how many tokens were issued since the last `setApplications`. */
+  readonly issued: () => Promise<number>
 }
 
+const Counters = z.object({ counters: z.object({ issued: z.number() }) })
 const Directory = z.looseObject({})
 const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
@@ -53,11 +56,13 @@ export async function connectToEntra(): Promise<Entra> {
           })),
         })),
       })
+      await call('DELETE', '/simulator/requests')
     },
     async clientIdOf(token) {
       const { payload } = await jwtVerify(String(token), keySet, { audience: VAULT })
       return String(payload['appid'])
     },
+    issued: async () => Counters.parse(await call('GET', '/simulator/requests')).counters.issued,
   }
 }
 

@@ -13,8 +13,8 @@ export const IMAGES = {
   around: env['WIMDS_E2E_IMAGE'] || 'wimds-e2e:dev',
 } as const
 
-/** The file with the key of the cluster's CA. */
-export const CLUSTER_CA_KEY = env['CLUSTER_CA_KEY'] || 'ca.key'
+/** The key of the cluster's CA; undefined: the cluster signs certificates itself. */
+export const CLUSTER_CA_KEY = env['CLUSTER_CA_KEY'] || undefined
 
 /** A command that ends the machine of a node, whose name is its last argument; undefined: no node is lost. */
 export const LOSE_NODE = env['LOSE_NODE'] || undefined
