@@ -37,10 +37,8 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
   const shutdown = new AbortController()
   const io = { ...captureIo(), signal: shutdown.signal }
   const adminPort = await freePort()
-  const ended = webhook(
-    ['--listen=127.0.0.1:0', `--admin-listen=127.0.0.1:${adminPort}`, '--drain=0s'],
-    io,
-  )
+  const listen = ['--listen=127.0.0.1:0', `--admin-listen=127.0.0.1:${adminPort}`]
+  const ended = webhook([...listen, '--drain=0s', '--image-registry=r.example'], io)
   onTestFinished(async () => {
     shutdown.abort()
     await ended
