@@ -5,10 +5,11 @@ import { parse } from 'yaml'
 import { WEBHOOK } from '../src/injection/webhook/webhook-options.ts'
 import { writePage } from './write-page.mjs'
 
+const CHART = 'charts/wimds'
 // That of templates/prometheus-rule.yaml, which replaces the first one of an expr.
 const THRESHOLD = / (>=|<=|>|<) (0\.[0-9]+|[1-9][0-9.]*)/
 
-const { groups } = parse(readFileSync('charts/wimds/files/rules.yaml', 'utf8'))
+const { groups } = parse(readFileSync(`${CHART}/files/rules.yaml`, 'utf8'))
 const alerts = groups.flatMap(({ rules }) => rules).filter(({ alert }) => alert !== undefined)
 const names = alerts.map(({ alert }) => alert)
 const withThreshold = alerts.filter(({ expr }) => THRESHOLD.test(expr)).map(({ alert }) => alert)
@@ -33,7 +34,7 @@ const byName = (patternProperties) => ({
 })
 const anyOf = (list) => `^(${list.join('|')})$`
 
-const path = 'charts/wimds/values.schema.json'
+const path = `${CHART}/values.schema.json`
 const schema = JSON.parse(readFileSync(path, 'utf8'))
 Object.assign(schema.properties.prometheusRule.properties, {
   disabled: byName({ [anyOf(names)]: { type: 'boolean' } }),
@@ -51,7 +52,7 @@ function createFlagSchema({ value, choices, isList }, defaultValue) {
   return { enum: defaultValue === '' ? ['', ...choices] : choices }
 }
 const injection = schema.properties.injection.properties
-const values = parse(readFileSync('charts/wimds/values.yaml', 'utf8'))
+const values = parse(readFileSync(`${CHART}/values.yaml`, 'utf8'))
 for (const [name, value] of Object.entries(values.injection)) {
   // The chart passes each value as the flag of its name.
   const flag = WEBHOOK.flags[name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]
