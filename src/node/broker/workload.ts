@@ -51,8 +51,8 @@ interface Served {
 }
 
 /**
- * Each read is a message to the agent, which ends a broker that sends more than 400 a second: 110 pods with 3 files that cannot
- * be read, each read ten times as often, must stay below. An exchange reads the token again.
+ * Each read is a message to the agent, which takes at most 400 a second from a broker: 110 pods with 3 files that cannot be read,
+ * each read ten times as often, must stay below. An exchange reads the token again.
  */
 const ASSERTION_POLL_MS = 20_000
 /** How many pods are tried for a file before the read fails: the volumes of an ending pod may be gone. */
