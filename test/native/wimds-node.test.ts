@@ -47,18 +47,11 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
   const PORT = 64_169
 
   /** Resolves to the socket, or rejects with what the program printed. */
-  async function openSocket(
-    namespacePath: string,
-    programs: readonly string[] = [],
-    input = '',
-  ): Promise<Handle> {
+  async function openSocket(namespacePath: string, programs: readonly string[]): Promise<Handle> {
     const namespace = openSync(namespacePath, 'r')
     const child = spawn(program, ['open-socket', String(PORT), ...programs], {
-      stdio: ['pipe', 'ignore', 'pipe', 'ipc', namespace],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', namespace],
     })
-    // EPIPE: it may have ended already.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
     closeSync(namespace)
     let received: SendHandle
     child.on('message', (message, handle) => {
@@ -69,21 +62,6 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
     if (code !== 0 || received === undefined) throw new Error(stderr.trim())
     return received
   }
-
-  test.skipIf(isEmulated)(
-    'runs programs in the namespace of the pod, the socket being open, with its own input',
-    async () => {
-      using pod = await podNetwork()
-      const link = ['--', 'ip', 'link', 'set', 'dev', 'lo', 'mtu', '1400']
-      const listens = ['--', 'grep', '-q', '0100007F:FAA9', '/proc/self/net/tcp']
-      const rules = ['--', 'nft', '-f', '-']
-      const programs = [...link, ...listens, ...rules]
-      const socket = await openSocket(pod.namespacePath, programs, 'add table ip of_the_test\n')
-      if ('close' in socket) socket.close()
-      expect(pod.exec('ip', 'link', 'show', 'dev', 'lo')).toContain('mtu 1400')
-      expect(pod.exec('nft', 'list', 'tables')).toContain('of_the_test')
-    },
-  )
 
   test.skipIf(isEmulated)('leaves its programs the capability NET_ADMIN only', async () => {
     using pod = await podNetwork()
@@ -98,17 +76,6 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
       ['CapAmb:', '0000000000000000'],
       ['NoNewPrivs:', '1'],
     ])
-  })
-
-  test.skipIf(isEmulated)('gives no socket when a program fails or does not exist', async () => {
-    using pod = await podNetwork()
-    const open = (...programs: string[]) => openSocket(pod.namespacePath, programs)
-    await expect(open('--', 'nft', '-f', '/missing', '--', 'ip', 'link')).rejects.toThrow(
-      /Could not open file "\/missing"/,
-    )
-    await expect(open('--', 'wimds-missing')).rejects.toThrow(
-      /^wimds-node: cannot execute wimds-missing: No such file or directory$/,
-    )
   })
 })
 
@@ -437,14 +404,13 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     expect(stderr).toBe('wimds-node: cannot detach /usr: Invalid argument\n')
   })
 
-  test.each(['SETUID', 'SETGID'])('names the missing capability %s', async (name) => {
-    const drop = `-${name.toLowerCase()}`
-    const limit = ['--inh-caps', drop, '--bounding-set', drop]
+  test('names a missing capability', async () => {
+    const limit = ['--inh-caps', '-setuid', '--bounding-set', '-setuid']
     const broker = spawn('setpriv', [...limit, program, 'run-broker', UIDS, '--', '/bin/true'], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', openLocks()],
     })
     const { code, stderr } = await waitForEnd(broker)
-    expect(stderr).toContain(`Fix: give the agent ${name}: Operation not permitted\n`)
+    expect(stderr).toContain('Fix: give the agent SETUID: Operation not permitted\n')
     expect(code).toBe(1)
   })
 
@@ -452,7 +418,6 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     [[UIDS, '/x', '--']],
     [['0-60001501', '--', '/bin/true']],
     [['1-4294967295', '--', '/bin/true']],
-    [[UIDS, '/x', '/bin/true']],
   ])('refuses the arguments %j', async (args) => {
     expect(await runProgram(program, ['run-broker', ...args])).toMatchObject({
       code: 1,

@@ -25,8 +25,6 @@ interface BrokerProcessOptions {
   readonly openConnection: OpenConnection
   /** Handles a line that the broker prints. */
   readonly onLine: (line: string) => void
-  /** The time in milliseconds; only tests pass another. */
-  readonly pingMs?: number | undefined
 }
 
 /** A broker that has not answered this many pings hangs. A working one needs far less time. */
@@ -76,7 +74,7 @@ export class BrokerProcess {
     }
     this.pods = new BrokerPods(this.#channel, this.ended)
     this.#questions = new Questions((message) => void this.send(message))
-    const pings = setInterval(() => this.#ping(), options.pingMs ?? PING_MS)
+    const pings = setInterval(() => this.#ping(), PING_MS)
     const reading = [child.stdout, child.stderr].flatMap((output) =>
       output === null ? [] : this.#endMisuse(readLines(output, this.#onLine)),
     )

@@ -7,8 +7,6 @@ import type { RoutedPod } from './routed-pod.ts'
 
 interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
   readonly maxBrokers: number
-  /** Only tests pass another time. */
-  readonly idleMs?: number
 }
 
 const MAX_STARTS = 4
@@ -25,8 +23,7 @@ export class Brokers {
 
   constructor(options: BrokersOptions) {
     this.#parts = { ...options, limitStarts: createSemaphore({ maxConcurrent: MAX_STARTS }) }
-    const { idleMs = IDLE_MS } = options
-    this.#idleCheck = setInterval(() => this.#endIdle(idleMs), idleMs / 10).unref()
+    this.#idleCheck = setInterval(() => this.#endIdle(), IDLE_MS / 10).unref()
   }
 
   /** Starts a broker that proves the settings of the node. The first namespace gets it. */
@@ -76,10 +73,10 @@ export class Brokers {
     return new NamespaceBroker(this.#parts)
   }
 
-  /** Ends brokers that have been idle for longer than the time. */
-  #endIdle(minIdleMs: number): void {
+  /** Ends brokers that have had no pod for a while. */
+  #endIdle(): void {
     for (const [namespace, broker] of this.#brokers) {
-      if (broker.idleMs <= minIdleMs) continue
+      if (broker.idleMs <= IDLE_MS) continue
       this.#brokers.delete(namespace)
       void broker.stop()
     }

@@ -30,8 +30,6 @@ export interface BrokerParts {
   readonly onDroppedLine: () => void
   /** Called with the message when the process has ended. */
   readonly onEnd: (message: string) => void
-  /** The time in milliseconds; only tests pass another. */
-  readonly pingMs?: number
 }
 
 /** What others read of the brokers of a node. */
@@ -131,8 +129,8 @@ export class NamespaceBroker {
   /** Starts a process. Resolves when it is ready or has ended. `onEnd`: called with the reason before others know of the end. */
   async #start(onEnd: (reason: string) => void): Promise<void> {
     if (this.#stopping.signal.aborted) return
-    const { start, readFile, createOpen, pingMs } = this.#parts
-    const options = { readFile, openConnection: createOpen(), onLine: this.#onLine, pingMs }
+    const { start, readFile, createOpen } = this.#parts
+    const options = { readFile, openConnection: createOpen(), onLine: this.#onLine }
     const started = new BrokerProcess(start(), options)
     this.#process = started
     const ended = started.ended.then(onEnd)

@@ -6,22 +6,23 @@ import { Brokers } from '../../../src/node/agent/brokers.ts'
 import { routedPod } from './pods.ts'
 import { CHANNELS, NO_CONNECTION, startScript } from './program.ts'
 
+/** A broker that lasts longer has been idle for too long; later, its pings would have no answer. */
+const IDLE_MS = 66_001
+
+function useFakeTime(): void {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+}
+
 /** Says again and again that it is ready. */
 const PROGRAM = `${CHANNELS}
   onMessage(({ type, pod }) => type === 'serve' && send({ type: 'pod', uid: pod.uid, state: 'serving' }))
   setInterval(() => send({ type: 'ready' }), 50)`
 
-interface NodeOptions {
-  readonly maxBrokers?: number
-  readonly idleMs?: number
-  readonly script?: string
-}
-
 /** Creates the brokers of a node, until the end of the test. */
-function setUp({ maxBrokers = 2, script = PROGRAM, ...more }: NodeOptions = {}) {
+function setUp({ maxBrokers = 2, script = PROGRAM } = {}) {
   const start = vi.fn<() => ReturnType<typeof startScript>>(() => startScript(script))
   const brokers = new Brokers({
-    ...more,
     maxBrokers,
     start,
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
@@ -43,7 +44,10 @@ function setUp({ maxBrokers = 2, script = PROGRAM, ...more }: NodeOptions = {}) 
     const serving = brokers.serve(request, ended.signal)
     onTestFinished(() => void socket.close())
     await Promise.race([answered.promise, serving])
-    return () => ended.abort()
+    return () => {
+      ended.abort()
+      return serving
+    }
   }
   return { brokers, serve, start }
 }
@@ -60,17 +64,24 @@ test('the first namespace gets the spare broker, and each further one a process 
 })
 
 test('a pod of one namespace too many is refused, until a broker has ended that has had no pod for a while', async () => {
-  const { brokers, serve } = setUp({ maxBrokers: 1, idleMs: 300 })
+  useFakeTime()
+  const { brokers, serve } = setUp({ maxBrokers: 1 })
   const end = await serve('a')
   await expect(serve('b')).rejects.toMatchObject({ reason: 'too_many_brokers' })
-  end()
-  await vi.waitUntil(() => brokers.all().length === 0, { timeout: 60_000 })
+  await end()
+  expect(brokers.all()).toHaveLength(1)
+  vi.advanceTimersByTime(IDLE_MS)
+  expect(brokers.all()).toHaveLength(0)
   await serve('b')
 })
 
 test('a broker that starts for longer than one may be idle is not ended', async () => {
-  const script = `setTimeout(() => { ${PROGRAM} }, 500)`
-  const { serve, start } = setUp({ idleMs: 100, script })
+  useFakeTime()
+  const { serve, start } = setUp()
+  start.mockImplementationOnce(() => {
+    queueMicrotask(() => vi.advanceTimersByTime(IDLE_MS))
+    return startScript(PROGRAM)
+  })
   await serve('a')
   expect(start).toHaveBeenCalledOnce()
 })

@@ -1,12 +1,11 @@
 /** The command in this process, with an API server of this test. It has no pods to route. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeAgent } from '../../../src/node/agent/node-agent.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
-import { listening } from '../../fixtures/listening.ts'
 import { freePort } from '../../support/free-port.ts'
 import { parseSamples } from '../../service/scraped.ts'
 import { captureIo } from '../../tools/capture.ts'
@@ -48,13 +47,14 @@ async function startAgent(helper = RUN_BROKER) {
   }
 }
 
-test('says when it cannot read the pods of its node, and stays alive and ready', async () => {
+test('says when it cannot read the pods of its node; is not ready before it has, and alive and ready ever after', async () => {
+  let isAway = true
   let watch: ServerResponse | undefined
   await using _ = await startApiServer({
-    [LIST]: (response, count) =>
-      count === 1
-        ? answer(response, 200, { metadata: { resourceVersion: '7' }, items: [] })
-        : answer(response, 503, {}),
+    [LIST]: (response) =>
+      isAway
+        ? answer(response, 503, {})
+        : answer(response, 200, { metadata: { resourceVersion: '7' }, items: [] }),
     [`${LIST}?watch`]: (response) => {
       response.writeHead(200).flushHeaders()
       watch = response
@@ -65,22 +65,15 @@ test('says when it cannot read the pods of its node, and stays alive and ready',
     vi.waitFor(async () => expect(await sample('wimds_node_agent_synced')).toBe(value), {
       timeout: 60_000,
     })
+  await vi.waitFor(() => expect(log()).toContain('list the pods'), { timeout: 60_000 })
+  expect([await status('/healthz'), await status('/readyz')]).toEqual([200, 503])
+  isAway = false
   await reaches(1)
   await expect.poll(() => status('/readyz'), { timeout: 60_000 }).toBe(200)
+  isAway = true
   watch?.destroy()
   await reaches(0)
-  expect(log()).toContain('node_agent_error')
-  expect(await status('/healthz')).toBe(200)
-  expect(await status('/readyz')).toBe(200)
-})
-
-test('is alive and not ready before the first list, whatever the API server does', async () => {
-  await using _ = await startApiServer({ [LIST]: (response) => answer(response, 503, {}) })
-  const { sample, status, log } = await startAgent()
-  await vi.waitFor(() => expect(log()).toContain('list the pods'), { timeout: 60_000 })
-  expect(await status('/healthz')).toBe(200)
-  expect(await status('/readyz')).toBe(503)
-  expect(await sample('wimds_node_agent_synced')).toBe(0)
+  expect([await status('/healthz'), await status('/readyz')]).toEqual([200, 200])
 })
 
 test('is not ready while no broker can start, and logs why', async () => {
@@ -94,15 +87,4 @@ test('is not ready while no broker can start, and logs why', async () => {
     ready: false,
     reasons: [expect.stringContaining('no broker runs: the broker of the node does not run')],
   })
-})
-
-test('exits when its port is taken', async () => {
-  await using _ = await startApiServer()
-  await using taken = await listening(createServer())
-  const io = captureIo()
-  const flags = ['--node-name=node-1', `--admin-listen=127.0.0.1:${taken.port}`]
-  expect(await nodeAgent(flags, io)).toBe(1)
-  expect(io.out()).toMatch(
-    /"event":"listen_failed".*EADDRINUSE.*Fix: choose another port by --admin-listen/,
-  )
 })

@@ -186,7 +186,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(rulesOf(pod)).not.toContain('timeout')
     expect(await next.stop()).toBe(0)
     const rules = rulesOf(pod)
-    expect(rules).toMatch(/elements = \{ 64169 timeout 1m expires 5\d+s/)
+    expect(rules).toContain('elements = { 64169 timeout 1m expires')
     /** Returns the exit code of curl: 7 if the connection is refused, 28 if nothing came. */
     const connect = (seconds: number) => {
       const url = 'http://169.254.169.254/'
@@ -233,17 +233,6 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     api.comeBack()
     await vi.waitUntil(() => !existsSync(join(node.state, 'ended.json')), { timeout: 60_000 })
     expect(answeredUid(pod)).toBe(UID)
-  }, 120_000)
-
-  test('a pod whose settings are invalid has an event, and is not served', async () => {
-    using _ = await keptNetwork()
-    const env = [{ name: 'AZURE_TENANT_ID', value: 'common' }]
-    await using api = await startApi(nodeModePod({ env }))
-    await using agent = startAgent(node)
-    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
-    expect(api.messages[0]).toContain('AZURE_TENANT_ID')
-    expect(api.messages[0]).toContain('Fix: ')
-    expect(agent.countOf('pod_routed')).toBe(0)
   }, 120_000)
 
   test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {
@@ -305,19 +294,5 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
     expect(answeredUid(pod)).toBe(UID)
-  }, 120_000)
-
-  test('a kernel without nf_tables is named in the event of the pod, which is routed once it has them', async () => {
-    using pod = await keptNetwork()
-    await using api = await startApi(servedPod())
-    replaceNft(
-      `echo 'mnl.c:66: Unable to initialize Netlink socket: Protocol not supported' >&2; exit 1`,
-    )
-    await using agent = startAgent(node)
-    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
-    expect(api.messages[0]).toContain('the kernel has no nf_tables')
-    restoreNft()
-    await agent.logged('pod_routed')
-    expect(rulesOf(pod)).toContain('redirect to :64169')
   }, 120_000)
 })

@@ -28,17 +28,9 @@ function setUp() {
   return { files, pod: routedPod(), volume }
 }
 
-test('reads a projected token, and what it is later', async () => {
-  const { files, pod, volume } = setUp()
-  const path = `${TOKEN_DIRECTORY}/token`
-  expect(await files.read(pod, path)).toEqual({ text: 'the token' })
-  writeFileSync(join(volume, '..1/token'), 'the next token äöü')
-  expect(await files.read(pod, path)).toEqual({ text: 'the next token äöü' })
-})
-
 test('answers many requests in their order', async () => {
   const { files, pod, volume } = setUp()
-  const names = Array.from({ length: 100 }, (_, index) => `file-${index}`)
+  const names = Array.from({ length: 100 }, (_, index) => `file-äöü-${index}`)
   for (const name of names) writeFileSync(join(volume, name), name.repeat(500))
   const texts = names.map((name) => files.read(pod, `${TOKEN_DIRECTORY}/${name}`))
   expect(await Promise.all(texts)).toEqual(names.map((name) => ({ text: name.repeat(500) })))

@@ -61,16 +61,15 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
   const onEnd = vi.fn<(uid: string) => void>()
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
   const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt ?? attemptNow)
-  const sandbox = { namespace: 1, path: '' }
   const close = vi.fn<() => void>()
   const broker = new Broker()
   const reconciler = new Reconciler({
     // As the router: what is routed already is left as it is.
     route: async (pod, previous) => {
       await calls(pod)
-      if (previous?.namespace === sandbox.namespace) return previous
+      if (previous !== undefined) return previous
       const socket = Object.assign(createServer(), { close })
-      return { ...sandbox, socket, env: {} }
+      return { namespace: 1, path: '', socket, env: {} }
     },
     serve: (request, signal) => broker.serve(request, signal),
     keysOf: () => undefined,
@@ -84,24 +83,7 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
     reconciler.onPod(pod.metadata.uid, pod)
     return settle()
   }
-  const find = () => {
-    const served = reconciler.pods.get(UID)
-    if (served === undefined) throw new Error(`no pod ${UID}`)
-    return served
-  }
-  return {
-    reconciler,
-    add,
-    find,
-    calls,
-    onRoute,
-    broker,
-    onEnd,
-    onFailure,
-    sandbox,
-    close,
-    runtime,
-  }
+  return { reconciler, add, calls, onRoute, broker, onEnd, onFailure, close, runtime }
 }
 
 /** The same; each attempt ends when the test calls its function. */
@@ -120,35 +102,6 @@ test('routes a pod once, and counts it as routed when the broker serves it', asy
   broker.say('serving')
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
   expect(reconciler.isSettled(false)).toBe(true)
-})
-
-test('serves a pod that has ended until its sandbox is gone, and reports no failure', async () => {
-  const { add, broker, onEnd, onFailure, onRoute, reconciler, runtime } = setUp()
-  await add()
-  void add({ phase: 'Succeeded' })
-  await vi.advanceTimersByTimeAsync(30_000)
-  reconciler.onDeleted(UID)
-  await vi.advanceTimersByTimeAsync(30_000)
-  expect(broker.closed).toEqual([])
-  runtime.hasSandbox = false
-  await vi.advanceTimersByTimeAsync(1000)
-  expect(broker.closed).toEqual([UID])
-  expect(onEnd.mock.calls).toEqual([[UID]])
-  expect(onRoute).toHaveBeenCalledTimes(1)
-  expect(onFailure).not.toHaveBeenCalled()
-  expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
-})
-
-test('a pod has not ended while its sandbox is created again', async () => {
-  const { add, broker, onEnd, onRoute, runtime } = setUp()
-  await add()
-  runtime.hasSandbox = false
-  await add({ addresses: ['10.9.0.3'] })
-  expect(broker.closed).toEqual([UID])
-  runtime.hasSandbox = true
-  await vi.advanceTimersByTimeAsync(2000)
-  expect(onRoute).toHaveBeenCalledTimes(2)
-  expect(onEnd).not.toHaveBeenCalled()
 })
 
 test('all pods wait for the next broker when one has ended', async () => {
@@ -177,16 +130,16 @@ test('a pod whose tokens are fetched does not wait, since the earlier agent serv
   expect(reconciler.isSettled(true)).toBe(true)
 })
 
-test('is settled when it is late, whatever brokers say, unless a pod fails by the settings of the agent', async () => {
-  const { add, reconciler } = setUp()
+test.each([
+  ['broker does not answer', undefined, [false, true]],
+  ['attempts fail by the settings of the agent', 'kubelet_directory', [false, false]],
+  ['attempts fail otherwise', 'tool_failed', [true, true]],
+] as const)('a rollout waits for a pod whose %s, or not: %s', async (_, reason, isSettled) => {
+  const fail = (failure: typeof reason & string) => () =>
+    Promise.reject(new RouteFailure(failure, 'it failed'))
+  const { add, reconciler } = setUp(reason && fail(reason))
   await add()
-  expect([reconciler.isSettled(true, false), reconciler.isSettled(true, true)]).toEqual([
-    false,
-    true,
-  ])
-  const other = setUp(failWith('kubelet_directory'))
-  await other.add()
-  expect(other.reconciler.isSettled(true, true)).toBe(false)
+  expect([false, true].map((isLate) => reconciler.isSettled(true, isLate))).toEqual(isSettled)
 })
 
 test('an unexpected error leaves a route as it is', async () => {
@@ -306,22 +259,6 @@ test('sees a change that comes during an attempt', async () => {
   attempts[0]?.()
   await settle()
   expect(calls.mock.lastCall?.[0].hasAddress).toBe(true)
-})
-
-const failWith = (reason: 'kubelet_directory' | 'tool_failed') => () =>
-  Promise.reject(new RouteFailure(reason, 'it failed'))
-
-test('is not settled while a pod fails by the settings of the agent', async () => {
-  for (const [reason, isSettled] of [
-    ['kubelet_directory', false],
-    ['tool_failed', true],
-  ] as const) {
-    const { add, reconciler, find } = setUp(failWith(reason))
-    await add()
-    expect([reason, reconciler.isSettled(false)]).toEqual([reason, isSettled])
-    expect(find().error).toMatchObject({ reason })
-    reconciler.close()
-  }
 })
 
 test('closes a socket that comes after the end', async () => {

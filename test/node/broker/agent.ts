@@ -1,6 +1,7 @@
 /** The broker as a child process, and this process in the place of the node agent: it opens sockets and reads files. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
@@ -25,9 +26,12 @@ export type ReadFile = (pod: ServedPod, path: string) => string | undefined
 interface RawSocket {
   readonly handle: object
   readonly port: number
+  /** What its descriptor is, in every process that has it. */
+  readonly link: string
 }
 
 interface TcpHandle {
+  readonly fd: number
   readonly bind: (address: string, port: number) => number
   readonly getsockname: (out: { port?: number }) => number
   readonly close: () => void
@@ -46,7 +50,8 @@ function openSocket(): RawSocket & { readonly close: () => void } {
   if (handle.bind('127.0.0.1', 0) !== 0 || handle.getsockname(name) !== 0) {
     throw new Error('cannot bind a socket')
   }
-  return { handle, port: name.port ?? 0, close: () => handle.close() }
+  const link = readlinkSync(`/proc/self/fd/${handle.fd}`)
+  return { handle, port: name.port ?? 0, link, close: () => handle.close() }
 }
 
 export class TestAgent implements AsyncDisposable {
@@ -123,18 +128,11 @@ export class TestAgent implements AsyncDisposable {
     return this.#broker.exitCode
   }
 
-  /** Ends the broker by a signal, or by closing a channel, of which it reads questions still. Returns its exit code. */
-  async stop(how: 'signal' | 'sockets' | 'messages'): Promise<number | null> {
+  /** Ends the broker by a signal, or by closing a channel. Returns its exit code. */
+  async stop(how: 'signal' | 'channel'): Promise<number | null> {
     const ended = once(this.#broker, 'exit')
     if (how === 'signal') this.#broker.kill('SIGTERM')
-    else if (how === 'sockets') this.#broker.disconnect()
-    else {
-      process.kill(this.pid, 'SIGSTOP')
-      for (let count = 0; count < 100; count += 1) void this.ask({ about: 'ping' })
-      await this.#channel.send({ type: 'ask', id: -1, question: { about: 'ping' } })
-      this.#broker.stdio[4]?.destroy()
-      process.kill(this.pid, 'SIGCONT')
-    }
+    else this.#broker.disconnect()
     await ended
     return this.#broker.exitCode
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { ignoreEnded } from '../../../src/node/agent/sandboxes.ts'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
 import { MetricsAnswer } from '../../../src/node/broker/messages.ts'
@@ -28,16 +29,6 @@ describe('pods of one service account', () => {
         instanceId: pods[index]?.uid,
       })
     }
-  })
-
-  test('with other settings have exchanges of their own', async () => {
-    await using agent = cluster.start()
-    cluster.simulator.log.clear()
-    const one = await agent.serve(cluster.podOf('orders'))
-    const other = await agent.serve(cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: 'other.test' }))
-    const received = [await tokenOf(one), await tokenOf(other)]
-    expect(new Set(received).size).toBe(2)
-    expect(cluster.simulator.exchanges()).toBe(2)
   })
 
   test('get a new token after the last of them has gone', async () => {
@@ -85,28 +76,6 @@ test('a pod whose projected tokens differ does not fail the exchanges of its sib
 
 describe('a broker whose predecessor holds tokens', () => {
   const KEY: [string, string] = [ORDERS.clientId, `${VAULT}/.default`]
-
-  test('serves a pod when it holds them, and says which it holds', async () => {
-    await using agent = cluster.start()
-    const pod = cluster.podOf('orders')
-    cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
-    onTestFinished(() => void cluster.simulator.faults.clear())
-    agent.send(pod, [KEY])
-    await agent.until(({ state }) => state === 'fetching')
-    expect(await agent.ask({ about: 'keys' })).toEqual([])
-    cluster.simulator.faults.clear()
-    await agent.until(({ state }) => state === 'serving')
-    expect(await agent.ask({ about: 'keys' })).toEqual([{ uids: [pod.uid], keys: [KEY] }])
-  })
-
-  test('does not wait for a token that Entra ID refuses for good', async () => {
-    await using agent = cluster.start()
-    cluster.simulator.faults.set([{ kind: 'aadsts', code: 53003, target: 'token' }])
-    onTestFinished(() => void cluster.simulator.faults.clear())
-    agent.send(cluster.podOf('orders'), [KEY])
-    await agent.until(({ state }) => state === 'serving')
-    expect(await agent.ask({ about: 'keys' })).toEqual([])
-  })
 
   test('does not wait for a token while the projected token is invalid', async () => {
     await using agent = cluster.start(() => 'no token')
@@ -208,15 +177,6 @@ test('close ends the socket and its connections at once', async () => {
   await expect.poll(() => openConnection(port).then(String, String)).toContain('ECONNREFUSED')
 })
 
-function isSocket(link: string): boolean {
-  try {
-    return readlinkSync(link).startsWith('socket:')
-  } catch {
-    // Closed meanwhile.
-    return false
-  }
-}
-
 describe('invalid settings', () => {
   test('are reported with problem and fix, and other pods are served', async () => {
     await using agent = cluster.start()
@@ -231,17 +191,16 @@ describe('invalid settings', () => {
 
   test('leave no socket open once the pod has gone', async () => {
     await using agent = cluster.start()
-    await agent.serve(cluster.podOf('billing'))
-    const countSockets = () =>
-      readdirSync(`/proc/${agent.pid}/fd`).filter((fd) => isSocket(`/proc/${agent.pid}/fd/${fd}`))
-        .length
-    const before = countSockets()
     const pod = cluster.podOf('orders', { AZURE_TENANT_ID: 'not a tenant' })
-    agent.send(pod)
+    const { link } = agent.send(pod)
+    const isOpen = () =>
+      readdirSync(`/proc/${agent.pid}/fd`).some(
+        (fd) => ignoreEnded(() => readlinkSync(`/proc/${agent.pid}/fd/${fd}`)) === link,
+      )
     await agent.until(({ state }) => state === 'failed')
-    expect(countSockets()).toBe(before + 1)
+    expect(isOpen()).toBe(true)
     agent.closePod(pod.uid)
-    await waitFor(() => countSockets() === before || undefined)
+    await waitFor(() => (isOpen() ? undefined : true))
   })
 
   test('a pod cannot set what belongs to the node', async () => {
@@ -330,15 +289,10 @@ test('with invalid settings of the node it says so, and exits at once', async ()
   expect(agent.invalid).toContain('/nowhere')
 })
 
-test.each([
-  ['a signal', 'signal'],
-  ['the end of the channel for sockets', 'sockets'],
-  ['the end of the channel for messages, which it answers', 'messages'],
-] as const)('ends by %s', async (_, how) => {
+test('ends with the agent', async () => {
   await using agent = cluster.start()
-  const port = await agent.serve(cluster.podOf('orders'))
-  await tokenOf(port)
-  expect(await agent.stop(how)).toBe(0)
+  await tokenOf(await agent.serve(cluster.podOf('orders')))
+  expect(await agent.stop('channel')).toBe(0)
 })
 
 test('at the signal, connections that wait to be accepted are answered', async () => {
