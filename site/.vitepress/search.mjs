@@ -30,7 +30,7 @@ export const SEARCH = {
         }),
     },
     searchOptions: {
-      boost: { title: 3.5, names: 2, titles: 1, text: 1 },
+      boost: { title: 3 },
       /** Drops words of every sentence, which would make a long page match a long question; adds our word for the field's. */
       processTerm: (typed) => {
         const term = typed.toLowerCase()
@@ -59,14 +59,7 @@ export const SEARCH = {
       prefix: (term, index, terms) =>
         term.length > 2 && (!/\d/.test(term) || index === terms.length - 1),
       /** What is typed counts most, the beginning of a word less, and a misspelt word least. */
-      weights: { prefix: 0.375, fuzzy: 0.1 },
-      /** Words that most pages have. */
-      boostTerm: (term) =>
-        /^(?:access|aks|azure|identit(?:y|ies)|kubernetes|managed|pods?|requests?|service|sidecar|tokens?|workload)$/.test(
-          term,
-        )
-          ? 0.6
-          : 1,
+      weights: { prefix: 0.2, fuzzy: 0.1 },
       /**
        * What explains an error goes first; a page goes before its sections; a page with explanations before a list of flags and values, and before a recipe, of
        * which each repeats the same words; what only contributors read comes last.
