@@ -95,7 +95,13 @@ const LABELS: Readonly<Record<string, string>> = {
   isDefault: 'Default',
   durationMs: 'Milliseconds',
   consecutiveFailures: 'Failures in a row',
-  allowsUnlistedClientIds: 'Unlisted client ids',
+  clockSkewSeconds: 'Seconds ahead of Entra ID',
+  logLevel: 'Logs from level',
+  allowsUnlistedClientIds: 'Accepts unlisted client ids',
+  node: 'Node.js',
+  cached: 'Cached token',
+  assertions: 'Projected tokens',
+  authorityHost: 'Login host',
 }
 
 /** Formats the name of a member: `nextAttemptAt` is `Next attempt`, `aadsts` is `AADSTS`. */
