@@ -15,7 +15,7 @@ const MESSAGES = {
   90002: 'Tenant not found',
   90033: 'A transient error has occurred',
   100007: 'This request was received by an Azure AD regional authentication endpoint',
-  500011: 'The resource principal was not found in the tenant',
+  500011: 'The resource principal named … was not found in the tenant named …',
   500014: 'The service principal for resource is disabled',
   501051: 'Application is not assigned to a role for the application',
   700016: 'Application with identifier was not found in the directory',

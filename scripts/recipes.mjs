@@ -19,7 +19,13 @@ const INDEPENDENT = [
     'cert-manager/cert-manager/releases/tag/v1.11.0',
     '`managedIdentity.clientID` of the solver `azureDNS`',
   ],
-  ['Dapr', '1.11', 'dapr/docs/pull/3204', 'with `azure.workload.identity/use: "true"` on the pod'],
+  [
+    'Blob CSI driver, blobfuse',
+    '1.27.0',
+    'kubernetes-sigs/blob-csi-driver/blob/master/docs/workload-identity-static-pv-mount.md',
+    '`mountWithWorkloadIdentityToken: "true"` and the `clientID` of the managed identity in the persistent volume or its storage class. The driver mounts it, not the AKS pod',
+  ],
+  ['Dapr', '1.11', 'dapr/docs/pull/3204', 'the Dapr sidecar uses the workload identity of the pod'],
   [
     'external-dns',
     '0.13.6',
@@ -49,6 +55,12 @@ const INDEPENDENT = [
     '0.16.0',
     'restic/restic/blob/v0.16.0/CHANGELOG.md',
     'neither an account key nor a SAS',
+  ],
+  [
+    'Thanos',
+    '0.33.0',
+    'thanos-io/thanos/releases/tag/v0.33.0',
+    'no key and no `user_assigned_id` for the Azure bucket. Earlier versions support only MSI, so they need wimds',
   ],
   [
     'Velero',
@@ -88,9 +100,9 @@ SDKs, see [compatibility](../compatibility.md).
 
 ${items.join('\n')}
 
-## Programs that need no wimds
+## Programs that support workload identity
 
-From the version shown on, these programs exchange the projected token themselves. Let
+From the version shown on, these programs support Azure AD workload identity: they need no wimds, since they exchange the projected token themselves. Let
 [azure-workload-identity](https://azure.github.io/azure-workload-identity/) set its variables: label the pod
 \`azure.workload.identity/use: "true"\`. For SDKs, see
 [minimum versions](../compatibility.md#minimum-sdk-version-for-workload-identity).

@@ -17,7 +17,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   '@aad-pod-identity':
     'migrating#migration-from-azure-workload-identity-and-aad-pod-identity migrating#from-aad-pod-identity',
   '@program':
-    'recipes/#programs-that-need-no-wimds recipes/#cert-manager recipes/#dapr recipes/#external-dns recipes/#external-secrets-operator recipes/#keda recipes/#restic',
+    'recipes/#programs-that-support-workload-identity recipes/#blob-csi-driver-blobfuse recipes/#cert-manager recipes/#dapr recipes/#external-dns recipes/#external-secrets-operator recipes/#keda recipes/#restic recipes/#thanos',
 }
 
 const expand = (answers: string): string[] =>
@@ -55,7 +55,7 @@ no endpoints available for service "wimds" | troubleshooting#webhook_unavailable
 ForbiddenByRbac | tasks/access-denied#a-role-is-missing | -
 AuthorizationFailed | tasks/access-denied#a-role-is-missing | -
 AuthorizationPermissionMismatch | tasks/access-denied#a-role-is-missing | -
-ForbiddenByFirewall | tasks/access-denied#a-firewall-refuses-the-address | -
+ForbiddenByFirewall | tasks/access-denied#a-firewall-of-the-service | -
 install | install | -
 upgrade | tasks/upgrade | -
 uninstall | tasks/uninstall | -
@@ -112,7 +112,7 @@ AADSTS700024 client assertion is not within its valid time range | aadsts#aadsts
 HTTPConnectionPool(host=169.254.169.254, port=80): Max retries exceeded with url: /metadata/identity/oauth2/token | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | zero-to-jupyterhub#2437
 requests.exceptions.ConnectionError when doing MSIAuthentication | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout troubleshooting#connection-refused | zero-to-jupyterhub#2437
 token response time spikes | performance operations runbooks#wimdsentraslow troubleshooting#entra_timeout | aad-pod-identity#726
-IMDS probe timeout 1s | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout sdk-variables configuration#identity-and-cloud tasks/roll-out operations | azure-sdk-for-net#20609
+IMDS probe timeout 1s | @timeout sdk-variables configuration#identity-and-cloud tasks/roll-out operations | azure-sdk-for-net#20609
 Managed Identity to Connect AKS with Azure SQL | recipes/sql-server-dotnet recipes/sql-server-jdbc tasks/access-denied | aad-pod-identity#1437
 Login failed for user '<token-identified principal>' | @denied tasks/access-denied#the-audience-or-the-tenant-is-wrong-or-the-token-has-expired | aad-pod-identity#851
 parameter resource cannot be empty | troubleshooting#resource_missing | aad-pod-identity#851
@@ -123,12 +123,12 @@ Entity Framework Core managed identity | recipes/sql-server-dotnet | azure-workl
 No Managed Identity found for specified ClientId/ResourceId/PrincipalId | @failed troubleshooting#identity_not_found | SqlClient#815
 external-dns | @program | external-dns#1556
 cert-manager azure dns managed identity | @program | cert-manager/website#350
-jupyterhub | @program | zero-to-jupyterhub#2437
+jupyterhub | @program troubleshooting#connection-timed-out | zero-to-jupyterhub#2437
 does not have secrets get permission on key vault | @denied | azure-key-vault-to-kubernetes#182
 keyvault.BaseClient#GetSecret StatusCode=403 | @denied | azure-key-vault-to-kubernetes#232
 does not have authorization to perform action | @denied | kubernetes-keyvault-flexvol#180
 If access was recently granted, please refresh your credentials | @denied | kubernetes-keyvault-flexvol#180
-This request is not authorized to perform this operation | @denied tasks/access-denied#a-firewall-refuses-the-address | azure-sdk-for-net#46653
+This request is not authorized to perform this operation | @denied tasks/access-denied#a-firewall-of-the-service | azure-sdk-for-net#46653
 hostNetwork | kubernetes#rejected-pods #limitations troubleshooting#pod_not_injected | azure-workload-identity#1050
 hostNetwork: true token | kubernetes#rejected-pods #limitations troubleshooting#pod_not_injected | aad-pod-identity#826
 windows containers support | #limitations support#sdks-and-programs kubernetes#rejected-pods | azure-workload-identity#1017
@@ -161,7 +161,7 @@ operation not permitted | troubleshooting#redirect_failed | a question
 iptables | troubleshooting#redirect_failed kubernetes#routing-modes tasks/roll-out#choose-the-mode | azure-workload-identity#1050
 is it production ready | support | a question
 gateway timeout 504 | troubleshooting#entra_timeout | aad-pod-identity#726
-key vault firewall | tasks/access-denied#a-firewall-refuses-the-address | a question
+key vault firewall | tasks/access-denied#a-firewall-of-the-service | a question
 role assignment propagation | @denied | a question
 federated credential limit 20 | tasks/trust tasks/roll-out | azure-workload-identity#1200
 AADSTS90002 tenant not found | aadsts#aadsts90002 troubleshooting#tenant_refused | a question
@@ -173,7 +173,7 @@ github actions | tasks/gitops tasks/trust tasks/outside-kubernetes | Azure/login
 docker compose | tasks/outside-kubernetes | a question
 run locally without kubernetes | tasks/outside-kubernetes simulator | azure-dev#124
 token cache lifetime refresh | operations configuration protocol architecture performance | a question
-webhook failurePolicy | webhook#when-it-fails | azure-workload-identity#751
+webhook failurePolicy | webhook#when-it-fails troubleshooting#webhook_unavailable | azure-workload-identity#751
 x509: certificate signed by unknown authority | troubleshooting#webhook_certificate_invalid troubleshooting#entra_tls | a question
 SELF_SIGNED_CERT_IN_CHAIN | troubleshooting#entra_tls install#variants tasks/proxy-and-ca | a question
 user assigned managed identity federated credential create | tasks/trust tasks/quick-start-aks kubernetes#identity | a question
@@ -227,7 +227,7 @@ The policy requires the caller to use on-behalf-of (OBO) flow ForbiddenByPolicy 
 pod stuck in ContainerCreating | troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | secrets-store-csi-driver-provider-azure#1328
 failed to mount secrets store objects for pod. Status=403 Code="Forbidden" | @denied kubernetes#rejected-pods | secrets-store-csi-driver-provider-azure#1328
 Pod cannot able to get values from akvs - 403 Forbidden | @denied | azure-key-vault-to-kubernetes#182
-private endpoint Key Vault public access disabled | tasks/access-denied#a-firewall-refuses-the-address | secrets-store-csi-driver-provider-azure#1226
+private endpoint Key Vault public access disabled | tasks/access-denied#a-firewall-of-the-service | secrets-store-csi-driver-provider-azure#1226
 Key Vault access policy required instead of RBAC | @denied | azure-docs#117124
 nmi response failed with status code: 403 | @denied @aad-pod-identity | secrets-store-csi-driver-provider-azure#88
 AADSTS700016 Application with identifier was not found in the directory | aadsts#aadsts700016 troubleshooting#application_refused | azure-docs#108526
@@ -253,10 +253,10 @@ support custom proxy and certificate | tasks/proxy-and-ca kubernetes#corporate-p
 identity binding mode AKS | tasks/identity-bindings configuration#identity-bindings | azure-sdk-for-net#53436
 sidecar injection annotation | kubernetes#injection-at-admission webhook | azure-workload-identity#496
 make proxy image configurable | migrating#replace-its-image chart#images install#variants chart#values kubernetes#images | azure-workload-identity#1443
-Lifetime Validation failed. Token is expired | @failed operations troubleshooting#assertion_expired tasks/access-denied#steps | azure-sdk-for-js#6643
+Lifetime Validation failed. Token is expired | @failed operations troubleshooting#assertion_expired tasks/access-denied#steps tasks/access-denied#the-audience-or-the-tenant-is-wrong-or-the-token-has-expired | azure-sdk-for-js#6643
 ExpiredAuthenticationToken | @denied tasks/access-denied#the-audience-or-the-tenant-is-wrong-or-the-token-has-expired operations | azure-sdk-for-java#33112
 MSI: Failed to acquire tokens after retrying 3 times | @failed | azure-sdk-for-java#23698
-expires_in parsing issue | protocol compatibility #what-you-get | azure-sdk-for-java#32367
+expires_in parsing issue | protocol compatibility #what-you-get migrating#differences | azure-sdk-for-java#32367
 authentication causes timeout after upgrade azure identity java | @failed troubleshooting#connection-timed-out troubleshooting#entra_timeout | azure-sdk-for-java#25084
 webhooks OutOfSync ArgoCD | tasks/gitops | seldon-core#2392
 gatekeeper policy | tasks/roll-out#policies-gatekeeper-and-kyverno tasks/restricted-clusters node-agent#without-the-webhook troubleshooting#pod_not_admitted | gatekeeper#1058
@@ -272,7 +272,7 @@ AADSTS700024: Client assertion is not within its valid time range. expiry time o
 AADSTS70023: External OIDC Provider token must have a lifetime of less than or equal to | aadsts | azure-docs#116275
 az login --federated-token | compatibility#minimum-sdk-version-for-workload-identity recipes/azure-cli | azure-cli#24756
 where does the value of AZURE_FEDERATED_TOKEN_FILE come from | configuration#identity-and-cloud sdk-variables troubleshooting#assertion_missing kubernetes | azure-docs#116275
-TokenExpirationSeconds 3600 | configuration kubernetes security operations#rotation migrating | azure-workload-identity#533
+TokenExpirationSeconds 3600 | troubleshooting#assertion_refused configuration kubernetes security operations#rotation migrating | azure-workload-identity#533
 managed identity emulator | simulator | azure-app-configuration-emulator#109
 pod identity docker-desktop | tasks/outside-kubernetes simulator tasks/self-hosted-issuer | aad-pod-identity#921
 mock DefaultAzureCredential locally | simulator tasks/outside-kubernetes | lowkey-vault#611

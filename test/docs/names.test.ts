@@ -48,8 +48,8 @@ const NAMES: Readonly<Record<string, readonly [RegExp, (name: string) => boolean
     /\b(?:AZURE|MSI|IDENTITY)_[A-Z0-9]+(?:_[A-Z0-9]+)*\b/g,
     (name) =>
       new RegExp(`\\b${name}\\b`).test(SOURCE + RECIPES) ||
-      // The sidecar never sees it: DefaultAzureCredential reads it.
-      name === 'AZURE_TOKEN_CREDENTIALS',
+      // The sidecar never sees them: DefaultAzureCredential reads the first, and betas of 2021 the second.
+      /^AZURE_(?:TOKEN_CREDENTIALS|POD_IDENTITY_TOKEN_URL)$/.test(name),
   ],
   annotations: [/\bwimds\.io\/[a-z-]*[a-z]/g, isAnnotation],
   'annotations of AKS': [

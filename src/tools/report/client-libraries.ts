@@ -107,7 +107,7 @@ const SDKS: Readonly<Record<string, ClientLibrary>> = {
   },
   // Source: docs.rs/object_store: azure::AzureConfigKey::FederatedTokenFile; the first version is unknown
   'rust-object-store': {
-    title: 'object_store (Rust)',
+    title: 'object_store (Rust, of delta-rs)',
     advice:
       'set AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID and AZURE_TENANT_ID, which it reads itself',
   },
