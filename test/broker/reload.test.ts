@@ -168,7 +168,10 @@ test('applies a new tenant to /metadata/identity/info and to the same query', as
   ])
 })
 
-test('tries a reload that failed again, and reports the same failure once', async () => {
+test.each([
+  ['could not be applied', new TypeError('directory is undefined')],
+  ['misses another file', new ConfigError({ setting: 'WIMDS_CA_FILE', problem: 'is gone' })],
+])('a reload that %s is tried again, and the same failure is reported once', async (_, failure) => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   await writeAtOnce(file, identities(orders()))
@@ -179,7 +182,7 @@ test('tries a reload that failed again, and reports the same failure once', asyn
     env: { ...environmentOf(simulator), WIMDS_CONFIG: file },
     applyConfig: () => {
       attempts += 1
-      if (attempts < 4) throw new TypeError('directory is undefined')
+      if (attempts < 4) throw failure
     },
     rejectConfig: (error) => failures.push(errorMessage(error)),
   })
@@ -190,7 +193,7 @@ test('tries a reload that failed again, and reports the same failure once', asyn
   await expect.poll(pollAgain).toBe(4)
   await pollAgain()
   close()
-  expect(failures).toEqual(['directory is undefined'])
+  expect(failures).toEqual([failure.message])
   expect(attempts).toBe(4)
 })
 

@@ -170,14 +170,14 @@ test('credentials that callers put in the wrong place, tokens and the shared sec
     (secret) => [`${TOKEN}&${VAULT}&client_id=${secret}`],
     (secret) => [`${TOKEN}&${VAULT}&msi_res_id=${secret}`],
     (secret) => [`/metadata/${secret}?api-version=2018-02-01`],
-    (secret) => [`${TOKEN}&${VAULT}`, { 'User-Agent': `app ${secret}`, 'x-client-SKU': secret }],
     (secret) => [`${APP_SERVICE}&${VAULT}`, { 'X-IDENTITY-HEADER': secret }],
     (secret) => [`${TOKEN}&${VAULT}`, { Metadata: secret, traceparent: `00-${secret}-01` }],
   ]
   for (const [index, place] of places.entries()) {
     const secret = index % 2 === 0 ? aJwt() : aSecret(64)
     const [target, headers] = place(secret)
-    await ask(target, { Authorization: `Bearer ${secret}`, Cookie: secret, ...headers })
+    const everywhere = { Authorization: `Bearer ${secret}`, Cookie: secret, 'User-Agent': secret }
+    await ask(target, { ...everywhere, 'x-client-SKU': secret, ...headers })
     expect(findPiece(secret, await shown())).toBeUndefined()
   }
   const { body } = await ask(`${TOKEN}&${VAULT}`)

@@ -9,8 +9,8 @@ const CLAIMS = {
   iss: 'https://issuer.test/',
   sub: 'system:serviceaccount:shop:orders',
   aud: ['api://AzureADTokenExchange'],
-  exp: 1_800_003_600,
-  iat: 1_800_000_000,
+  // Expired by the clock of this machine, which may be wrong: Entra ID decides.
+  exp: 1_700_003_600,
 }
 const jwt = (claims: unknown) => `${part({ alg: 'RS256', kid: 'k' })}.${part(claims)}.c2ln`
 const written = (text: string) => () => writeFile(path, text)
@@ -31,7 +31,7 @@ test('reads the token and its claims, and trims white space', async () => {
     issuer: CLAIMS.iss,
     subject: CLAIMS.sub,
     audience: CLAIMS.aud,
-    expiresAt: 1_800_003_600_000,
+    expiresAt: 1_700_003_600_000,
   })
   expect(assertion.secret.reveal()).toBe(jwt(CLAIMS))
 })

@@ -22,3 +22,11 @@ test.each<[string, string, readonly Attempt[], string, string, RegExp]>([
     fix: expect.stringMatching(fix),
   })
 })
+
+test.each(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'])(
+  '%s leads to the clock, not to the CA',
+  (code) => {
+    const { fix } = toTransportError(Object.assign(new Error('no'), { code }), ENTRA)
+    expect(fix).toMatch(/^compare the clock of the node/)
+  },
+)
