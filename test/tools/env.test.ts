@@ -103,25 +103,15 @@ test.each([
 })
 
 test.each([
-  [['app-service-2017', 'cloud-shell'], 'MSI_ENDPOINT'],
-  [['app-service', 'cloud-shell'], 'MSI_ENDPOINT first. Fix: give one of the two'],
-])('rejects %j together and says why', async (sets, reason) => {
-  const args = sets.flatMap((set) => ['--for', set])
-  await expect(env(args, captureIo(HEADER))).rejects.toThrow(reason)
-})
-
-test.each(['imds,cloud-shell', 'app-service,app-service-2017,azure-ml'])(
-  'combines the sets %s',
-  async (sets) => {
-    expect(await variables(['--for', sets], HEADER)).toHaveProperty('MSI_ENDPOINT')
-  },
-)
-
-test.each([
   [['--for', 'nothing'], {}, '--for nothing: must be one of imds'],
   [['-o', 'xml'], {}, '-o xml: must be one of shell, dotenv, yaml, json'],
   [[], { WIMDS_LISTEN: 'here' }, 'WIMDS_LISTEN: must be host:port'],
   [['--for', 'app-service,azure-ml'], {}, 'app-service is off. Fix: set WIMDS_IDENTITY_HEADER'],
+  [
+    ['--for=app-service', '--for=cloud-shell'],
+    HEADER,
+    'MSI_ENDPOINT first. Fix: give one of the two',
+  ],
 ])('rejects %j with the environment %j', async (args, environment, message) => {
   await expect(env(args, captureIo(environment))).rejects.toThrow(message)
 })

@@ -21,7 +21,6 @@ export interface RequestChanges {
   readonly form?: Readonly<Record<string, string | undefined>>
   /** Default: the projected token. */
   readonly assertion?: string
-  readonly path?: string
   readonly init?: RequestInit
 }
 
@@ -41,8 +40,8 @@ export async function exchange(
   simulator: TokenEndpoint,
   changes: RequestChanges = {},
 ): Promise<Outcome> {
-  const { tenant = simulator.tenantId, path = '/oauth2/v2.0/token', form = {} } = changes
-  const response = await fetch(`${simulator.authorityHost}/${tenant}${path}`, {
+  const { tenant = simulator.tenantId, form = {} } = changes
+  const response = await fetch(`${simulator.authorityHost}/${tenant}/oauth2/v2.0/token`, {
     method: 'POST',
     dispatcher: simulator.dispatcher,
     redirect: 'manual',

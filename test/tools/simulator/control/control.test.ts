@@ -15,6 +15,9 @@ const control = async (simulator: Simulator, method: string, path: string, body?
 
 const ORDERS_ACCOUNT = { subject: 'system:serviceaccount:shop:orders' }
 
+/** No fault applies to the control endpoints. */
+const HANG = { kind: 'hang', target: 'metadata' }
+
 describe('a control endpoint', () => {
   test('sets, adds, lists and clears faults', async () => {
     await using simulator = await startSimulator()
@@ -24,17 +27,14 @@ describe('a control endpoint', () => {
       body: shown,
     })
     expect(await control(simulator, 'GET', 'faults')).toEqual({ status: 200, body: shown })
-    expect((await control(simulator, 'POST', 'faults', [{ kind: 'hang' }])).body).toHaveLength(2)
+    expect((await control(simulator, 'POST', 'faults', [HANG])).body).toHaveLength(2)
     expect(await control(simulator, 'DELETE', 'faults')).toEqual({ status: 200, body: [] })
     expect((await exchange(simulator)).status).toBe(200)
   })
 
   test.each([
     [[{ kind: 'typo' }], /^\[0\]\.kind: .* Expected 'status' \| 'throttled' \| /],
-    [{ kind: 'hang' }, /expected array/],
     ['[{', /^the body is not JSON$/],
-    [[{ kind: 'delay', ms: 1e12 }], /^\[0\]\.ms: .*<=2147483647/],
-    [[{ kind: 'clock', offsetMs: -1e16 }], /^\[0\]\.offsetMs: .*>=-100000000000000$/],
     [
       [{ kind: 'hang', times: 0, target: 'issuers', clientId: 'x' }],
       /^\[0\]\.target: .*"token"\|"metadata"\|"issuer"; \[0\]\.clientId: Invalid GUID; \[0\]\.times: .*>0$/,
@@ -74,15 +74,6 @@ describe('a control endpoint', () => {
       counters: { issued: 0 },
     })
     expect(simulator.exchanges()).toBe(0)
-  })
-
-  test('ignores faults, and lists all endpoints for an unknown path', async () => {
-    await using simulator = await startSimulator()
-    simulator.faults.add({ kind: 'hang', target: 'metadata' })
-    expect(await control(simulator, 'GET', 'nothing')).toMatchObject({
-      status: 404,
-      body: { endpoints: expect.arrayContaining(['PUT /simulator/faults']) },
-    })
   })
 
   test('changes the directory at run time', async () => {

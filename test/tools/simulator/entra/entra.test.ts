@@ -66,7 +66,6 @@ describe('an access token', () => {
       azpacr: '2',
       ver: '2.0',
     })
-    for (const name of ['appid', 'idp', 'idtyp']) expect(payload).not.toHaveProperty(name)
   })
 
   test.each([
@@ -116,9 +115,7 @@ describe('a token response', () => {
 describe('Entra ID metadata', () => {
   test.each([
     ['/unknown.test/v2.0/.well-known/openid-configuration', 400],
-    ['/common/v2.0/.well-known/openid-configuration', 400],
     ['/', 404],
-    [`/${TENANT_ID}/oauth2/v2.0/authorize`, 404],
   ])('%s answers %i', async (path, status) => {
     await using simulator = await startSimulator()
     expect((await get(simulator, path)).status).toBe(status)

@@ -67,23 +67,4 @@ describe('an error response', () => {
       date: 'Tue, 24 Nov 2026 12:00:00 GMT',
     })
   })
-
-  const NEW_ID = /^[0-9a-f-]{36}$/
-  const inQuery = `/oauth2/v2.0/token?client-request-id=${CORRELATION_ID}`
-
-  test.each<[string, string | RegExp, RequestChanges]>([
-    ['the id of the query', CORRELATION_ID, { path: inQuery }],
-    [
-      'the id of a header',
-      CORRELATION_ID,
-      { init: { headers: { 'client-request-id': CORRELATION_ID } } },
-    ],
-    ['a new one for a request without one', NEW_ID, {}],
-    ['a new one for one that is not a GUID', NEW_ID, form({ 'client-request-id': '<a>' })],
-  ])('has a correlation id: %s', async (_, id, changes) => {
-    await using simulator = await startSimulator()
-    const defaults = { 'client-request-id': undefined, grant_type: undefined }
-    const sent = { ...changes, form: { ...defaults, ...changes.form } }
-    expect((await exchange(simulator, sent)).body['correlation_id']).toMatch(id)
-  })
 })
