@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { inject } from '../../src/tools/inject/inject.ts'
-import { IS_RELEASED, VERSION } from '../../src/lib/version.ts'
+import { IS_RELEASED } from '../../src/lib/version.ts'
 import { runCommand } from './capture.ts'
 import { createFolder } from '../fixtures/folder.ts'
 
@@ -383,15 +383,6 @@ describe.skipIf(IS_RELEASED)('wimds inject, of a version that is not released,',
     expect(err).toMatch(images)
     expect(err).not.toContain('injected')
   })
-})
-
-test('wimds inject takes the images of the registry that it is given', async () => {
-  const { out, err } = await run([...IDENTITY, '--image-registry=r.example:5000/a', '-'], POD)
-  expect(err).toBe('')
-  expect(out.match(/(?<=image: )r\..*/g)).toEqual([
-    `r.example:5000/a/wimds:${VERSION}`,
-    `r.example:5000/a/wimds-redirect:${VERSION}`,
-  ])
 })
 
 describe('wimds inject reports, with nothing on standard output,', () => {

@@ -83,7 +83,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   const target = parseTarget(flags, problems)
   problems.push(...findConflicts(flags))
   if (problems.length > 0) throw new UsageError(problems)
-  const [title, sections] = await runChecks(flags, target, io)
+  const [title, sections] = await runChecks(args, flags, target, io)
   const has = (wanted: CheckStatus) => sections.checks.some(({ status }) => status === wanted)
   // Warnings leave it true.
   const ok = !has('failed') && !has('not_checked')
@@ -135,6 +135,7 @@ function parseTarget(flags: Flags<FlagName>, problems: string[]): PodTarget | un
 
 /** Runs the checks of this machine, of a pod, or of a cluster. Returns their title with them. */
 async function runChecks(
+  args: readonly string[],
   flags: Flags<FlagName>,
   target: PodTarget | undefined,
   io: CommandIo,
@@ -160,9 +161,6 @@ async function runChecks(
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(io.env)
-  const injection = (['mode', 'image-registry', 'uid'] as const).flatMap((name) =>
-    flags.values(name).map((value) => `--${name}=${value}`),
-  )
-  const sections = await checkBeforeInstallation({ kubectl, network, namespace, injection })
+  const sections = await checkBeforeInstallation({ kubectl, network, namespace, args })
   return [`Before an installation of wimds ${VERSION}`, sections]
 }

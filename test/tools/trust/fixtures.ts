@@ -110,11 +110,11 @@ const finding = (severity: Finding['severity'], object: unknown, text: string) =
 })
 
 /** Reads the objects as from one file. */
-export async function read(objects: readonly unknown[], namespace?: string) {
+async function read(objects: readonly unknown[]) {
   const source = objects.map((each) => stringify(each)).join('---\n')
   const report = new Report()
   const files = [{ name: 'cluster.yaml', source }]
-  const found = await readClusterObjects(files, { namespace }, report)
+  const found = await readClusterObjects(files, { namespace: undefined }, report)
   return { objects: found, findings: report.findings, report }
 }
 

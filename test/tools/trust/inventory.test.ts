@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseExistingList, parseIdentityList } from '../../../src/tools/trust/inventory.ts'
-import { existingFor, ORDERS, ORDERS_ID, SUBSCRIPTION } from './fixtures.ts'
+import { existingFor, ORDERS, SUBSCRIPTION } from './fixtures.ts'
 
 /** An element of `az identity list`, with more members than are read. */
 const MANAGED = {
@@ -13,18 +13,8 @@ const CREDENTIAL = existingFor('system:serviceaccount:shop:orders')
 
 const fileOf = (content: unknown, name = 'list.json') => ({ name, source: JSON.stringify(content) })
 
-test('reads az identity list', () => {
-  const problems: string[] = []
-  expect(parseIdentityList(fileOf([MANAGED]), problems)).toEqual([
-    { clientId: ORDERS, kind: 'managed-identity', id: ORDERS_ID },
-  ])
-  expect(problems).toEqual([])
-})
-
 test.each([
-  ['a document that is no list', { not: 'a list' }],
   ['a client id that is no GUID', [{ ...MANAGED, clientId: 'x' }]],
-  ['an element of another kind', [MANAGED, { name: 'x' }]],
   ['another resource id', [{ ...MANAGED, id: '/x' }]],
 ])('rejects %s as a list of identities', (_, content) => {
   const problems: string[] = []

@@ -116,10 +116,12 @@ describe('--check, with a directory of lists, one for each client id,', () => {
 })
 
 test('prints findings on standard error, and exits with 1 if something is left out', async () => {
-  const path = file('more.yaml', stringify(deployment('web', 'nobody', { annotations: INJECT })))
-  const { code, out, err } = await run([manifests, path])
+  const { spec } = deployment('web', 'nobody', { annotations: INJECT })
+  const web = { apiVersion: 'ray.io/v1', kind: 'RayCluster', metadata: { name: 'web' }, spec }
+  const flags = ['--namespace', 'shop', '--path', 'RayCluster.ray.io=spec.template']
+  const { code, out, err } = await run([...flags, manifests, file('more.yaml', stringify(web))])
   expect(code).toBe(1)
-  expect(err).toMatch(/^wimds trust: Deployment shop\/web: uses .* Fix: add it to the input\n$/)
+  expect(err).toMatch(/^wimds trust: RayCluster shop\/web: uses .* Fix: add it to the input\n$/)
   expect(out).toContain(SUBJECT)
 })
 

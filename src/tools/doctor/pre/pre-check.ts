@@ -17,15 +17,15 @@ interface PreOptions {
   readonly network: Network
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
-  /** The flags of `wimds inject` that decide whether a pod is admitted. */
-  readonly injection: readonly string[]
+  /** Has those flags of `wimds inject` that decide whether a pod is admitted. */
+  readonly args: readonly string[]
 }
 
 /** Returns the checks. A check that fails is reported, not thrown. Throws `UsageError` for a flag that is malformed. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
-  const { kubectl, network, namespace, injection } = options
+  const { kubectl, network, namespace, args } = options
   const problems: string[] = []
-  const settings = parseInjectionSettings(parseFlags(injection, INJECTION_FLAGS), problems)
+  const settings = parseInjectionSettings(parseFlags(args, INJECTION_FLAGS), problems)
   if (problems.length > 0) throw new UsageError(problems)
   const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
   return checkServer(kubectl, async () => [
