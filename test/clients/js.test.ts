@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MODES } from './harness/modes.ts'
 import { startStack, type Stack } from './harness/stack.ts'
 import { formatTitle } from './matrix/client.ts'
-import { runRow } from './matrix/run-rows.ts'
-import { ALL_ROWS } from './matrix/selection.ts'
+import { ALL_ROWS } from './matrix/clients.ts'
+import { runRow } from './matrix/run-row.ts'
 
 const rows = ALL_ROWS.filter(
   ({ client, mode }) =>

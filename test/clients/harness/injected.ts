@@ -11,17 +11,8 @@ const MANIFEST = fileURLToPath(
   new URL('../../../examples/kubernetes/mode-env/job.yaml', import.meta.url),
 )
 
-const Annotations = z.looseObject({ annotations: z.record(z.string(), z.string()) })
-const Job = z.object({ spec: z.object({ template: z.looseObject({ metadata: Annotations }) }) })
-
-/** A variable as the kubelet reads it: a value, or the uid of the pod. */
-const Variable = z.union([
-  z.object({ name: z.string(), value: z.string() }),
-  z.object({
-    name: z.string(),
-    valueFrom: z.object({ fieldRef: z.object({ fieldPath: z.literal('metadata.uid') }) }),
-  }),
-])
+/** A variable; the only one without a value is the uid of the pod, from a field. */
+const Variable = z.object({ name: z.string(), value: z.string().optional() })
 
 type Variables = Readonly<Record<string, string>>
 
@@ -30,7 +21,7 @@ export async function injectManifest(
   port: number,
   uid: string,
 ): Promise<{ readonly sidecar: Variables; readonly app: Variables }> {
-  const { template } = Job.parse(parse(await readFile(MANIFEST, 'utf8'))).spec
+  const { template } = parse(await readFile(MANIFEST, 'utf8')).spec
   const annotations = { ...template.metadata.annotations, 'wimds.io/port': `${port}` }
   const injection = inject({
     pod: { ...template, metadata: { annotations } },
@@ -41,14 +32,13 @@ export async function injectManifest(
     settings: INJECTION_DEFAULTS,
   })
   if (injection.kind !== 'injected') throw new Error(JSON.stringify(injection))
-  const { initContainers = [], containers } = injection.pod.spec
-  const [sidecar, app] = [initContainers?.[0], containers[0]].map((container) =>
+  const { initContainers, containers } = injection.pod.spec
+  const [sidecar = {}, app = {}] = [initContainers?.[0], containers[0]].map((container) =>
     Object.fromEntries(
-      z
-        .array(Variable)
+      Variable.array()
         .parse(container?.env)
-        .map((entry) => [entry.name, 'value' in entry ? entry.value : uid]),
+        .map(({ name, value = uid }) => [name, value]),
     ),
   )
-  return { sidecar: { ...sidecar }, app: { ...app } }
+  return { sidecar, app }
 }

@@ -2,24 +2,7 @@
 import type { Endpoints } from './stack.ts'
 import { DEFAULT_IDENTITY, NAMED_IDENTITY, type TestIdentity } from './identities.ts'
 
-export const MODE_NAMES = [
-  'system',
-  'client-id',
-  'object-id',
-  'resource-id',
-  'host-override',
-  'app-service-2019',
-  'app-service-2017',
-  'cloud-shell',
-  'injected-env',
-  'vm-extension',
-] as const
-
-export type ModeName = (typeof MODE_NAMES)[number]
-
-export interface Mode {
-  /** The protocol of the request. `--modes` accepts it or the mode's name. */
-  readonly protocol: 'imds' | 'app-service' | 'cloud-shell'
+interface Mode {
   /** True when the client connects to 169.254.169.254:80, which requires a network namespace. */
   readonly needsLinkLocal: boolean
   /** The identity of the expected token. */
@@ -31,7 +14,6 @@ export interface Mode {
 }
 
 const imds = {
-  protocol: 'imds',
   needsLinkLocal: true,
   identity: DEFAULT_IDENTITY,
   selector: [],
@@ -41,7 +23,7 @@ const imds = {
 const named = { ...imds, identity: NAMED_IDENTITY } as const
 const onLoopback = { ...imds, needsLinkLocal: false } as const
 
-export const MODES: Readonly<Record<ModeName, Mode>> = {
+export const MODES = {
   system: imds,
   'client-id': { ...named, selector: ['client-id', NAMED_IDENTITY.clientId] },
   'object-id': { ...named, selector: ['object-id', NAMED_IDENTITY.objectId] },
@@ -55,7 +37,6 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   },
   'app-service-2019': {
     ...onLoopback,
-    protocol: 'app-service',
     environment: ({ origin, identityHeader }) => ({
       IDENTITY_ENDPOINT: `${origin}/msi/token`,
       IDENTITY_HEADER: identityHeader,
@@ -63,7 +44,6 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   },
   'app-service-2017': {
     ...onLoopback,
-    protocol: 'app-service',
     environment: ({ origin, identityHeader }) => ({
       MSI_ENDPOINT: `${origin}/msi/token`,
       MSI_SECRET: identityHeader,
@@ -71,15 +51,15 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   },
   'cloud-shell': {
     ...onLoopback,
-    protocol: 'cloud-shell',
     environment: ({ origin }) => ({ MSI_ENDPOINT: `${origin}/oauth2/token` }),
   },
   // All that injection sets, and nothing that a person configures.
   'injected-env': {
     ...onLoopback,
-    protocol: 'app-service',
     environment: ({ injected }) => injected,
   },
   // The port is part of the protocol. Only in a namespace is it certain to be free.
-  'vm-extension': { ...imds, protocol: 'cloud-shell' },
-}
+  'vm-extension': imds,
+} as const satisfies Record<string, Mode>
+
+export type ModeName = keyof typeof MODES

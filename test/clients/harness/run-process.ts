@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 export type Command = readonly [program: string, ...args: readonly string[]]
 
 export interface RunOptions {
-  readonly env: Readonly<Record<string, string>>
+  readonly env: NodeJS.ProcessEnv
   readonly cwd?: string
   /** By default only what hangs reaches it. */
   readonly timeoutMs?: number

@@ -1,20 +1,18 @@
 /** Starts a simulator and what answers by it: a built sidecar, as in a pod, or the broker of a node. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
-import { z } from 'zod'
 import { DEFAULT_PORT } from '../../../src/lib/sidecar-interface.ts'
+import { waitUntil } from '../../../src/lib/wait-for-port.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
 import { freePort } from '../../support/free-port.ts'
 import { startChild } from '../../../src/tools/demo/sidecar.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
-import { type RunningServer, startBroker } from './broker.ts'
+import { startBroker } from './broker.ts'
 import { DIRECTORY, formatIdentitiesFile } from './identities.ts'
 import { injectManifest } from './injected.ts'
 
 const READY_WITHIN_MS = 60_000
-const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
 /** Its endpoints on loopback. */
 export interface Endpoints {
@@ -74,32 +72,23 @@ export async function startStack({
       ? await startBroker({ directory: folder.path, port, env })
       : startChild({ script: BUILT_CLI, args: ['serve'], env })
   onFailure.use(started)
-  await waitUntilReady(endpoints.origin, started)
-  const keys = await fetchSigningKeys(simulator)
+  const { signal } = new AbortController()
+  const isOver = async (): Promise<boolean> =>
+    started.hasEnded() || (await answers(`${endpoints.origin}/readyz`))
+  if (!(await waitUntil(isOver, READY_WITHIN_MS, signal)) || started.hasEnded()) {
+    throw new Error(`nothing became ready:\n${started.output()}`)
+  }
+  const { authorityHost, dispatcher } = simulator
+  const response = await fetch(`${authorityHost}/common/discovery/v2.0/keys`, { dispatcher })
+  const keys = createLocalJWKSet(JSON.parse(await response.text()))
   const parts = onFailure.move()
   return { endpoints, simulator, keys, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
-async function waitUntilReady(origin: string, { hasEnded, output }: RunningServer): Promise<void> {
-  const deadline = Date.now() + READY_WITHIN_MS
-  while (!(await isReady(origin))) {
-    if (hasEnded() || Date.now() > deadline) throw new Error(`nothing became ready:\n${output()}`)
-    await sleep(50)
-  }
-}
-
-async function isReady(origin: string): Promise<boolean> {
+async function answers(url: string): Promise<boolean> {
   try {
-    return (await fetch(`${origin}/readyz`, { signal: AbortSignal.timeout(1000) })).ok
+    return (await fetch(url, { signal: AbortSignal.timeout(1000) })).ok
   } catch {
     return false
   }
-}
-
-async function fetchSigningKeys({
-  authorityHost,
-  dispatcher,
-}: Simulator): Promise<JWTVerifyGetKey> {
-  const response = await fetch(`${authorityHost}/common/discovery/v2.0/keys`, { dispatcher })
-  return createLocalJWKSet(KeySet.parse(await response.json()))
 }

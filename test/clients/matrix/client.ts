@@ -23,14 +23,22 @@ export interface Client {
   readonly asksAgain?: true
   /** True for a program that reads the instance document and gets no token: it has to find no machine of Azure. */
   readonly detects?: true
-  /** Servers that the client calls with its token. */
-  readonly needs?: readonly ('azure' | 'blob-storage')[]
+  /** True if the client calls Azurite with its token, which is in the workspace js-pinned. */
+  readonly usesAzurite?: true
 }
 
 /** One client in one mode. */
 export interface Row {
   readonly client: Client
   readonly mode: ModeName
+}
+
+/** What a row came to. */
+export interface RowResult {
+  readonly title: string
+  readonly status: 'passed' | 'failed' | 'skipped'
+  /** Reason of a failed or skipped row. */
+  readonly reason?: string | undefined
 }
 
 export const IMDS_MODES = ['system', 'client-id', 'object-id', 'resource-id'] as const
@@ -49,8 +57,11 @@ const BY_VARIABLE = new Set<ModeName>([
   'cloud-shell',
 ])
 
+export const workspacesOf = ({ workspace, usesAzurite }: Client): readonly WorkspaceName[] =>
+  usesAzurite === true ? [workspace, 'js-pinned'] : [workspace]
+
 export const formatTitle = ({ client, mode }: Row): string =>
-  `${client.name} ${client.version}: ${mode}`
+  `${client.language} ${client.name} ${client.version}: ${mode}`
 
 /** Creates the two credentials of an Azure SDK: the one of managed identities, and DefaultAzureCredential. */
 export const createPair = (

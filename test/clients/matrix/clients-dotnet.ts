@@ -59,7 +59,7 @@ const createService = (
   name: string,
   version: string,
   parts: Pick<Client, 'variant' | 'resource' | 'asksAgain' | 'modes'>,
-): Client => ({ ...inSet(set), name, version, needs: ['azure'], ...parts })
+): Client => ({ ...inSet(set), name, version, ...parts })
 
 const createSql = (
   set: string,
@@ -170,6 +170,5 @@ export const DOTNET_CLIENTS: readonly Client[] = [
     ],
     resource: 'https://management.azure.com/',
     modes: ['system', 'client-id', 'host-override', 'app-service-2019', 'cloud-shell'],
-    needs: ['azure'],
   },
 ]

@@ -69,7 +69,6 @@ export const GO_CLIENTS: readonly Client[] = [
     command: program('victoriametrics'),
     resource: 'https://management.azure.com',
     modes: ['system', 'client-id', 'app-service-2017', 'cloud-shell'],
-    needs: ['azure'],
   },
   {
     // It sends client_id= when none is configured, as releases from 2.48 to 3.0 do.
@@ -80,7 +79,6 @@ export const GO_CLIENTS: readonly Client[] = [
     command: program('prometheus'),
     resource: 'https://management.core.windows.net/',
     modes: ['system', 'client-id', 'app-service-2019', 'cloud-shell'],
-    needs: ['azure'],
   },
   {
     ...current,

@@ -83,7 +83,6 @@ export const JAVA_CLIENTS: readonly Client[] = [
     version: '12.10.1',
     workspace: 'java-mssql',
     resource: 'https://database.windows.net/',
-    needs: ['azure'],
     modes: ['system', 'client-id', 'host-override'],
   },
   {

@@ -88,7 +88,7 @@ export const JAVASCRIPT_CLIENTS: readonly Client[] = [
     command: pinned('storage-blob'),
     resource: STORAGE,
     modes: ['system', 'host-override'],
-    needs: ['blob-storage'],
+    usesAzurite: true,
   },
   {
     ...javascript,

@@ -41,7 +41,6 @@ export const OTHER_CLIENTS: readonly Client[] = [
     version: '26.0.1',
     resource: STORAGE,
     modes: ['system', 'client-id', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
-    needs: ['azure'],
   },
   {
     ...program('mssql_python'),
@@ -53,7 +52,6 @@ export const OTHER_CLIENTS: readonly Client[] = [
     name: 'mssql-python Authentication=ActiveDirectoryMSI',
     version: '1.16.0',
     resource: 'https://database.windows.net',
-    needs: ['azure'],
     modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
   },
   {
@@ -68,7 +66,6 @@ export const OTHER_CLIENTS: readonly Client[] = [
     version: '0.47.12',
     resource: `${STORAGE}/`,
     modes: ['system'],
-    needs: ['azure'],
   },
   {
     language: 'Programs and scripts',
@@ -92,7 +89,6 @@ export const OTHER_CLIENTS: readonly Client[] = [
     name: 'confluent-kafka Schema Registry OAUTHBEARER_AZURE_IMDS',
     version: '2.16.1',
     modes: ['system', 'client-id'],
-    needs: ['azure'],
   },
   {
     ...program('gdal'),
@@ -100,7 +96,6 @@ export const OTHER_CLIENTS: readonly Client[] = [
     version: '1.4.4',
     resource: `${STORAGE}/`,
     modes: IMDS_MODES,
-    needs: ['azure'],
   },
   {
     language: 'Programs and scripts',
@@ -110,7 +105,7 @@ export const OTHER_CLIENTS: readonly Client[] = [
     command: (workspace) => [driverPath('shell/rclone.sh'), `${workspace}/usr/bin/rclone`],
     resource: STORAGE,
     modes: IMDS_MODES,
-    needs: ['blob-storage'],
+    usesAzurite: true,
   },
   {
     language: 'Programs and scripts',
@@ -119,7 +114,6 @@ export const OTHER_CLIENTS: readonly Client[] = [
     workspace: 'opa',
     command: (workspace) => [driverPath('shell/opa.sh'), `${workspace}/opa`],
     modes: [...IMDS_MODES, 'app-service-2019'],
-    needs: ['azure'],
   },
   { ...shell('curl-grep'), name: 'curl and grep', modes: IMDS_MODES },
   { ...shell('fluent-bit'), name: "fluent-bit's request", modes: ['system', 'client-id'] },

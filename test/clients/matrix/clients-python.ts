@@ -60,7 +60,6 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     command: az,
     variant: 'username',
     modes: [...IMDS_MODES, 'cloud-shell'],
-    needs: ['azure'],
   },
   {
     ...current,
@@ -69,7 +68,6 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     workspace: 'az-current',
     command: az,
     modes: [...IMDS_MODES, 'host-override', 'app-service-2019'],
-    needs: ['azure'],
   },
   {
     ...current,
@@ -78,7 +76,7 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     command: script('storage_blob'),
     resource: STORAGE,
     modes: ['system', 'host-override'],
-    needs: ['blob-storage'],
+    usesAzurite: true,
   },
   {
     ...current,

@@ -1,30 +1,28 @@
-/** Formats docs/compatibility.md from the results. */
+/** Formats docs/compatibility.md. */
 import { fileURLToPath } from 'node:url'
 import { MINIMUM_VERSIONS } from '../../../src/tools/report/client-libraries.ts'
-import type { ModeName } from '../harness/modes.ts'
-import { formatTitle, modesOf, type Client } from './client.ts'
-import { CLIENTS } from './clients.ts'
-import { formatSummary, type RowResult } from './result.ts'
+import { modesOf } from './client.ts'
+import { ALL_ROWS, CLIENTS } from './clients.ts'
 
 export const COMPATIBILITY_FILE = fileURLToPath(
   new URL('../../../docs/compatibility.md', import.meta.url),
 )
 
-/** What follows a mode; a run that did not select it leaves it out. */
-const MARKS = { passed: '', failed: ' ✗', skipped: ' (skipped)', 'left-out': ' (not run)' } as const
-type Status = keyof typeof MARKS
-
-const INTRODUCTION = `# Compatibility
+/** Formats the page, which is written only if all rows have passed. */
+export function formatCompatibility(): string {
+  const languages = [...new Set(CLIENTS.map(({ language }) => language))]
+  return `# Compatibility
 
 <!-- Written by \`npm run test:clients -- --write-docs\`; do not edit by hand. -->
 
-[From which version does my SDK not need wimds?](#minimum-sdk-version-for-workload-identity)
+${formatVersions()}
+## The clients that were tested
 
 Each client is the published package at the version shown, with its modes. Each mode ran in its own process, against the built
 sidecar and a simulated Entra ID that validates the projected token. It passed if the client's token had the right signature,
 audience and identity and, if the client reports one, the right expiry. OpenTelemetry's detectors of virtual machines get no
-token; they passed if they reported no machine, since none is configured. ✗ marks a mode that failed. Not run: Azure.Identity before
-1.9 and Microsoft.Azure.Services.AppAuthentication.
+token; they passed if they reported no machine, since none is configured. Not run: Azure.Identity before 1.9 and
+Microsoft.Azure.Services.AppAuthentication.
 
 The modes, with the set of variables of \`wimds env --for\` in parentheses:
 
@@ -41,44 +39,19 @@ The modes, with the set of variables of \`wimds env --for\` in parentheses:
 All rows also pass with a new sidecar whose first exchange gets a 503 (\`npm run test:clients -- --cold-start\`). The first four
 modes also pass against the broker of mode \`node\` (\`--broker\`). DefaultAzureCredential of Go azidentity 1.1 allows 1 s for the
 request, which a busy machine can exceed. SQL clients log in to a simulated server, which gets the token.
-`
 
-/** Formats the page. */
-export function formatCompatibility(results: readonly RowResult[]): string {
-  const statuses = new Map(results.map((result) => [createKey(result), result.status]))
-  const findStatus = (client: Client, mode: ModeName): Status =>
-    statuses.get(createKey({ language: client.language, title: formatTitle({ client, mode }) })) ??
-    'left-out'
-  const languages = [...new Set(CLIENTS.map(({ language }) => language))]
-  const sections = languages.map((language) => formatSection(language, findStatus))
-  return [
-    INTRODUCTION,
-    formatTotals(results),
-    ...sections,
-    formatVariables(),
-    formatVersions(),
-  ].join('\n')
+The last run: ${CLIENTS.length} clients in ${ALL_ROWS.length} rows, which all passed.
+
+${languages.map(formatSection).join('\n')}
+${formatVariables()}`
 }
 
-/** Formats the numbers of clients and rows of the run. */
-function formatTotals(results: readonly RowResult[]): string {
-  const clients = new Set(
-    results.map(({ language, title }) => `${language} ${title.split(': ')[0]}`),
-  )
-  return `The last run: ${clients.size} clients in ${results.length} rows; ${formatSummary(results)}.\n`
-}
-
-type FindStatus = (client: Client, mode: ModeName) => Status
-
-const createKey = ({ language, title }: Pick<RowResult, 'language' | 'title'>): string =>
-  `${language} ${title}`
-
-function formatSection(language: string, findStatus: FindStatus): string {
+function formatSection(language: string): string {
   const clients = CLIENTS.filter((client) => client.language === language)
-  const items = clients.map((client) => {
-    const modes = modesOf(client).map((mode) => `${mode}${MARKS[findStatus(client, mode)]}`)
-    return `- **${[client.name, client.version].join(' ').trim()}**: ${modes.join(', ')}\n`
-  })
+  const items = clients.map(
+    (client) =>
+      `- **${[client.name, client.version].join(' ').trim()}**: ${modesOf(client).join(', ')}\n`,
+  )
   return `## ${language}\n\n${items.join('')}`
 }
 
@@ -99,7 +72,7 @@ ${options.join('\n')}
 }
 
 /** Formats the table of the versions that need no sidecar, from what `wimds report` knows. */
-export function formatVersions(): string {
+function formatVersions(): string {
   const rows = MINIMUM_VERSIONS.map(
     ({ title, workloadIdentitySince = '–', advice }) =>
       `| ${title} | ${workloadIdentitySince} | ${advice} |\n`,
