@@ -42,16 +42,16 @@ test.each([
   // The wire, and nothing of Entra ID or of servers.
   [
     'broker/dialects/',
-    /^broker\/(?:exchange|server|config|telemetry)\/|^(?:lib\/undici\.ts|undici)$/,
+    /^broker\/(?:exchange|server|config|telemetry)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
   ],
   [
     'broker/metadata/',
-    /^broker\/(?:exchange|server|config|telemetry|tokens)\/|^(?:lib\/undici\.ts|undici)$/,
+    /^broker\/(?:exchange|server|config|telemetry|tokens)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
   ],
   // Entra ID, and nothing of servers.
   [
     'broker/exchange/',
-    /^broker\/(?:dialects|metadata|server|telemetry)\/|^broker\/(?:broker|exchange-stack|reload)\.ts/,
+    /^broker\/(?:dialects|metadata|server|telemetry)\/|^broker\/(?:broker|exchange-stack|reload)\.ts|^fastify$/,
   ],
   // Neither, and no I/O.
   [

@@ -12,7 +12,7 @@ import {
 import { ConfigError, toBrokerError } from '../lib/errors.ts'
 import { formatUrlHost } from '../lib/hosts.ts'
 import { createGuard } from './server/guard.ts'
-import type { Pod, PodIdentities } from './server/pod.ts'
+import type { Pod, PodIdentities } from './server/app.ts'
 import { createAppServiceDialects } from './dialects/app-service.ts'
 import { cloudShell } from './dialects/cloud-shell.ts'
 import { imds, imdsOfAnyVersion } from './dialects/imds.ts'

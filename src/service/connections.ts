@@ -41,6 +41,9 @@ export function createLimitedServer(
   const server = createServer({ ...LIMITS, ...timeouts })
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
+    // Some clients send a form with no content type or a wrong one (R18). Fastify would wait for the body that a type
+    // announces, and without a stream that never ends.
+    delete request.headers['content-type']
     // Node reads an unread body to its end before the next request: the connection is closed instead.
     if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
     // Node before 24 drops headers above the limit, and one of them might make the guard reject the request. Later

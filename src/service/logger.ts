@@ -1,6 +1,7 @@
 /** The log: one line of JSON per event, with a stable name, on an output that never blocks. */
+import pino from 'pino'
+import type { LogEvent, LogLevel } from './events.ts'
 import { writeSync } from 'node:fs'
-import { LOG_LEVELS, type LogEvent, type LogLevel } from './events.ts'
 import type { CommandIo } from '../lib/command.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -31,15 +32,29 @@ const NEVER_LIMITED: ReadonlySet<string> = new Set(['token_obtained', 'token_ser
 
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
 export function createLogger({ level, out, limitBy = '' }: LoggerOptions): ProcessLog {
-  const isEnabled = (name: keyof Logger) => LOG_LEVELS.indexOf(name) >= LOG_LEVELS.indexOf(level)
+  let isWritten = true
+  const destination = {
+    write: (line: string) => {
+      isWritten = out.write(escapeInvisible(line))
+    },
+  }
+  const sink = pino(
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  )
   const dropped = new Map<string, number>()
   const countDropped = (event: string) => dropped.set(event, (dropped.get(event) ?? 0) + 1)
   /** Lines that the output has dropped since it last took one. */
   let lost = 0
   const writeLine = (name: keyof Logger, line: Fields & { readonly event: string }) => {
-    if (!isEnabled(name)) return
-    const stamped = { level: name, time: new Date().toISOString(), ...line }
-    if (!out.write(`${escapeInvisible(JSON.stringify(stamped))}\n`)) {
+    isWritten = true
+    sink[name](line)
+    if (!isWritten) {
       countDropped(line.event)
       lost += 1
     } else if (lost > 0) {
@@ -58,7 +73,7 @@ export function createLogger({ level, out, limitBy = '' }: LoggerOptions): Proce
     })
   })
   const writers = createWriters((name) => (event, fields) => {
-    if (!isEnabled(name)) return
+    if (!sink.isLevelEnabled(name)) return
     const value = fields?.[limitBy]
     const key = typeof value === 'string' ? `${event} ${value}` : event
     if (NEVER_LIMITED.has(event) || allow(key)) writeLine(name, { event, ...fields })
@@ -78,7 +93,7 @@ export function createWriters(create: (name: keyof Logger) => Write): Logger {
 }
 
 /** Control and formatting characters, which a terminal or a viewer of logs obeys, and line separators. */
-const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/gu
+const INVISIBLE = /(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu
 
 /** Escapes the invisible characters of JSON that JSON itself does not escape, such as U+202E. */
 export function escapeInvisible(json: string): string {

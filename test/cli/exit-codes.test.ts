@@ -23,7 +23,7 @@ test.each(['./tools/inject/inject.mjs', './pod-check-CJVVOW4W.mjs'])(
   },
 )
 
-test.each(['undici', './chunk-2AEIGYT4.mjs', './node_modules/undici/index.js'])(
+test.each(['fastify', './chunk-2AEIGYT4.mjs', './node_modules/fastify/fastify.js'])(
   'the missing dependency %s is an error of the program',
   async (specifier) => {
     const error = await missing(specifier)

@@ -5,14 +5,14 @@ import { runNode } from '../fixtures/run-program.ts'
 
 const ADVISORY = 'https://github.com/advisories/GHSA-0000-0000-0000'
 
-/** What the script says of one advisory, where `undici` is bundled and `vitest` is a tool. */
+/** What the script says of one advisory, where `fastify` is bundled and `vitest` is a tool. */
 async function judged(name: string, severity: string) {
   using directory = createFolder()
   const packages = {
-    'node_modules/undici': { version: '5.0.0' },
+    'node_modules/fastify': { version: '5.0.0' },
     'node_modules/vitest': { version: '5.0.0' },
   }
-  const components = [{ name: 'undici', version: '5.0.0' }]
+  const components = [{ name: 'fastify', version: '5.0.0' }]
   const lockFile = directory.write('package-lock.json', { packages })
   const sbom = directory.write('sbom.cdx.json', { components })
   const vulnerability = { severity, nodes: [`node_modules/${name}`], via: [{ url: ADVISORY }] }
@@ -24,9 +24,9 @@ const audit = (report: object, args: readonly string[] = []) =>
   runNode(['scripts/audit.mjs', ...args], {}, JSON.stringify(report))
 
 test.each([
-  ['undici', 'moderate', 1, 'bundled'],
+  ['fastify', 'moderate', 1, 'bundled'],
   ['vitest', 'high', 1, 'development'],
-  ['undici', 'low', 0, ''],
+  ['fastify', 'low', 0, ''],
   ['vitest', 'moderate', 0, ''],
 ])('an advisory of %s that is %s ends with %i', async (name, severity, code, kind) => {
   const refused = `audit: node_modules/${name} 5.0.0 (${kind}): ${severity}, ${ADVISORY}\n`

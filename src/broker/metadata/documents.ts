@@ -15,53 +15,48 @@ import {
   toTextReply,
 } from './instance.ts'
 
-/** The parts of a document that are not in the parameters. */
+/** The parts of a document that are not in the request. */
 interface DocumentContext {
-  readonly path: string
+  readonly rest: string
   readonly tenantId: string
   readonly instance: InstanceDocument | undefined
 }
 
-type MetadataDocument = (request: WireRequest, context: DocumentContext) => Reply
+export interface MetadataDocument {
+  /** Ends with `/*` if the rest of the path is part of the request. */
+  readonly path: string
+  readonly answer: (request: WireRequest, context: DocumentContext) => Reply
+}
 
-const INSTANCE = '/metadata/instance'
-
-const DOCUMENTS: ReadonlyMap<string, MetadataDocument> = new Map([
-  [INSTANCE, answerInstance],
-  [
-    '/metadata/versions',
-    (request) => {
+export const METADATA_DOCUMENTS: readonly MetadataDocument[] = [
+  { path: '/metadata/instance', answer: answerInstance },
+  { path: '/metadata/instance/*', answer: answerInstance },
+  {
+    path: '/metadata/versions',
+    answer(request) {
       requireMetadataHeader(request)
       return createJsonReply(200, { apiVersions: API_VERSIONS })
     },
-  ],
-  [
-    '/metadata/identity/info',
-    (request, { tenantId }) => {
+  },
+  {
+    path: '/metadata/identity/info',
+    answer(request, { tenantId }) {
       parseRequest(request, FIRST_INFO_VERSION)
       return createJsonReply(200, { tenantId })
     },
-  ],
-  [
-    '/metadata/scheduledevents',
-    (request) => {
+  },
+  {
+    path: '/metadata/scheduledevents',
+    answer(request) {
       parseRequest(request, FIRST_API_VERSION)
       return createJsonReply(200, { DocumentIncarnation: 1, Events: [] })
     },
-  ],
-])
+  },
+]
 
-/** Returns the document at a path in lower case; undefined: there is none. */
-export function findDocument(path = ''): MetadataDocument | undefined {
-  return path.startsWith(`${INSTANCE}/`) ? answerInstance : DOCUMENTS.get(path)
-}
-
-function answerInstance(request: WireRequest, { path, instance }: DocumentContext): Reply {
+function answerInstance(request: WireRequest, { rest, instance }: DocumentContext): Reply {
   const parameters = parseRequest(request, FIRST_API_VERSION)
-  const segments = path
-    .slice(INSTANCE.length)
-    .split('/')
-    .filter((segment) => segment !== '')
+  const segments = rest.split('/').filter((segment) => segment !== '')
   const document = selectInstanceVersion(instance, parameters.get('api-version') ?? '')
   return findInstancePart(document, segments, isTextFormat(parameters))
 }

@@ -1,114 +1,162 @@
-/** The application of the metadata ports, which all pods share: guard → token or document → error reply. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+/** The application of the metadata ports, which all pods share: guard → token route or document → error reply. */
+import type { IncomingMessage, RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { MAX_BODY_BYTES } from '../../service/connections.ts'
-import { createJsonReply, type Reply } from '../dialects/dialect.ts'
+import { createJsonReply, type Dialect, type Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { readBody } from '../../lib/read-body.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
-import { findDocument } from '../metadata/documents.ts'
+import { METADATA_DOCUMENTS } from '../metadata/documents.ts'
 import { sendError } from './error-reply.ts'
-import { createPathError } from './guard.ts'
+import { createPathError, type Guard } from './guard.ts'
 import { listen, type Listener, type ListenTarget } from '../../service/listen.ts'
-import type { Pod, PodRequest } from './pod.ts'
-import { sendReply } from './reply.ts'
-import { createTokenRoute } from './token-route.ts'
+import { prepareReply, type ReplyEvent, sendReply } from './reply.ts'
+import { addTokenRoute, toWireRequest } from './token-route.ts'
 import { type Clock, systemClock } from '../tokens/lifetime.ts'
+import type { IdentityResolver } from '../identities.ts'
+import type { InstanceDocument } from '../metadata/instance.ts'
+import type { PassThrough } from '../metadata/pass-through.ts'
+import type { GetToken } from '../tokens/token.ts'
+
+/** The identities of a pod. A reload replaces the members. */
+export interface PodIdentities {
+  readonly resolve: IdentityResolver
+  /** The tenant of the default identity. */
+  readonly tenantId: string
+}
+
+/** The parts of one pod. The requests of its applications come over its own sockets. */
+export interface Pod {
+  readonly maxConnections: number
+  readonly guard: Guard
+  /** The dialects that it is answered in, by their paths. */
+  readonly dialects: ReadonlyMap<string, readonly Dialect[]>
+  readonly identities: PodIdentities
+  /** Returns its tokens. Pods with the same identities can share a cache. */
+  readonly tokens: GetToken
+  /** The document of `/metadata/instance`; undefined: nothing is known of the machine. */
+  readonly instance: InstanceDocument | undefined
+  /** Forwards the paths that no dialect has. */
+  readonly passThrough: PassThrough
+  readonly isReady: () => boolean
+  /** Identifies the process on /readyz, so that doctor recognizes it at the end of a route. */
+  readonly instanceId: string
+  readonly onReply: (event: ReplyEvent) => void
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    readonly pod: Pod
+  }
+}
 
 /** Answers the requests of a pod, which come over these sockets. */
 export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>
 
 /** Creates the application. Each pod has its own sockets and its own cap on connections. */
 export function createMetadataPort(): ListenForPod {
-  const answer = createMetadataApp(systemClock)
-  return (pod, sockets) =>
-    listen((request, response) => answer(pod, request, response), sockets, {
-      maxConnections: pod.maxConnections,
-    })
+  const pods = new WeakMap<Socket, Pod>()
+  const app = createMetadataApp(({ socket }) => {
+    const pod = pods.get(socket)
+    if (pod === undefined) throw new Error('the request came over the socket of no pod')
+    return pod
+  }, systemClock)
+  return async (pod, sockets) => {
+    await app.ready()
+    const answer: RequestListener = (request, response) => {
+      pods.set(request.socket, pod)
+      app.routing(request, response)
+    }
+    return listen(answer, sockets, { maxConnections: pod.maxConnections })
+  }
 }
+
+/** Returns the pod whose socket a request came over. */
+type FindPod = (request: IncomingMessage) => Pod
 
 /** The readiness probe of the azure-workload-identity proxy, on the same port. */
 const READY_PATH = '/readyz'
 
-/** Creates the application, without a port. It replies to every request, and never throws. */
-export function createMetadataApp(clock: Clock) {
-  const answerToken = createTokenRoute(clock)
-  const tokenPaths: ReadonlySet<string> = new Set(Object.values(TOKEN_PATHS))
+/** Creates the application, without a port: for `listen` and for `inject`. */
+export function createMetadataApp(findPod: FindPod, clock: Clock): FastifyInstance {
+  const app = createGuardedApp(findPod)
+  app.setErrorHandler(sendError)
+  app.get(READY_PATH, (request, reply) => {
+    const { isReady, instanceId } = request.pod
+    const ready = isReady()
+    const prepared = prepareReply(createJsonReply(ready ? 200 : 503, { ready, instanceId }))
+    sendReply(request, reply, prepared, { protocol: 'none' })
+  })
+  for (const url of Object.values(TOKEN_PATHS)) addTokenRoute(app, url, clock)
+  addDocuments(app)
+  return app
+}
 
-  async function answer(request: PodRequest): Promise<void> {
-    const { pod, raw } = request
-    const path = parsePath(raw.url)
-    request.path = path
+/** Creates an application in which each request has its pod, and has passed the guard of the pod. */
+function createGuardedApp(findPod: FindPod): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    exposeHeadRoutes: false,
+    routerOptions: {
+      caseSensitive: false,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      // Each dialect parses the query by its own rules.
+      querystringParser: () => ({}),
+    },
+    // Fastify has not decorated this request.
+    frameworkErrors: (_error, request, reply) =>
+      sendError(createPathError(), request, reply, findPod(request.raw)),
+  })
+
+  app.decorateRequest('pod', {
+    getter() {
+      return findPod(this.raw)
+    },
+  })
+  app.decorateRequest('startedAt', undefined)
+  app.decorateRequest('asked', undefined)
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.startedAt = performance.now()
     // The kubelet sends the pod's address as Host.
-    if (path === READY_PATH && raw.method === 'GET') return sendReadiness(request)
-    pod.guard(raw)
-    if (raw.method === 'POST') request.wire = { ...request.wire, body: await readForm(raw) }
-    return tokenPaths.has(path) ? answerToken(path, request) : answerDocument(path, request)
-  }
+    if (request.routeOptions.url !== READY_PATH) request.pod.guard(request.raw)
+    done()
+  })
 
-  return (pod: Pod, raw: IncomingMessage, response: ServerResponse): void => {
-    const startedAt = performance.now()
-    const request: PodRequest = { pod, raw, response, startedAt, wire: toWireRequest(raw) }
-    answer(request)
-      .catch((error: unknown) => sendError(error, request))
-      .catch(() => response.destroy())
-  }
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  return app
 }
 
-/** Returns what Node has read in the terms of the dialects. */
-function toWireRequest({ headers, url = '' }: IncomingMessage): PodRequest['wire'] {
-  const at = url.indexOf('?')
-  return { headers, query: at < 0 ? '' : url.slice(at + 1) }
-}
+type DocumentRequest = FastifyRequest<{ Params: { '*'?: string } }>
 
-/** Returns the path of a request, which clients spell in different ways. Throws `invalid_path` if it cannot be decoded. */
-function parsePath(url = ''): string {
-  const [path = ''] = url.replace(/^http:\/\/[^/?#]*/, '').split('?', 1)
-  try {
-    const decoded = path.includes('%') ? decodeURIComponent(path) : path
-    return decoded
-      .toLowerCase()
-      .replaceAll(/\/{2,}/g, '/')
-      .replace(/(?<=.)\/$/, '')
-  } catch {
-    throw createPathError()
-  }
-}
-
-/** Reads the form of a POST. Node lets the stream of a request without a body never end. */
-async function readForm(raw: IncomingMessage): Promise<string | undefined> {
-  const { 'content-length': length, 'transfer-encoding': encoding } = raw.headers
-  if (length === undefined && encoding === undefined) return undefined
-  // To destroy the request would close its connection before the reply.
-  return readBody(raw.iterator({ destroyOnReturn: false }), MAX_BODY_BYTES, createTooLargeError)
-}
-
-function createTooLargeError(): BrokerError {
-  return new BrokerError(
-    'request_too_large',
-    `The request body is larger than ${MAX_BODY_BYTES} bytes`,
-    'send only the parameters of a token request',
+/** Adds the documents, and forwards the paths of the pass-through. */
+function addDocuments(app: FastifyInstance): void {
+  app.setNotFoundHandler(
+    forwardOr(() => {
+      throw new BrokerError('not_found', 'Not found')
+    }),
   )
-}
-
-function sendReadiness(request: PodRequest): void {
-  const { isReady, instanceId } = request.pod
-  const ready = isReady()
-  const reply = createJsonReply(ready ? 200 : 503, { ready, instanceId })
-  sendReply(request, reply, { protocol: 'none' })
-}
-
-/** Sends the real service's reply, or that of the document if the path is not forwarded. */
-async function answerDocument(path: string, request: PodRequest): Promise<void> {
-  const { pod, raw, wire } = request
-  const forwarded = await pod.passThrough(raw)
-  const reply: Reply | undefined =
-    forwarded ??
-    findDocument(path)?.(wire, {
+  for (const { path, answer } of METADATA_DOCUMENTS) {
+    app.get(
       path,
-      tenantId: pod.identities.tenantId,
-      instance: pod.instance,
-    })
-  if (reply === undefined) throw new BrokerError('not_found', 'Not found')
-  const protocol = forwarded === undefined ? 'document' : 'pass-through'
-  sendReply(request, reply, { protocol })
+      forwardOr((request) =>
+        answer(toWireRequest(request), {
+          rest: request.params['*'] ?? '',
+          tenantId: request.pod.identities.tenantId,
+          instance: request.pod.instance,
+        }),
+      ),
+    )
+  }
+}
+
+/** Creates a handler that sends the real service's reply, or the reply of `answer` if the path is not forwarded. */
+function forwardOr(answer: (request: DocumentRequest) => Reply) {
+  return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
+    const forwarded = await request.pod.passThrough(request.raw)
+    const protocol = forwarded === undefined ? 'document' : 'pass-through'
+    sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
+  }
 }

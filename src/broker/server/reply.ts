@@ -1,14 +1,62 @@
-/** The one place where replies are written. Errors are in `error-reply.ts`. */
+/** Replies: how they are prepared, and the one place where they are written. Errors are in `error-reply.ts`. */
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
-import type { Reply } from '../dialects/dialect.ts'
+import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  Dialect,
+  Protocol,
+  Reply,
+  TokenAnswer,
+  TokenQuery,
+  WireRequest,
+} from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import type { PodRequest, ReplyEvent } from './pod.ts'
+import type { AccessToken, CacheRequest } from '../tokens/token.ts'
 
-/** The headers of every reply. The newest clients look for `IMDS` in the real service's name. */
-const HEADERS = {
-  'Content-Type': 'application/json; charset=utf-8',
-  Server: 'IMDS/150.870.65.1854',
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When the request came, on the clock of `performance.now()`; undefined if Fastify rejects it before any hook. */
+    startedAt: number | undefined
+    /** Undefined until a token request has been parsed. */
+    asked: Asked | undefined
+  }
+}
+
+/** What a token request asks for and gets, as far as it is known. */
+export interface Asked {
+  readonly query: TokenQuery
+  /** Undefined until the selector of the request is resolved. */
+  request?: CacheRequest
+  token?: AccessToken
+}
+
+export interface ReplyEvent {
+  /** The name of a dialect, `document`, `pass-through` or `none`. */
+  readonly protocol: Protocol
+  readonly status: number
+  /** The time from the request's headers to the reply, in milliseconds. */
+  readonly durationMs: number
+  readonly error?: BrokerError | undefined
+  /** Undefined for a request of no token, or of one that cannot be parsed. */
+  readonly asked?: Asked | undefined
+  readonly headers: IncomingHttpHeaders
+}
+
+/** The real service's name; the newest clients look for `IMDS` in it. */
+const SERVER = 'IMDS/150.870.65.1854'
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** A reply in the form in which Node writes it. */
+type PreparedReply = ReturnType<typeof prepareReply>
+
+/** Adds the headers of every reply, with its length (R5). */
+export function prepareReply({ status, headers, body }: Reply) {
+  const length = Buffer.byteLength(body)
+  return {
+    status,
+    head: { 'Content-Type': JSON_TYPE, Server: SERVER, 'Content-Length': length, ...headers },
+    body,
+  }
 }
 
 /** Creates the error of a request whose caller has hung up before the reply. */
@@ -21,31 +69,79 @@ export function createAbandonedError(): BrokerError {
 }
 
 /**
- * Writes the reply with its length (R5), and reports it to the pod. If its caller has hung up, nothing is written, and
- * `request_abandoned` is reported. Throws, with nothing written, for a status or a header that HTTP does not allow.
+ * Writes the reply to the socket, past Fastify's serialization, which would add a third to the cost of a
+ * cached token, and reports it to the pod. If its caller has hung up, nothing is written, and `request_abandoned` is
+ * reported. Throws, with nothing written, for a status or a header that HTTP does not allow; Fastify's error handler
+ * replies then.
  */
 export function sendReply(
-  { pod, raw, response, startedAt, asked }: PodRequest,
-  { status, headers, body }: Reply,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, head, body }: PreparedReply,
   { protocol, error }: Pick<ReplyEvent, 'protocol' | 'error'>,
+  { onReply }: FastifyRequest['pod'] = request.pod,
 ): void {
-  const abandoned = response.destroyed ? createAbandonedError() : undefined
+  const abandoned = reply.raw.destroyed ? createAbandonedError() : undefined
   if (abandoned === undefined) {
+    // Each reply has an id of its own, even if its text was rendered for an earlier one.
+    const sent = { ...head, 'x-ms-request-id': randomUUID() }
     // The reason is passed, since Node would keep the reason of an earlier reply that failed to be written.
-    response.writeHead(status, STATUS_CODES[status] ?? '', {
-      ...HEADERS,
-      'Content-Length': Buffer.byteLength(body),
-      ...headers,
-      'x-ms-request-id': randomUUID(),
-    })
-    response.end(body)
+    reply.raw.writeHead(status, STATUS_CODES[status] ?? '', sent)
+    reply.raw.end(body)
   }
-  pod.onReply({
+  reply.hijack()
+  const { startedAt, asked } = request
+  onReply({
     protocol,
     error: abandoned ?? error,
     asked,
     status: abandoned?.status ?? status,
-    durationMs: performance.now() - startedAt,
-    headers: raw.headers,
+    durationMs: startedAt === undefined ? 0 : performance.now() - startedAt,
+    headers: request.raw.headers,
   })
+}
+
+type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => PreparedReply
+
+/** A reply, and everything that it was rendered from. */
+interface Rendered extends Omit<TokenAnswer, 'query' | 'token'> {
+  readonly dialect: Dialect
+  readonly query: string
+  readonly userAgent: string
+  readonly reply: PreparedReply
+}
+
+/** Characters of a query and a user agent that are kept with a reply; a caller chooses them. */
+const MAX_KEPT = 1024
+
+/**
+ * Creates a renderer that remembers the last reply of each token, for as long as the token. The same request within the same
+ * second gets the same reply, unless it has a body or is long. Measured alone: without it a cached request takes 12 % more
+ * CPU.
+ */
+export function memoizedRenderer(): Render {
+  const last = new WeakMap<AccessToken, Rendered>()
+
+  return (dialect, answer, request) => {
+    const { token, identity, expiresIn, expiresOn } = answer
+    const { query, body } = request
+    const { 'user-agent': userAgent = '' } = request.headers
+    if (body !== undefined || query.length + userAgent.length > MAX_KEPT) {
+      return prepareReply(dialect.render(answer, request))
+    }
+    const cached = last.get(token)
+    if (
+      cached?.expiresIn === expiresIn &&
+      cached.expiresOn === expiresOn &&
+      cached.query === query &&
+      cached.identity === identity &&
+      cached.dialect === dialect &&
+      cached.userAgent === userAgent
+    ) {
+      return cached.reply
+    }
+    const reply = prepareReply(dialect.render(answer, request))
+    last.set(token, { dialect, identity, expiresIn, expiresOn, query, userAgent, reply })
+    return reply
+  }
 }

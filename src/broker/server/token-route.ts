@@ -1,48 +1,57 @@
 /** The route of a token path: parse → resolve → token → render. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { requireAllowedResource } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { toScope } from '../../lib/resource.ts'
 import { type Clock, computeExpiry } from '../tokens/lifetime.ts'
-import type { Asked, PodRequest } from './pod.ts'
-import { createAbandonedError, sendReply } from './reply.ts'
+import { type Asked, createAbandonedError, memoizedRenderer, sendReply } from './reply.ts'
 
 /**
- * Creates the function that answers at a token path, to every method: its dialect renders the error for a wrong one. A pod without
- * a dialect at the path has no such path.
+ * Adds a token path, for every method: its dialect renders the error for a wrong one. A pod without a dialect at the path
+ * has no such path.
  */
-export function createTokenRoute(clock: Clock) {
-  return async (path: string, request: PodRequest): Promise<void> => {
-    const { pod, raw, response, wire } = request
-    const dialect = findDialect(pod.dialects.get(path), wire)
+export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): void {
+  const render = memoizedRenderer()
+  app.all(url, async (request, reply) => {
+    const { dialects, identities, tokens } = request.pod
+    const wire = toWireRequest(request)
+    const dialect = findDialect(dialects.get(url), wire)
     if (dialect === undefined) throw new BrokerError('not_found', 'Not found')
-    if (!dialect.methods.some((method) => method === raw.method)) {
+    if (!dialect.methods.some((method) => method === request.method)) {
       throw new BrokerError(
         'method_not_allowed',
-        `${raw.method} is not allowed here`,
+        `${request.method} is not allowed here`,
         `use ${dialect.methods.join(' or ')}`,
       )
     }
     const query = dialect.parse(wire)
     const asked: Asked = { query }
     request.asked = asked
-    const identity = pod.identities.resolve(query.selector)
+    const identity = identities.resolve(query.selector)
     // A field of the query passes on only if it is named here: none may change identity or scope.
     asked.request = {
       identity,
       scope: toScope(query.resource),
       bypassCache: query.bypassCache,
-      correlationId: findCorrelationId(wire.headers),
+      correlationId: findCorrelationId(request.headers),
     }
     requireAllowedResource(identity, query.resource)
-    const token = await pod.tokens(asked.request, () => createCloseSignal(response))
+    const token = await tokens(asked.request, () => createCloseSignal(reply.raw))
     const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
     const answer = { query, identity, token, expiresIn, expiresOn }
     asked.token = token
-    sendReply(request, dialect.render(answer, wire), { protocol: dialect.name })
-  }
+    sendReply(request, reply, render(dialect, answer, wire), { protocol: dialect.name })
+  })
+}
+
+/** Returns what Fastify has read in the terms of the dialects. */
+export function toWireRequest({ headers, originalUrl, body }: FastifyRequest): WireRequest {
+  const at = originalUrl.indexOf('?')
+  const query = at < 0 ? '' : originalUrl.slice(at + 1)
+  return { headers, query, body: typeof body === 'string' ? body : undefined }
 }
 
 /** Returns the first dialect that takes the request; the last one at a path takes every request. */

@@ -1,7 +1,7 @@
 /** Describes resources, claims and times for the log and the status. Texts from callers and other servers are scrubbed. */
 import { toLine } from '../../lib/printable.ts'
 import { scrub } from '../../lib/secret.ts'
-import type { Asked } from '../server/pod.ts'
+import type { Asked } from '../server/reply.ts'
 import { type Assertion, truncateClaims } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'

@@ -1,6 +1,6 @@
 /** The telemetry of replies: their metrics, the clients, the audit trail of tokens, and the requests that failed. */
 import { type ErrorCode, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
-import type { ReplyEvent } from '../server/pod.ts'
+import type { ReplyEvent } from '../server/reply.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'

@@ -4,9 +4,9 @@ import { createAppServiceDialects } from '../../../src/broker/dialects/app-servi
 import { cloudShell } from '../../../src/broker/dialects/cloud-shell.ts'
 import { imds } from '../../../src/broker/dialects/imds.ts'
 import { BrokerError } from '../../../src/lib/errors.ts'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { BILLING, NOW, parts } from '../../fixtures/parts.ts'
-import { askParts } from '../../fixtures/sidecar.ts'
 
 const SECRET = 'b5f7a1c0-5c1e-4a52-9d3f-3c1f0c3a8d11'
 const HOST = { host: '127.0.0.1:8000' }
@@ -24,7 +24,8 @@ const withAppService = (overrides: Parameters<typeof parts>[0] = {}) =>
   })
 
 async function ask(url: string, headers: Record<string, string> = {}, given = withAppService()) {
-  return await askParts(given, { url, headers: { ...HOST, ...headers } })
+  await using app = createMetadataApp(() => given.pod, given.clock)
+  return await app.inject({ url, headers: { ...HOST, ...headers } })
 }
 
 test('2019-08-01 replies with the members of the real body, all strings', async () => {

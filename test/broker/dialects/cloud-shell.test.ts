@@ -1,17 +1,20 @@
 /** Cloud Shell and the former VM extension: /oauth2/token by GET and by forms. */
+import type { InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { cloudShell } from '../../../src/broker/dialects/cloud-shell.ts'
 import { imds } from '../../../src/broker/dialects/imds.ts'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { request, roundTrip } from '../../fixtures/connection.ts'
 import { BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
-import { type AskOptions, askParts, serveParts } from '../../fixtures/sidecar.ts'
+import { serveParts } from '../../fixtures/sidecar.ts'
 
 const HEADERS = { host: 'localhost:50342', metadata: 'true' }
 const RESOURCE = 'https://vault.azure.net/'
 const withCloudShell = () => parts({ dialects: [imds, cloudShell] })
 
-async function ask(options: Partial<AskOptions>, given = withCloudShell()) {
-  return await askParts(given, { url: '/oauth2/token', headers: HEADERS, ...options })
+async function ask(options: InjectOptions, given = withCloudShell()) {
+  await using app = createMetadataApp(() => given.pod, given.clock)
+  return await app.inject({ url: '/oauth2/token', headers: HEADERS, ...options })
 }
 
 test('replies with the body of IMDS, and names its methods in Allow', async () => {

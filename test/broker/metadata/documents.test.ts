@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { parts, TENANT_ID } from '../../fixtures/parts.ts'
-import { askParts } from '../../fixtures/sidecar.ts'
 
 /** A document with leaves of several api-versions, and with every kind of value. */
 const MACHINE = {
@@ -25,7 +25,8 @@ async function get(
   headers: Record<string, string> = { metadata: 'true' },
   given = parts({ instance: MACHINE }),
 ) {
-  return await askParts(given, { url, headers: { host: '169.254.169.254', ...headers } })
+  await using app = createMetadataApp(() => given.pod, given.clock)
+  return await app.inject({ url, headers: { host: '169.254.169.254', ...headers } })
 }
 
 test.each([

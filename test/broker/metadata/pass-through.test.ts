@@ -7,10 +7,10 @@ import {
 } from 'node:http'
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { createPassThrough, findPrefixProblem } from '../../../src/broker/metadata/pass-through.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { parts } from '../../fixtures/parts.ts'
-import { askParts } from '../../fixtures/sidecar.ts'
 
 /** Starts a real service that records requests, behind a server that forwards `prefixes`. */
 async function startBehind(
@@ -27,13 +27,15 @@ async function startBehind(
   const { port } = server
   const target = { host: '127.0.0.1', port }
   const passThrough = createPassThrough({ prefixes, target, ...limits })
-  const given = parts({ passThrough })
+  const { pod, clock } = parts({ passThrough })
+  const app = createMetadataApp(() => pod, clock)
   return {
     seen,
     port,
     get: (url: string, headers: Record<string, string> = {}, method: 'GET' | 'POST' = 'GET') =>
-      askParts(given, { method, url, headers: { metadata: 'true', ...headers } }),
+      app.inject({ method, url, headers: { metadata: 'true', ...headers } }),
     async [Symbol.asyncDispose]() {
+      await app.close()
       await server[Symbol.asyncDispose]()
     },
   }

@@ -1,19 +1,20 @@
+import type { InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { imds } from '../../../src/broker/dialects/imds.ts'
 import { createGuard } from '../../../src/broker/server/guard.ts'
 import { BrokerError } from '../../../src/lib/errors.ts'
-import { createMetadataPort } from '../../../src/broker/server/app.ts'
+import { createMetadataApp, createMetadataPort } from '../../../src/broker/server/app.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { identitiesOf, parts, type TestParts } from '../../fixtures/parts.ts'
-import { type AskOptions, askParts, askPort, serveParts } from '../../fixtures/sidecar.ts'
 
 const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
 const TOKEN_URL = `/metadata/identity/oauth2/token?${QUERY}`
 const HEADERS = { host: '169.254.169.254', metadata: 'true' }
 
 /** Returns the reply of these parts to a request for a token, or to another one. */
-async function ask(given: TestParts, other: Partial<AskOptions> = {}) {
-  return await askParts(given, { url: TOKEN_URL, headers: HEADERS, ...other })
+async function ask(given: TestParts, other: InjectOptions = {}) {
+  await using app = createMetadataApp(() => given.pod, given.clock)
+  return await app.inject({ url: TOKEN_URL, headers: HEADERS, ...other })
 }
 
 test('returns the 400 of IMDS and our code for an unknown identity', async () => {
@@ -42,8 +43,9 @@ test.each([
 )
 
 test('gives each reply a request id of its own, also one that was rendered before', async () => {
-  await using served = await serveParts(parts())
-  const replies = [1, 2].map(() => askPort(served.port, { url: TOKEN_URL, headers: HEADERS }))
+  const { pod, clock } = parts()
+  await using app = createMetadataApp(() => pod, clock)
+  const replies = [1, 2].map(() => app.inject({ url: TOKEN_URL, headers: HEADERS }))
   const ids = (await Promise.all(replies)).map(({ headers }) => String(headers['x-ms-request-id']))
   expect(new Set(ids).size).toBe(2)
   for (const id of ids) expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)

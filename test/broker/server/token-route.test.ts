@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { findCorrelationId } from '../../../src/broker/server/token-route.ts'
 import { imds } from '../../../src/broker/dialects/imds.ts'
 import { WaitingCallers } from '../../../src/broker/tokens/caller-wait.ts'
 import type { AccessToken } from '../../../src/broker/tokens/token.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { aToken, BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
-import { askParts, serveParts } from '../../fixtures/sidecar.ts'
+import { serveParts } from '../../fixtures/sidecar.ts'
 
 /** Generous: nothing here depends on the speed of the machine. */
 const PATIENCE = { timeout: 60_000 }
@@ -96,9 +97,11 @@ test('passes the trace id and no other field of a query than bypassCache on, so 
     parse: (wire: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(wire), ...fields }),
   }
   const given = parts({ dialects: [dialect] })
+  await using app = createMetadataApp(() => given.pod, given.clock)
+
   const traceparent = `00-${TRACE}-${PARENT}-01`
   const headers = { host: 'localhost', metadata: 'true', traceparent }
-  await askParts(given, { url: `${TOKEN}&bypass_cache=true`, headers })
+  await app.inject({ url: `${TOKEN}&bypass_cache=true`, headers })
   expect(given.asked).toEqual([
     {
       identity: ORDERS,

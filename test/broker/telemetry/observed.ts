@@ -2,7 +2,7 @@
 import type { Config } from '../../../src/broker/config/config.ts'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import type { AssertionState } from '../../../src/broker/exchange/assertion-watcher.ts'
-import type { ReplyEvent } from '../../../src/broker/server/pod.ts'
+import type { ReplyEvent } from '../../../src/broker/server/reply.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createLogger } from '../../../src/service/logger.ts'
