@@ -144,16 +144,13 @@ export class BrokerProcess {
       case 'pod':
         this.pods.onAnswer(message)
         break
-      case 'ask':
-        await this.#answer(message)
+      case 'ask': {
+        const answering = this.#sendAnswer(message.id, message.question)
+        // A connection takes seconds, and the number of them is limited.
+        if (message.question.about === 'file') await answering
         break
+      }
     }
-  }
-
-  /** Resolves when the answer is sent; at once for a connection, whose number is limited, and which takes seconds. */
-  async #answer({ id, question }: Extract<Message, { type: 'ask' }>): Promise<void> {
-    const answering = this.#sendAnswer(id, question)
-    if (question.about === 'file') await answering
   }
 
   async #sendAnswer(id: number, question: BrokerQuestion): Promise<void> {

@@ -19,7 +19,6 @@ export class Brokers {
   /** A broker that has no namespace yet. */
   #spare: NamespaceBroker | undefined
   readonly #idleCheck: NodeJS.Timeout
-  #isStopped = false
 
   constructor(options: BrokersOptions) {
     this.#parts = { ...options, limitStarts: createSemaphore({ maxConcurrent: MAX_STARTS }) }
@@ -28,7 +27,7 @@ export class Brokers {
 
   /** Starts a broker that proves the settings of the node. The first namespace gets it. */
   start(): void {
-    this.#spare = this.#create()
+    this.#spare = new NamespaceBroker(this.#parts)
   }
 
   all(): readonly NamespaceBroker[] {
@@ -45,9 +44,8 @@ export class Brokers {
     for (const broker of this.all()) broker.listen()
   }
 
-  /** Ends all brokers, which answer what they have received; those that take longer are killed. */
+  /** Ends all brokers, which answer what they have received; those that take longer are killed. No pod may come after this. */
   async stop(timeoutMs?: number): Promise<void> {
-    this.#isStopped = true
     clearInterval(this.#idleCheck)
     await Promise.all(this.all().map((broker) => broker.stop(timeoutMs)))
   }
@@ -61,16 +59,11 @@ export class Brokers {
         `the pods of ${this.#brokers.size} namespaces are served on this node, which is the limit. Fix: raise nodeAgent.maxBrokers`,
       )
     }
-    const broker = this.#spare ?? this.#create()
+    const broker = this.#spare ?? new NamespaceBroker(this.#parts)
     this.#spare = undefined
     this.#brokers.set(namespace, broker)
     broker.name = `of the namespace ${namespace}`
     return broker
-  }
-
-  #create(): NamespaceBroker {
-    if (this.#isStopped) throw new RouteFailure('broker_failed', 'the agent ends')
-    return new NamespaceBroker(this.#parts)
   }
 
   /** Ends brokers that have had no pod for a while. */

@@ -1,15 +1,11 @@
 /** A token bucket: how often something may happen at once, and in a second. */
 
 /** Creates the function that takes a count. Returns false, and takes nothing, if there is not enough. */
-export function createBucket(
-  burst: number,
-  perSecond: number,
-  now: () => number = () => performance.now(),
-): (count?: number) => boolean {
+export function createBucket(burst: number, perSecond: number): (count?: number) => boolean {
   let left = burst
-  let filledAt = now()
+  let filledAt = performance.now()
   return (count = 1) => {
-    const at = now()
+    const at = performance.now()
     left = Math.min(burst, left + ((at - filledAt) / 1000) * perSecond)
     filledAt = at
     if (left < count) return false

@@ -24,16 +24,13 @@ import { createNodeScrape } from './broker-metrics.ts'
 import { createConnections } from './connections.ts'
 import { limitBrokers, startBroker } from './start-broker.ts'
 import { Brokers } from './brokers.ts'
+import { endAgent } from './end-agent.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { MAX_WAIT_MS, Succession } from './succession.ts'
 
 export { NODE_AGENT } from './agent-options.ts'
 
 const CLOSE_TIMEOUT_MS = 1000
-/** Without another agent, all new connections of the node wait for this. */
-const LAST_ANSWERS_MS = 2000
-/** Like the end of the brokers, within the grace period of the agent's pod. A successor waits longer for its answer. */
-const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
 
@@ -70,7 +67,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat('/proc')
-  await agent.limitBrokers().catch(onError)
+  await limitBrokers(agent.tools).catch(onError)
   reportErrors(() => brokers.start(), onError)
   await succession.start(brokers)
   if (succession.isWaiting) log.info('predecessor_found')
@@ -92,12 +89,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       onError(error)
     },
   })
-  reconciler.close()
-  // Before the close: the rules of an agent that starts meanwhile replace these.
-  if (!succession.hasOther) await succession.answerAfter(agent.endRoutes)
-  const hasOther = succession.close()
-  for (const { route } of reconciler.pods.values()) route?.socket.close()
-  await brokers.stop(hasOther ? undefined : LAST_ANSWERS_MS)
+  await endAgent(agent)
   agent.files.close()
   await admin.close(CLOSE_TIMEOUT_MS)
   log.info('shutdown_complete')
@@ -127,6 +119,7 @@ function findReason(
 function createAgent(options: NodeAgentOptions, io: CommandIo) {
   const { signal } = io
   const tools = { path: io.env['PATH'], signal }
+  const limitTools = createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS })
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers, nodeName } = options
   const api = connectToApiServer(signal)
   const out = createLogOutput(io)
@@ -153,13 +146,13 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
       log.warn('broker_ended', { message })
     },
   })
-  const { routePod, endRoute } = createPodRouter({
+  const routePod = createPodRouter({
     findSettings: createSettingsReader({ api, saved, defaultTenantId }),
     listens: () => !succession.hasPredecessor,
     readSandboxes,
     kubeletPodsDirectory,
     tools,
-    limitTools: createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS }),
+    limitTools,
   })
   const onFailure = (pod: PodName, error: unknown) => {
     const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
@@ -196,16 +189,9 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
     files,
     metrics,
     succession,
-    limitBrokers: () => limitBrokers(tools),
+    tools,
+    limitTools,
     scrape: createNodeScrape(metrics.registry, brokers),
-    /** Lets new connections of these pods wait for a minute more. Their sockets are still open. */
-    endRoutes: async () => {
-      const timeout = AbortSignal.timeout(END_ROUTES_MS)
-      const ends = [...reconciler.pods.values()].map(
-        async ({ pod, route }) => route && endRoute(pod, route, timeout).catch(onError),
-      )
-      await Promise.all(ends)
-    },
     /** Adds the pods that an earlier agent has served. */
     restore: () => {
       for (const pod of saved.read()) reconciler.add(pod)

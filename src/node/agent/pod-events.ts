@@ -9,7 +9,6 @@ interface PodEventsOptions {
   readonly api: ApiServer
   readonly nodeName: string
   readonly onError: (error: unknown) => void
-  readonly now?: () => number
 }
 
 /** An API server deletes events after an hour by default, and a failure that lasts should have one. */
@@ -26,17 +25,12 @@ const MAX_MESSAGE = 1024
  * attempts that fail for the same reason would fill the API server with the same event. A failure to write it is reported;
  * the next attempt then writes it.
  */
-export function createPodEvents({
-  api,
-  nodeName,
-  onError,
-  now = () => performance.now(),
-}: PodEventsOptions) {
+export function createPodEvents({ api, nodeName, onError }: PodEventsOptions) {
   const writtenOf = new LRUCache<string, Set<string>>({
     max: MAX_KNOWN_PODS,
     ttl: REPEAT_AFTER_MS,
     ttlResolution: 0,
-    perf: { now },
+    perf: performance,
   })
 
   return async ({ namespace, name, uid }: PodName, text: string): Promise<void> => {

@@ -3,11 +3,10 @@ import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { createSteps } from '../../redirect/apply.ts'
-import { createRestartRule, type RedirectSettings } from '../../redirect/ruleset.ts'
-import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
+import type { RedirectSettings } from '../../redirect/ruleset.ts'
+import type { RunOptions } from '../../redirect/run-tool.ts'
 import { findRuntimeProblem } from '../../kubernetes/pod.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
-import { HELPER } from './helper.ts'
 import { type ListeningSocket, openSocket, ToolFailure } from './open-socket.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
@@ -65,17 +64,16 @@ interface RouteOptions {
   readonly limitTools: Semaphore
 }
 
-/** An agent that restarts is back by then. */
-const LAST_WAIT_SECONDS = 60
 /** Pods that wait for their sandboxes share what was read so recently. */
 const MAX_SNAPSHOT_AGE_MS = 100
 
-/** Creates the functions that route a pod, and end its route. */
-export function createPodRouter(options: RouteOptions) {
-  const { findSettings, readSandboxes, tools, limitTools } = options
-
-  /** Opens a socket in the network of the pod, and redirects 169.254.169.254:80 to it. Throws a `RouteFailure`. */
-  const routePod: RoutePod = async (pod, route) => {
+/**
+ * Creates the function that opens a socket in the network of a pod, and redirects 169.254.169.254:80 to it. It throws a
+ * `RouteFailure`.
+ */
+export function createPodRouter(options: RouteOptions): RoutePod {
+  const { findSettings, readSandboxes, limitTools } = options
+  return async (pod, route) => {
     const { problem, runtimeClass, uid } = pod
     if (route !== undefined && holds(pod, route, readSandboxes(MAX_SNAPSHOT_AGE_MS))) return route
     const invalid =
@@ -106,26 +104,6 @@ export function createPodRouter(options: RouteOptions) {
       closeSync(namespace)
     }
   }
-
-  /**
-   * Lets new connections of the pod wait for a minute more, because the agent ends and none may follow; then they are refused.
-   * An agent that follows routes the pod again. The redirect stays: without it the pod would get the identity of its node.
-   */
-  const endRoute = (pod: RoutedPod, route: Route, signal: AbortSignal): Promise<void> =>
-    limitTools(async () => {
-      const namespace = openSync(route.path, 'r')
-      try {
-        if (fstatSync(namespace).ino !== route.namespace) return
-        const input = createRestartRule(pod, LAST_WAIT_SECONDS)
-        const step = { argv: [HELPER, 'run', 'nft', '-f', '-'], input } as const
-        // The helper enters the network namespace of its descriptor 4.
-        await runTool(step, { ...tools, signal }, ['ignore', namespace])
-      } finally {
-        closeSync(namespace)
-      }
-    })
-
-  return { routePod, endRoute }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
 import { createPodEvents } from '../../../src/node/agent/pod-events.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
@@ -16,17 +16,19 @@ async function setUp({ failures = 0 } = {}) {
       answer(response, count <= failures ? 503 : 201, {})
     },
   })
-  let time = 1
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  // To the cache, 0 is no time.
+  vi.advanceTimersByTime(1)
   const onError = vi.fn<(error: unknown) => void>()
   const write = createPodEvents({
     api: connectToApiServer(new AbortController().signal),
     nodeName: 'node-1',
     onError,
-    now: () => time,
   })
   return {
     write: (uid: string, message: string) => write(routedPod({ uid }), message),
-    pass: (ms: number) => (time += ms),
+    pass: (ms: number) => vi.advanceTimersByTime(ms),
     onError,
     written: () => events.map(({ involvedObject, message }) => [involvedObject.uid, message]),
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),

@@ -81,7 +81,7 @@ function createRouter(path = process.env['PATH']) {
     bundlesDirectory: bundles.path,
     netnsDirectory: netns.path,
   })
-  const { routePod } = createPodRouter({ ...createParts(path), readSandboxes })
+  const routePod = createPodRouter({ ...createParts(path), readSandboxes })
   return async (pod: RoutedPod, previous?: Route) => {
     const route = await routePod(pod, previous)
     if (route !== previous) routes.push(route)

@@ -1,0 +1,63 @@
+/** Ends an agent, whose pods another one serves now, or soon. */
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import type { Semaphore } from '../../lib/semaphore.ts'
+import { createRestartRule } from '../../redirect/ruleset.ts'
+import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
+import type { Brokers } from './brokers.ts'
+import { HELPER } from './helper.ts'
+import type { NodePod } from './node-pod.ts'
+import type { Reconciler } from './reconciler.ts'
+import type { Succession } from './succession.ts'
+
+interface RunningAgent {
+  readonly reconciler: Reconciler
+  readonly succession: Succession
+  readonly brokers: Brokers
+  readonly tools: RunOptions
+  readonly limitTools: Semaphore
+  readonly onError: (error: unknown) => void
+}
+
+/** Without another agent, all new connections of the node wait for this. */
+const LAST_ANSWERS_MS = 2000
+/** Like the end of the brokers, within the grace period of the agent's pod. A successor waits longer for its answer. */
+const END_ROUTES_MS = 4000
+/** An agent that restarts is back by then. */
+const LAST_WAIT_SECONDS = 60
+
+/** Ends the agent's attempts, routes and brokers, which answer what they have received. */
+export async function endAgent(agent: RunningAgent): Promise<void> {
+  const { reconciler, succession, brokers } = agent
+  reconciler.close()
+  // Before the close: the rules of an agent that starts meanwhile replace these.
+  if (!succession.hasOther) await succession.answerAfter(() => endRoutes(agent))
+  const hasOther = succession.close()
+  for (const { route } of reconciler.pods.values()) route?.socket.close()
+  await brokers.stop(hasOther ? undefined : LAST_ANSWERS_MS)
+}
+
+/**
+ * Lets new connections of the pods wait for a minute more, because none may follow this agent; then they are refused. An agent
+ * that follows routes the pods again. The redirect stays: without it a pod would get the identity of its node.
+ */
+async function endRoutes({ reconciler, limitTools, tools, onError }: RunningAgent): Promise<void> {
+  const options = { ...tools, signal: AbortSignal.timeout(END_ROUTES_MS) }
+  const ends = [...reconciler.pods.values()].map((pod) =>
+    limitTools(() => endRoute(pod, options)).catch(onError),
+  )
+  await Promise.all(ends)
+}
+
+async function endRoute({ pod, route }: NodePod, options: RunOptions): Promise<void> {
+  if (route === undefined) return
+  const namespace = openSync(route.path, 'r')
+  try {
+    if (fstatSync(namespace).ino !== route.namespace) return
+    const input = createRestartRule(pod, LAST_WAIT_SECONDS)
+    const step = { argv: [HELPER, 'run', 'nft', '-f', '-'], input } as const
+    // The helper enters the network namespace of its descriptor 4.
+    await runTool(step, options, ['ignore', namespace])
+  } finally {
+    closeSync(namespace)
+  }
+}
