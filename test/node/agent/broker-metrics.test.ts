@@ -1,6 +1,7 @@
 /** What the agent takes of the metrics that a broker sends, which may be hostile. */
 import { expect, test } from 'vitest'
 import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
+import { MetricsAnswer } from '../../../src/node/broker/messages.ts'
 import { PROTOCOLS } from '../../../src/broker/dialects/dialect.ts'
 import { createIdleMetrics, routedPod } from './pods.ts'
 
@@ -94,13 +95,10 @@ test('a series that is sent twice is written once, in whatever order its labels 
   expect((await scrapeWith(group(samples))).filter(isOfBroker)).toHaveLength(1)
 })
 
-test.each([
-  ['groups', (wrong: unknown[]) => wrong],
-  ['samples', (wrong: unknown[]) => group(wrong)],
-  ['labels', (wrong: unknown[]) => group([['wimds_ready', Object.assign({}, wrong), 1]])],
-])('a million wrong %s do not fill the memory', async (_, create) => {
-  const answer = create(Array(1_000_000).fill(0))
-  const before = process.memoryUsage().heapUsed
-  await scrapeWith(answer)
-  expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024)
+test('an answer with many wrong values has one problem, and not one for each', () => {
+  const wrong = Array(1000).fill(0)
+  const sample = ['wimds_ready', Object.assign({}, wrong), 1]
+  for (const answer of [wrong, group(wrong), group([sample])]) {
+    expect(MetricsAnswer.safeParse(answer).error?.issues).toHaveLength(1)
+  }
 })

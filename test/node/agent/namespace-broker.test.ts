@@ -1,4 +1,4 @@
-/** The broker of a namespace, with a program of this test that answers with the name of the pod. */
+/** The broker of a namespace, with programs of this test. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
@@ -18,25 +18,12 @@ import { CHANNELS, NO_CONNECTION, startScript } from './program.ts'
 
 compiledHelper()
 
-/** Answers on the socket of each pod; asks for the file that a path in WIMDS_CONFIG names. */
+/** Serves each pod on its socket, and ends at the first request. */
 const PROGRAM = `
-  const files = new Map()
   onMessage((message) => {
-    if (message.type === 'ask') send({ type: 'answer', id: message.id, answer: {} })
-    if (message.type === 'answer') {
-      const { text, code } = message.answer
-      files.get(message.id)(text ?? code)
-    }
     if (message.type !== 'serve') return
-    const { uid, name, env } = message.pod
-    const server = require('node:http').createServer((request, response) => {
-      // Node answers on a connection that is kept, even after the socket of the pod is closed.
-      response.shouldKeepAlive = false
-      if (request.url === '/exit') process.exit(7)
-      if (env.WIMDS_CONFIG === undefined) return response.end(name)
-      files.set(files.size, (text) => response.end(text))
-      send({ type: 'ask', id: files.size - 1, question: { about: 'file', uid, path: env.WIMDS_CONFIG } })
-    })
+    const { uid } = message.pod
+    const server = require('node:http').createServer(() => process.exit(7))
     server.listen(sockets.get(message.socket), () => send({ type: 'pod', uid, state: 'serving' }))
   })
   send({ type: 'ready' })
@@ -46,7 +33,6 @@ interface BrokerOptions {
   /** How many starts fail before one succeeds. */
   readonly failures?: number
   readonly keysOf?: (uid: string) => TokenKey[] | undefined
-  readonly readFile?: () => Promise<{ readonly text: string }>
   readonly program?: string
   readonly script?: string
 }
@@ -64,7 +50,7 @@ function startBroker(options: BrokerOptions = {}) {
   const broker = new NamespaceBroker({
     createOpen: () => NO_CONNECTION,
     onDroppedLine,
-    readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
+    readFile: () => Promise.resolve({ code: 'ENOENT' }),
     ...parts,
     start: () => {
       if (failures-- > 0) throw new Error('spawn ENOMEM')
@@ -117,8 +103,6 @@ async function openPort() {
   return { socket, url: `http://127.0.0.1:${port}/` }
 }
 
-const ask = async (url: string) => (await fetch(url, { keepalive: false })).text()
-
 test('the pods of a broker wait when it ends, and have an event when it ends again', async () => {
   const { serve, onServing, onRefused } = startBroker()
   const { socket, url } = await openPort()
@@ -126,25 +110,10 @@ test('the pods of a broker wait when it ends, and have an event when it ends aga
   for (const times of [1, 2]) {
     await vi.waitUntil(() => onServing.mock.calls.length === times, { timeout: 60_000 })
     expect(onRefused).not.toHaveBeenCalled()
-    await expect(ask(`${url}exit`)).rejects.toThrow('fetch failed')
+    await expect(fetch(url)).rejects.toThrow('fetch failed')
   }
   await vi.waitUntil(() => onServing.mock.calls.length === 3, { timeout: 60_000 })
   expect(onRefused).toHaveBeenCalledWith(pod, expect.stringContaining('it has ended with 7'))
-})
-
-test('a broker that ends while a file is read for it, without an end, is replaced', async () => {
-  const readFile = vi.fn<() => Promise<never>>(() => new Promise(() => {}))
-  const { socket, url } = await openPort()
-  const { serve, onServing, pids } = startBroker({ readFile })
-  const env = [{ name: 'WIMDS_CONFIG', value: '/etc/wimds/identities.yaml' }]
-  serve(routedPod({ env }), socket)
-  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
-  const asked = ask(url).catch(() => {})
-  await vi.waitUntil(() => readFile.mock.calls.length === 1, { timeout: 60_000 })
-  process.kill(pids[0] ?? 0, 'SIGKILL')
-  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
-  await asked
-  expect(pids).toHaveLength(2)
 })
 
 test('a pod is served once, however often the broker says so, and again by the next broker', async () => {

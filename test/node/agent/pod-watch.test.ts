@@ -69,28 +69,6 @@ function changed(type: string, uid: string, resourceVersion?: string): string {
   return `${JSON.stringify({ type, object })}\n`
 }
 
-/** Three events, cut within the first. */
-const changes: Answer = (response) => {
-  const text = changed('ADDED', 'c') + changed('MODIFIED', 'a') + changed('DELETED', 'b')
-  response.write(text.slice(0, 100))
-  setImmediate(() => response.write(text.slice(100)))
-}
-
-test('lists, then follows the changes, also when an event comes in pieces', async () => {
-  const { queries, seen, ended } = await setUp({
-    lists: [list(['a', 'b'])],
-    watches: [changes],
-  })
-  await seen(['pod a', 'pod b', 'listed a,b', 'pod c', 'pod a', 'deleted b'])
-  const field = (name: string) => queries.map((query) => query.get(name))
-  expect(field('fieldSelector')).toEqual(queries.map(() => 'spec.nodeName=node-1'))
-  // From the cache of the API server, which ignores a limit then.
-  expect(field('limit')).toEqual([null, null])
-  expect(field('resourceVersion')).toEqual(['0', '7'])
-  stop.abort()
-  await ended
-})
-
 const formatPod = (uid: string) => JSON.stringify(nodeModePod({ uid, name: `{"}\\"${uid}é` }))
 
 const [head, tail] = ['{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[', ']}']
