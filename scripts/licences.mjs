@@ -1,7 +1,5 @@
 // Holds the licence of every package of the lock file against a list: a strict one for what the bundles are made
 // of, by their SBOMs, and a wider one for the tools that are never passed on.
-//
-//   node scripts/licences.mjs [LOCKFILE SBOM...]
 import satisfies from 'spdx-satisfies'
 import { lockedPackages, SBOMS } from './locked-packages.mjs'
 
@@ -20,8 +18,7 @@ const BUNDLED = [
 /** MPL-2.0 asks for changes to its own files; CC-BY-3.0 and CC0-1.0 are of data. */
 const DEVELOPMENT = [...BUNDLED, 'CC-BY-3.0', 'CC0-1.0', 'MPL-2.0', 'Zlib']
 
-const [file = 'package-lock.json', ...sboms] = process.argv.slice(2)
-const packages = lockedPackages(file, sboms.length > 0 ? sboms : SBOMS)
+const packages = lockedPackages('package-lock.json', SBOMS)
 
 const offences = packages.map(findOffence).filter((offence) => offence !== undefined)
 for (const offence of offences) process.stderr.write(`licences: ${offence}\n`)

@@ -1,4 +1,4 @@
-import { cp, readFile, rm, stat, truncate } from 'node:fs/promises'
+import { cp, readFile, rm, truncate } from 'node:fs/promises'
 import { Script } from 'node:vm'
 import { expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'
@@ -11,13 +11,6 @@ test('V8 takes the compiled code next to the sidecar', async () => {
   const [text, cachedData] = await Promise.all([readFile(SCRIPT, 'latin1'), readFile(CACHE)])
   const script = new Script(text, { cachedData })
   expect(script.cachedDataRejected).toBe(false)
-})
-
-test('it holds the functions that a first token needs, not the top level alone', async () => {
-  // Longer by a line, so that V8 does not take it for the script of the test above.
-  const script = new Script(`${await readFile(SCRIPT, 'latin1')}\n`)
-  const { size } = await stat(CACHE)
-  expect(size).toBeGreaterThan(2 * script.createCachedData().length)
 })
 
 test.each(['absent', 'cut off'])('starts as well when it is %s', async (how) => {
