@@ -77,7 +77,7 @@ test('listens without a projected token, becomes ready with one, and stays ready
   simulator.faults.add({ kind: 'unavailable' })
   try {
     expect((await get(sidecar.port, `${TOKEN}https://storage.azure.com`)).status).toBe(503)
-    expect(await ready()).toBe(200)
+    expect([await ready(), await served()]).toEqual([200, 200])
   } finally {
     simulator.faults.clear()
   }

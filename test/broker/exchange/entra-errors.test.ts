@@ -40,6 +40,15 @@ test('keeps no more of a token and of a response than they usually have', () => 
   expect(JSON.stringify([error.message, error.entra]).length).toBeLessThan(4000)
 })
 
+test.each<[string, Partial<TokenEndpointResponse>, string]>([
+  ['a page', { status: 404, text: '<html>' }, 'entra_bad_response'],
+  ['no error', { status: 403, json: { error_description: 'blocked' } }, 'entra_bad_response'],
+  ['an unknown number', aadsts(1_234_567), 'entra_request_rejected'],
+  ['a number that is only in the text', aadsts(90033, { error_codes: 1 }), 'entra_unavailable'],
+])('a response with %s becomes an error code with a fix', (_, response, code) => {
+  expect(reject(response)).toMatchObject({ code, fix: expect.stringMatching(/.{10}/) })
+})
+
 test('scrubs and truncates the page of another server', () => {
   const rest = ' x'.repeat(500)
   const text = `<p>${'aB3'.repeat(20)} http://user:password@proxy</p>${rest}`
