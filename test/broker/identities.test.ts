@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import {
   createIdentityResolver,
   type IdentityDirectory,
-  requireAllowedResource,
   type Selector,
 } from '../../src/broker/identities.ts'
 import { BILLING, ORDERS } from '../fixtures/parts.ts'
@@ -49,21 +48,6 @@ test('the resolver creates the identity of an unlisted client id where that is a
   expect(resolve(directory, { by: 'clientId', value: upper })).toBe(`unlisted ${UNKNOWN}`)
   expect(resolve(directory, { by: 'clientId', value: ORDERS.clientId })).toBe('orders')
   expect(resolve(directory, { by: 'objectId', value: UNKNOWN })).toBe('identity_not_found')
-})
-
-test('a rejection names the request and what is configured', () => {
-  const identities = [
-    { ...ORDERS, objectId: BILLING.clientId },
-    { ...BILLING, objectId: undefined },
-  ]
-  const byObjectId = createIdentityResolver({ identities })
-  expect(thrown(() => byObjectId({ by: 'objectId', value: UNKNOWN })).message).toContain(
-    `the object id ${UNKNOWN}; configured: orders (object id ${BILLING.clientId}), billing (no object id)`,
-  )
-  const limited = { ...ORDERS, resources: ['https://vault.azure.net'] }
-  expect(
-    thrown(() => requireAllowedResource(limited, 'https://graph.microsoft.com/')).message,
-  ).toContain('https://graph.microsoft.com/; its resources are https://vault.azure.net. Fix: ')
 })
 
 test.each([undefined, UNKNOWN])(

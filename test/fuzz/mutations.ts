@@ -1,4 +1,4 @@
-/** Mutates valid texts: cuts, repeats, replaces and inserts pieces. */
+/** Mutates valid texts. */
 import * as fc from 'fast-check'
 
 /** Multiplies the runs of every fuzz test: set in the weekly workflow. */
@@ -10,41 +10,17 @@ export const fuzzRuns = (numRuns: number) => ({
   seed: FACTOR === 1 ? 20_261_124 : Math.trunc(Math.random() * 2 ** 31),
 })
 
-/** Changes the text at an offset. */
-type Mutation = (text: string, at: number) => string
-
-/** Creates texts with up to `max` mutations of a valid one, which insert some of `pieces`. */
-export function mutated(valid: string, pieces: readonly string[], max = 6): fc.Arbitrary<string> {
-  const insert = fc.constantFrom(...pieces).map(
-    (piece): Mutation =>
-      (text, at) =>
-        text.slice(0, at) + piece + text.slice(at),
+/** Creates texts with up to six mutations of a valid one: characters of it are replaced by one of `pieces`, or by any. */
+export function mutated(valid: string, pieces: readonly string[]): fc.Arbitrary<string> {
+  const splice = fc.record({
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    length: fc.oneof(fc.constant(0), fc.nat(12), fc.nat(80)),
+    piece: fc.oneof(fc.constantFrom('', ...pieces), fc.string({ unit: 'binary', maxLength: 1 })),
+  })
+  return fc.array(splice, { maxLength: 6 }).map((splices) =>
+    splices.reduce((text, { share, length, piece }) => {
+      const at = Math.floor(share * text.length)
+      return text.slice(0, at) + piece + text.slice(at + length)
+    }, valid),
   )
-  const replace = fc.tuple(fc.constantFrom(...pieces), fc.nat(12)).map(
-    ([piece, length]): Mutation =>
-      (text, at) =>
-        text.slice(0, at) + piece + text.slice(at + length),
-  )
-  const cut = fc.nat(80).map(
-    (length): Mutation =>
-      (text, at) =>
-        text.slice(0, at) + text.slice(at + length),
-  )
-  const flip = fc.nat(255).map(
-    (code): Mutation =>
-      (text, at) =>
-        text.slice(0, at) + String.fromCharCode(code) + text.slice(at + 1),
-  )
-  const change = fc.tuple(
-    fc.oneof(insert, replace, cut, flip),
-    fc.double({ min: 0, max: 1, noNaN: true }),
-  )
-  return fc
-    .array(change, { maxLength: max })
-    .map((changes) =>
-      changes.reduce(
-        (text, [mutate, share]) => mutate(text, Math.floor(share * text.length)),
-        valid,
-      ),
-    )
 }

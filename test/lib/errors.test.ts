@@ -1,11 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  BrokerError,
-  ConfigError,
-  ERROR_KINDS,
-  formatProblem,
-  toBrokerError,
-} from '../../src/lib/errors.ts'
+import { BrokerError, ConfigError, ERROR_KINDS, toBrokerError } from '../../src/lib/errors.ts'
 
 const kinds = Object.entries(ERROR_KINDS)
 /** The codes of documents and of the process, which no token request gets, and of a reply that nobody reads. */
@@ -62,14 +56,6 @@ test.each([new Error('the password is hunter2'), undefined])(
     expect(toBrokerError(error)).toBe(error)
   },
 )
-
-test.each([
-  [{ problem: 'it failed' }, 'it failed'],
-  [{ problem: 'did it fail?', fix: 'try again' }, 'did it fail? Fix: try again'],
-  [{ setting: 'A', problem: 'is wrong', fix: 'set B' }, 'A: is wrong. Fix: set B'],
-])('formats the problem %j', (problem, text) => {
-  expect(formatProblem(problem)).toBe(text)
-})
 
 test('a ConfigError lists its problems under its title', () => {
   const problems = [{ problem: 'a', fix: 'b' }, 'c']

@@ -1,6 +1,6 @@
 import { truncate } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { readNamedFile, readRegularFile, readWholeFile } from '../../src/lib/files.ts'
+import { readRegularFile, readWholeFile } from '../../src/lib/files.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 
@@ -33,11 +33,4 @@ test('rejects a pipe, a device and a directory without waiting', async () => {
       message: `EFTYPE: not a regular file, open '${path}'`,
     })
   }
-})
-
-test('names a file that cannot be read, with the reason and the fix', async () => {
-  await expect(readNamedFile('x/y.yaml')).rejects.toMatchObject({
-    name: 'ConfigError',
-    message: 'cannot read x/y.yaml: no such file or directory. Fix: check the path',
-  })
 })

@@ -4,7 +4,6 @@ import { parse, parseAllDocuments } from 'yaml'
 import { ERROR_KINDS } from '../../src/lib/errors.ts'
 import { DOCS_URL } from '../../src/lib/version.ts'
 import {
-  dashboardPanels,
   dashboardQueries,
   documentedQueries,
   EXAMPLES,
@@ -55,28 +54,6 @@ describe('every query', () => {
     })
     expect(selectors.length).toBeGreaterThan(15)
     expect(wrong).toEqual([])
-  })
-})
-
-describe('the dashboard', () => {
-  test('restricts every series to the chosen clusters and namespaces', async () => {
-    const exprs = (await dashboardPanels()).flatMap(({ targets }) =>
-      targets.map(({ expr }) => expr),
-    )
-    const series = exprs.flatMap((expr) => [
-      ...expr.matchAll(/\b((?:wimds|process|nodejs)_\w+|up)(?:\{([^}]*)\})?(?=[[)\s{]|$)/g),
-    ])
-    expect(series.length).toBeGreaterThan(40)
-    const unrestricted = series.filter(([, name = '', selector = '']) => {
-      const variable = /^wimds_(?:webhook|node_agent|node_broker)_/.test(name)
-        ? 'system'
-        : 'namespace'
-      return !selector.includes(`cluster=~"$cluster",namespace=~"$${variable}"`)
-    })
-    expect(unrestricted.map(([text]) => text)).toEqual([])
-    const groupings = [...exprs.join('\n').matchAll(/by \(([^)]*\bnamespace\b[^)]*)\)/g)]
-    expect(groupings.length).toBeGreaterThan(8)
-    expect(groupings.filter(([, labels = '']) => !labels.startsWith('cluster, '))).toEqual([])
   })
 })
 

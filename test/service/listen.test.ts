@@ -30,12 +30,6 @@ test('binds 0.0.0.0 for [::] on a machine without IPv6, and no other IPv6 addres
   await expect(failure).rejects.toMatchObject({ code: 'EAFNOSUPPORT' })
 })
 
-test('rejects when the port is taken', async () => {
-  const { port } = await bind(server(), { host: '::', port: 0 })
-  const failure = bind(server(), { host: '::', port })
-  await expect(failure).rejects.toMatchObject({ code: 'EADDRINUSE' })
-})
-
 test('answers the connections that wait at the close, however slow the machine is', async () => {
   const listener = await listen(
     (_, response) => {

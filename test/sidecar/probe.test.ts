@@ -73,20 +73,6 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
     expect(await runProbe(listener.port, '1')).toBe(1)
   })
 
-  test('does not wait for the end of the body', async () => {
-    const closed = Promise.withResolvers<void>()
-    const code = await exitCodeAt((_, response) => {
-      const drip = setInterval(() => response.write(' '), 50)
-      response.on('close', () => {
-        clearInterval(drip)
-        closed.resolve()
-      })
-    })
-    expect(code).toBe(0)
-    // The process can exit.
-    await closed.promise
-  })
-
   test('with --listening it exits 0 for a sidecar that is not ready', async () => {
     await using server = await startUnready()
     const args = [`--port=${server.port}`, '--timeout=0', '--listening']

@@ -48,13 +48,6 @@ describe('wimds redirect --dry-run', () => {
     )
   })
 
-  test('prints the removal with --undo', async () => {
-    expect((await run(['--undo', '--dry-run'])).out).toBe(
-      `nft -f - <<'END'\ntable ip wimds\ndelete table ip wimds\nEND\n` +
-        'ip route flush exact 169.254.169.254/32 dev lo\n',
-    )
-  })
-
   test('reads the variables of the init container of azure-workload-identity, which a flag overrides', async () => {
     const fixed = { METADATA_IP: '169.254.169.254', METADATA_PORT: '80' }
     const env = { PROXY_PORT: '8500', PROXY_UID: '1600', ...fixed }

@@ -100,7 +100,7 @@ export function formatAudience(audience: readonly string[]): string {
  * the Kubernetes API, which its receiver could use against the cluster: it leaves the pod only if
  * WIMDS_AUDIENCE names that audience.
  */
-export function requireAudience(
+function requireAudience(
   assertion: Pick<Assertion, 'issuer' | 'audience'>,
   path: string,
   audience?: string,

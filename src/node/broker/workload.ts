@@ -253,7 +253,7 @@ function withFields(log: ProcessLog, own: Readonly<Record<string, string>>): Pro
 }
 
 /** Throws `assertion_subject` unless the token is of the pod's own service account, `system:serviceaccount:…`. */
-export function requireSubject(
+function requireSubject(
   { subject }: Pick<Assertion, 'subject'>,
   path: string,
   expected: string,

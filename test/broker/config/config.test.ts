@@ -277,14 +277,6 @@ describe('the identities file', () => {
     ])
   })
 
-  test('reports a key that is no word on one line, and shortened', async () => {
-    const problems = await loadProblems({}, `? identities:\n    - ${'a'.repeat(90)}\n: 1\n`)
-    expect(problems).toEqual([
-      expect.stringMatching(/: identities: is missing$/),
-      expect.stringMatching(/:1:1: "\{[^\n]{1,30}…": is not a known setting$/),
-    ])
-  })
-
   test('rejects an alias, by which a short file can have any number of values', async () => {
     const resources = `[${'1,'.repeat(1900)}]`
     const file = `identities:\n  - &x { clientId: ${CLIENT}, resources: ${resources} }\n${'  - *x\n'.repeat(70)}`

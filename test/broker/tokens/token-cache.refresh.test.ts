@@ -1,23 +1,11 @@
 import { describe, expect, test, vi } from 'vitest'
-import { ask, askFor, slowest } from './callers.ts'
+import { ask } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import { jump, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
 
 describe('a refresh', () => {
-  test('delays no caller although an exchange takes 800 ms of 3 s', async () => {
-    const behaviour = { latencyMs: 800, lifetimeMs: 3000 }
-    const { entra, get } = setUp({ behaviour, random: () => 0.999 })
-    const first = ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(800)
-    expect((await first).tookMs).toBe(800)
-    const answers = await askFor(get, { forMs: 15_000, everyMs: 50 })
-    expect(answers.every(({ ok }) => ok)).toBe(true)
-    expect(slowest(answers)).toBe(0)
-    expect(entra.exchanges.length).toBeLessThanOrEqual(12)
-  })
-
   test('is made until a lifetime after the last use; the last token is removed when it expires', async () => {
     const { entra, cache, get } = setUp()
     await ask(get, VAULT)
