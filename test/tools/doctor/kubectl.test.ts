@@ -54,7 +54,6 @@ describe('asked for an object, kubectl', () => {
       'kubectl_failed',
       /: y$/,
     ],
-    ['no reason', { code: 1 }, 'kubectl_failed', /no reason given$/],
   ])('has failed with %s', async (_, answer, code, problem) => {
     const fault = { code, problem: expect.stringMatching(problem) }
     expect(await ask(answer, answer.runsOn ? 100 : undefined)).toMatchObject({ fault })

@@ -33,25 +33,6 @@ const documentOf = (
 const failingTokens = (code: string) =>
   aStatus().tokens.map((token) => ({ ...token, failure: { code, message: 'why' } }))
 
-test('names code, client and count of failed requests, with the fix', () => {
-  const failed = { code: 'selector_invalid', message: 'not a GUID', fix: 'send a GUID' }
-  expect(describeRequests(documentOf(failed))).toEqual([
-    {
-      check: 'requests',
-      status: 'failed',
-      details: [
-        `3 of python-requests/2.32 failed since 2026-11-24T09:00:00.000Z, the last at ${NOW}`,
-      ],
-      failure: {
-        code: 'selector_invalid',
-        problem: 'not a GUID',
-        fix: 'send a GUID',
-        url: expect.stringMatching(/#selector_invalid$/),
-      },
-    },
-  ])
-})
-
 test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
   ['an invalid request', { code: 'resource_missing' }, {}, true],
   ['one of more than five minutes ago', { code: 'resource_missing', lastAt: LONG_AGO }, {}, false],

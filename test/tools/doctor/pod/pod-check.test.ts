@@ -302,17 +302,6 @@ describe('a pod of mode node', () => {
     expect(report.ok).toBe(true)
   })
 
-  test('whose broker does not answer: says what was not checked', async () => {
-    const { find, failures } = await checkNode(ENDED, [
-      list(AGENTS, [agent()]),
-      { call: FORWARD_AGENT, ...forwardTo(1) },
-    ])
-    expect(failures).toEqual([])
-    expect(find('status')).toMatchObject([
-      { status: 'not_checked', reason: expect.stringMatching(/ECONNREFUSED/) },
-    ])
-  })
-
   test('that waits, or that the broker has lost, has the reason of the last event', async () => {
     const agents = list(AGENTS, [agent()])
     // The port for applications has no such path.
@@ -393,13 +382,6 @@ test('explains a pod without a sidecar', async () => {
   const { failures, problems } = await check([{ call: GET, stdout: JSON.stringify(pod) }])
   expect(failures).toEqual(['sidecar_container: pod_not_injected'])
   expect(problems[0]?.problem).toMatch(/has the annotation wimds\.io\/inject$/)
-})
-
-test('fails if the pod cannot be read, and checks nothing else', async () => {
-  const stderr = 'Unable to connect to the server: dial tcp: i/o timeout'
-  const { failures, report } = await check([{ call: GET, code: 1, stderr }])
-  expect(failures).toEqual(['pod: api_server_unreachable'])
-  expect(report.checks).toHaveLength(1)
 })
 
 test.each<[PodChanges, string]>([
