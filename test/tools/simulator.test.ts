@@ -5,6 +5,7 @@ import { join, relative } from 'node:path'
 import { Agent } from 'undici'
 import { stringify } from 'yaml'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { TENANT_ID } from '../../src/tools/simulator/defaults.ts'
 import { simulate } from '../../src/tools/simulator/simulate.ts'
 import { createIssuer } from '../../src/tools/simulator/issuer/issuer.ts'
 import { serve } from '../../src/tools/simulator/http/serve.ts'
@@ -47,7 +48,9 @@ async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: strin
 
 test('writes paths that a shell in another folder can use, for a new folder named by a relative path', async () => {
   const folder = directory.file('a/b')
-  await using simulator = await startSimulate(relative('', folder), '--host', '[::1]')
+  const flags = ['--host', '[::1]', '--config', writeConfig('applications: []\n')]
+  await using simulator = await startSimulate(relative('', folder), ...flags)
+  expect(simulator.env['AZURE_TENANT_ID']).toBe(TENANT_ID)
   const { AZURE_AUTHORITY_HOST, AZURE_FEDERATED_TOKEN_FILE, WIMDS_CA_FILE } = simulator.env
   expect(AZURE_FEDERATED_TOKEN_FILE).toBe(join(folder, 'token', 'azure-identity-token'))
   expect(WIMDS_CA_FILE).toBe(join(folder, 'ca.crt'))

@@ -92,9 +92,11 @@ test('leaves identities whose names are not known out of the script', async () =
 describe('--check, with a directory of lists, one for each client id,', () => {
   const present = existingFor(SUBJECT, { name: 'by-hand' })
   const extra = existingFor('system:serviceaccount:shop:old')
+  /** Has an expression. */
+  const flexible = { ...extra, subject: null }
 
   test.each([
-    ['succeeds', ORDERS, [present, extra], 0, '1 present, 1 extra', /^$/],
+    ['succeeds', ORDERS, [present, extra, flexible], 0, '1 present, 1 extra', /^$/],
     ['fails for a missing credential', ORDERS, [], 1, '1 missing', /orders is missing\./],
     [
       'fails for another audience',
@@ -162,11 +164,17 @@ test('says that no credential is needed by accounts without an identity', async 
 
 test('prints nothing if an input cannot be read', async () => {
   const lists = ['--identities', file('not-a-list.json', '{}')]
-  const existing = ['--existing', join(directory, 'missing.json')]
+  const unnamed = file('list.json', [existingFor(SUBJECT)])
+  const paths = [join(directory, 'missing.json'), unnamed, file(`lists/${ORDERS}.json`, [{}])]
+  const existing = paths.flatMap((path) => ['--existing', path])
   const { code, out, err } = await run([...lists, ...existing, manifests])
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toContain('missing.json: no such file or directory')
   expect(err).toContain('not-a-list.json: is not the output of az identity list')
+  expect(err).toContain(
+    `${ORDERS}.json: is not the output of az identity federated-credential list`,
+  )
+  expect(err).toContain('list.json: does not say of which identity')
 })
 
 test.each([
