@@ -18,7 +18,7 @@ export const AUDIENCE = 'api://AzureADTokenExchange'
 export const ORDERS = '11111111-1111-4111-8111-111111111111'
 export const BILLING = '44444444-4444-4444-8444-444444444444'
 export const TENANT = '22222222-2222-4222-8222-222222222222'
-export const SUBSCRIPTION = '55555555-5555-4555-8555-555555555555'
+const SUBSCRIPTION = '55555555-5555-4555-8555-555555555555'
 export const ORDERS_ID = { subscription: SUBSCRIPTION, resourceGroup: 'shop', name: 'orders' }
 
 const OPTIONS: TrustOptions = {
