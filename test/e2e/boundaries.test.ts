@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { startAgent } from './support/node-agent.ts'
 import { forgetRequestsToRealImds, OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
-import { needRealImds } from './support/requirements.ts'
+import { needRealImds, needRoute } from './support/requirements.ts'
 import {
   ACCOUNT,
   appPod,
@@ -67,32 +67,36 @@ describe('the node’s metadata service', () => {
     await expect(inPod(mode, `curl -sS -m 5 ${OTHER}`)).rejects.toThrow(/refused|connect/)
   })
 
-  test('can be reached on other ports in mode nft, and gets no request on port 80', async () => {
-    await cluster.namespace.ready('nft')
-    expect(await inPod('nft', `curl -sS -m 5 ${OTHER}`)).toBe('from the node')
-    expect(await cluster.ask('nft', '/metadata/loadbalancer')).toMatchObject({ status: 404 })
-    expect(await requestsToRealImds()).toEqual([])
-  })
+  describe('in mode nft', () => {
+    needRoute()
 
-  test('gets the listed paths with pass-through, and never a token path', async () => {
-    await cluster.namespace.ready('passing')
-    const url = '/metadata/loadbalancer?api-version=1'
-    expect((await cluster.ask('passing', url)).body).toEqual({ from: 'the node', url })
-    const { body } = await cluster.ask('passing')
-    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
-    const others = [
-      '/metadata/identity/oauth2/token/x',
-      '/metadata/attested/document',
-      '/metadata/x',
-    ]
-    for (const path of others) {
-      expect(await cluster.ask('passing', path)).toMatchObject({ status: 404 })
-    }
-    expect(await requestsToRealImds()).toEqual([url])
-  })
+    test('can be reached on other ports, and gets no request on port 80', async () => {
+      await cluster.namespace.ready('nft')
+      expect(await inPod('nft', `curl -sS -m 5 ${OTHER}`)).toBe('from the node')
+      expect(await cluster.ask('nft', '/metadata/loadbalancer')).toMatchObject({ status: 404 })
+      expect(await requestsToRealImds()).toEqual([])
+    })
 
-  test('cannot be reached by the app itself with pass-through', async () => {
-    const address = `curl -sS -m 5 -H 'X-Forwarded-For: 1' ${METADATA}/metadata/loadbalancer`
-    expect(await inPod('passing', address)).toContain('forwarded')
+    test('gets the listed paths with pass-through, and never a token path', async () => {
+      await cluster.namespace.ready('passing')
+      const url = '/metadata/loadbalancer?api-version=1'
+      expect((await cluster.ask('passing', url)).body).toEqual({ from: 'the node', url })
+      const { body } = await cluster.ask('passing')
+      expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
+      const others = [
+        '/metadata/identity/oauth2/token/x',
+        '/metadata/attested/document',
+        '/metadata/x',
+      ]
+      for (const path of others) {
+        expect(await cluster.ask('passing', path)).toMatchObject({ status: 404 })
+      }
+      expect(await requestsToRealImds()).toEqual([url])
+    })
+
+    test('cannot be reached by the app itself with pass-through', async () => {
+      const address = `curl -sS -m 5 -H 'X-Forwarded-For: 1' ${METADATA}/metadata/loadbalancer`
+      expect(await inPod('passing', address)).toContain('forwarded')
+    })
   })
 })

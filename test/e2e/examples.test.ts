@@ -9,7 +9,7 @@ import { testCluster } from './support/cluster.ts'
 import { clusterCa, TENANT_ID } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
-import { needRealImds } from './support/requirements.ts'
+import { needRealImds, needRoute, skipWithoutRoute } from './support/requirements.ts'
 import { kubectl, wimds } from './support/run.ts'
 import { AUTHORITY_FLAG, ENTRA_FLAGS } from './support/workloads.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -98,13 +98,14 @@ async function logsOf(workload: string): Promise<string> {
 const SERVICE = 'shop-prod.invalid'
 
 describe.concurrent('run', () => {
-  test.each([
+  test.for([
     ['kubernetes/job', 'migrate', 2],
     ['kubernetes/mode-nft', 'mode-nft', 1],
     ['kubernetes/several-identities', 'several-identities', 2],
     // It has no variable with the CA, but a ConfigMap.
     ['kubernetes/corporate-ca', 'corporate-ca', 1],
-  ])('%s completes, with its tokens', async (example, job, tokens) => {
+  ] as const)('%s completes, with its tokens', async ([example, job, tokens], { skip }) => {
+    if (job === 'mode-nft') await skipWithoutRoute('nft', skip)
     const flags = example.endsWith('-ca') ? [AUTHORITY_FLAG] : ENTRA_FLAGS
     await apply(await inject(await build(example), ...flags))
     const complete = ['wait', '--for=condition=complete', `job/${job}`, '--timeout=120s']
@@ -153,6 +154,8 @@ describe.concurrent('run', () => {
 
 describe('kubernetes/mode-nft', () => {
   needRealImds()
+  needRoute()
+
   test('gets the machine’s description from the node', async () => {
     expect(await logsOf('job/mode-nft')).toContain('"from":"the node"')
   })

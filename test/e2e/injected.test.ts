@@ -4,7 +4,7 @@ import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { startAgent } from './support/node-agent.ts'
 import { forgetRequestsToRealImds, requestsToRealImds } from './support/real-imds.ts'
-import { needRealImds } from './support/requirements.ts'
+import { havePodsIpv4, needRealImds, skipWithoutRoute } from './support/requirements.ts'
 import {
   appPod,
   curl,
@@ -77,7 +77,8 @@ const curlPod = (who: string, mode: Mode) =>
     script: `${curl(TOKEN_PATH)}; ${STAY}`,
   })
 
-test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) => {
+test.for(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode, { skip }) => {
+  await skipWithoutRoute(mode, skip)
   const name = `legacy-${mode}`
   await cluster.namespace.ready(name)
   const [line = ''] = (await tokenLine(name)).split('\n')
@@ -142,9 +143,25 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
   })
 })
 
-test.each(['loopback', 'nft'])(
+test('mode nft is refused in a pod with only IPv6, with the mode that works', async ({ skip }) => {
+  skip(await havePodsIpv4(), 'pods have IPv4 addresses')
+  const log = await eventually('the init container has failed', async () => {
+    const text = await cluster.namespace.logs('legacy-nft', 'wimds-redirect')
+    return text === '' ? undefined : text
+  })
+  expect(log).toContain('Network is unreachable')
+  expect(log).toContain('choose mode loopback')
+  const started = await cluster.namespace.field(
+    'pod legacy-nft',
+    '{.status.containerStatuses[*].started}',
+  )
+  expect(started).toBe('false')
+})
+
+test.for(['loopback', 'nft'] as const)(
   'the init container of mode %s has NET_ADMIN alone, the sidecar no capability',
-  async (mode) => {
+  async (mode, { skip }) => {
+    await skipWithoutRoute(mode, skip)
     const name = `legacy-${mode}`
     await cluster.namespace.ready(name)
     // Node's own permissions are off here: the test is about the kernel's.

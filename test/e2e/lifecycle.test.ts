@@ -6,6 +6,7 @@ import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
 import { startAgent } from './support/node-agent.ts'
+import { skipWithoutRoute } from './support/requirements.ts'
 import {
   ACCOUNT,
   appPod,
@@ -38,9 +39,10 @@ async function start(name: string, script: string, mode: Mode = 'loopback'): Pro
   await cluster.namespace.ready(name)
 }
 
-test.concurrent.each(MODES)(
+test.concurrent.for(MODES)(
   'the earlier redirects of a mesh do not keep mode %s from tokens',
-  async (mode) => {
+  async (mode, { skip }) => {
+    await skipWithoutRoute(mode, skip)
     const name = `mesh-${mode}`
     const script = `${curl(TOKEN_PATH, originIn(mode))}; ${STAY}`
     const { spec, ...rest } = parse(await injectedPods(mode, [ACCOUNT], [pod(name, script)]))
@@ -50,14 +52,17 @@ test.concurrent.each(MODES)(
     expect(await cluster.reply(name)).toMatchObject({ status: 200 })
     // The rules are in effect: nothing else gets in or out.
     const ip = await cluster.namespace.field(`pod ${name}`, '{.status.podIP}')
-    await expect(curlInCluster([`http://${ip}:9169/healthz`])).rejects.toThrow('curl: (7)')
+    await expect(curlInCluster([`http://${hostIn(ip)}:9169/healthz`])).rejects.toThrow('curl: (7)')
     const host = await cluster.namespace.field(`pod ${name}`, '{.status.hostIP}')
-    const outside = ['curl', '-sS', '-m', '5', `https://${host}:6443`]
+    const outside = ['curl', '-sS', '-m', '5', `https://${hostIn(host)}:6443`]
     await expect(cluster.namespace.exec(name, 'app', outside)).rejects.toThrow(
       /[Cc]onn.*refused|connect to/,
     )
   },
 )
+
+/** Returns the address as it stands in a URL. */
+const hostIn = (address: string) => (address.includes(':') ? `[${address}]` : address)
 
 /** Requests a document of the metadata service; prints only what fails. */
 const askFor = (mode: Mode) => {

@@ -2,7 +2,7 @@
 import { IMAGES } from './environment.ts'
 
 /** The priority of a mesh's rules, in their order. A proxy listens on neither port. */
-const MESH_RULES = `table ip mesh {
+const MESH_RULES = `table inet mesh {
   chain prerouting {
     type nat hook prerouting priority -100;
     meta l4proto tcp redirect to :15006

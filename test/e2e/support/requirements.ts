@@ -1,9 +1,11 @@
 /** Skips tests that need more of the cluster than Kubernetes, with the reason, which the reporter lists. */
-import { beforeEach } from 'vitest'
+import { beforeEach, type TestContext } from 'vitest'
+import { AROUND } from './around.ts'
 import { LOSE_NODE } from './environment.ts'
 import { schedulableNodes } from './nodes.ts'
 import { findCloud } from './real-imds.ts'
 import { kubectl } from './run.ts'
+import type { Mode } from './workloads.ts'
 
 /** The tests of this file or `describe` need a metadata service of the nodes that is the suite's. */
 export const needRealImds = () =>
@@ -17,6 +19,19 @@ export const needTwoNodes = () =>
   beforeEach(async ({ skip }) => {
     skip((await schedulableNodes()).length < 2, 'only one node runs pods')
   })
+
+/** Returns true if pods have an IPv4 address, without which none has a route to 169.254.169.254. */
+export async function havePodsIpv4(): Promise<boolean> {
+  const path = '--output=jsonpath={.status.podIPs[*].ip}'
+  return (await kubectl(['get', 'pod', 'entra', `--namespace=${AROUND}`, path])).includes('.')
+}
+
+/** Skips a test of mode nft where pods have no such route. */
+export const skipWithoutRoute = async (mode: Mode, skip: TestContext['skip']) =>
+  skip(mode === 'nft' && !(await havePodsIpv4()), 'mode nft needs pods with an IPv4 address')
+
+/** They need mode nft. */
+export const needRoute = () => beforeEach(({ skip }) => skipWithoutRoute('nft', skip))
 
 /** They need a command that ends the machine of a node. */
 export const needLostNode = () =>
