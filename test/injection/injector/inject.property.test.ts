@@ -2,7 +2,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { INJECTED, readRecord, uninject } from '../../../src/injection/injector/injection-record.ts'
-import { getLiteralValue } from '../../../src/kubernetes/pod.ts'
 import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { injected, patchFor } from './patched.ts'
 import { pods } from './arbitrary-pod.ts'
@@ -62,28 +61,8 @@ test('injects a pod again, with other annotations, like a new pod', () => {
   )
 })
 
-test('adds one init container in mode node, which comes first and alone mounts the volume that injection adds', () => {
-  fc.assert(
-    fc.property(cases, ({ pod, ...settings }) => {
-      const { spec } = injected(pod, { ...settings, mode: 'node' })
-      const [gate, ...others] = spec.initContainers ?? []
-      expect(gate?.name).toBe('wimds-gate')
-      expect(namesOf(others)).toEqual(namesOf(pod.spec.initContainers))
-      expect(namesOf(spec.containers)).toEqual(namesOf(pod.spec.containers))
-      const mounts = [...others, ...spec.containers].flatMap((each) => each.volumeMounts ?? [])
-      expect(namesOf(mounts)).not.toContain('wimds-token')
-      const unknown = gate?.env?.filter((entry) => getLiteralValue(entry)?.includes('$(') !== false)
-      expect(namesOf(unknown)).toEqual(['WIMDS_POD_UID', 'WIMDS_NODE_NAME'])
-    }),
-  )
-})
-
 /** Drops what a removal cannot restore: an empty list or map, and null. */
 const withoutEmpty = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value), (_, member: unknown) =>
     typeof member === 'object' && Object.keys(member ?? {}).length === 0 ? undefined : member,
   )
-
-function namesOf(list: readonly { readonly name: string }[] | null | undefined): string[] {
-  return (list ?? []).map(({ name }) => name)
-}

@@ -79,15 +79,9 @@ export function reasonsFor(
 export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
   const result = structuredClone(document)
   for (const { path, value } of patch) {
-    const keys = path
-      .slice(1)
-      .split('/')
-      .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+    const keys = path.slice(1).split('/')
     const last = keys.pop() ?? ''
-    const parent = keys.reduce<unknown>((at, key) => {
-      if (!isObject(at) || !Object.hasOwn(at, key)) throw new Error(`${path} has no parent`)
-      return Reflect.get(at, key)
-    }, result)
+    const parent = keys.reduce<unknown>((at, key) => isObject(at) && Reflect.get(at, key), result)
     if (!isObject(parent)) throw new Error(`${path} has no parent`)
     if (Array.isArray(parent)) throw new Error(`${path} is an element of a list`)
     Reflect.set(parent, last, structuredClone(value))

@@ -71,6 +71,8 @@ export const SIDECAR: Cases = {
       'wimds.io/port': '8100',
       'wimds.io/prefetch': 'https://vault.azure.net',
       'wimds.io/config-map': 'identities',
+      'wimds.io/cpu-request': '200m',
+      'wimds.io/memory-limit': '1Gi',
     },
   },
   'an HTTP proxy and a CA of objects': {
