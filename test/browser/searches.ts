@@ -286,6 +286,54 @@ Pods with hostNetwork set to true don't work | kubernetes#rejected-pods #limitat
 calico restrict access to metadata | tasks/restricted-clusters support#networks | kube2iam#147
 cannot be authorized by AAD token in data plane | tasks/access-denied#a-role-is-missing | azure-cosmos-dotnet-v3#1971
 Unauthorized access. 'Listen' claim(s) are required to perform this operation | @denied | azure-sdk-for-net#24289
+failed to auth with workload identity from time to time | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#issuer_unreachable aadsts#aadsts501661 | AKS#4029
+one replica is able to authenticate and the second is failing | @failed troubleshooting#only-the-first-request-fails-or-some-fail troubleshooting#pod_not_injected | azure-workload-identity#1270
+pods are stuck in CrashLoopBackOff and the env vars AZURE_FEDERATED_TOKEN_FILE are not set after cluster start | troubleshooting#pod_not_injected troubleshooting#sdk_variables_missing webhook#when-it-fails troubleshooting#webhook_unavailable troubleshooting#assertion_missing troubleshooting#sidecar_not_running | azure-workload-identity#790
+Getting an MSI token succeeds with curl but fails with @azure/identity | troubleshooting#the-sdk-does-not-call-the-sidecar @failed troubleshooting#token_request_proxied | azure-sdk-for-js#17584
+oidcIssuerProfile.issuerUrl is null | troubleshooting#issuer_unreachable tasks/quick-start-aks tasks/trust kubernetes#identity | velero-plugin-for-microsoft-azure#212
+Azure MSI support thanos | compatibility#go compatibility#minimum-sdk-version-for-workload-identity @program recipes/ | litestream#200
+safe to enable workload identity on a cluster that uses AAD Pod Identity | @aad-pod-identity | azure-workload-identity#359
+az cli in a docker container cannot use managed identity | tasks/outside-kubernetes recipes/azure-cli @failed | azure-cli#33567
+principal does not have required RBAC permissions to perform action Microsoft.DocumentDB/databaseAccounts/readMetadata | tasks/access-denied#a-role-is-missing | azure-sdk-for-java#31217
+403 This request is not authorized to perform this operation using this permission. | tasks/access-denied#a-role-is-missing @denied | azure-sdk-for-net#16140
+The resource principal named was not found in the tenant named | aadsts#aadsts500011 troubleshooting#resource_refused | azure-docs#28489
+AZURE_POD_IDENTITY_TOKEN_URL | sdk-variables configuration#endpoints-of-applications cli#wimds-env | azure-sdk-for-net#21942
+IDENTITY_ENDPOINT variable is not present inside the container | troubleshooting#sdk_variables_missing sdk-variables | azure-docs#122273
+Migrate from autorest/adal to azidentity | compatibility#minimum-sdk-version-for-workload-identity compatibility#go tasks/report | secrets-store-csi-driver-provider-azure#996
+AKS rotate service account signing keys | operations#rotation troubleshooting#issuer_unreachable | AKS#3965
+is the proxy sidecar injected by default | kubernetes#injection-at-admission webhook#which-pods tasks/namespace troubleshooting#pod_not_injected | azure-aks-docs#285
+pods silently falling back to the node's managed identity | troubleshooting#route_to_other_service tasks/restricted-clusters#close-the-nodes-identity troubleshooting#the-token-is-that-of-another-identity | systemshardening.com
+Calls via proxy or gateway aren't supported by IMDS, gateway error 502 | troubleshooting#token_request_proxied troubleshooting#forwarded_request @failed | azure-sdk-for-js#20223
+could not create Azure client: empty managedidentity.UserAssignedClientID | recipes/prometheus | prometheus#16634
+Support managed identity for Azure Blob output fluent bit | recipes/fluent-bit recipes/#fluent-bit-output-azure_kusto | fluent-bit#2814
+No password has been provided but the backend requires one (in cleartext) | recipes/npgsql | aspire#6205
+blobfuse managed identity in AKS pod | compatibility#minimum-sdk-version-for-workload-identity recipes/ compatibility#go compatibility#programs-and-scripts kubernetes#rejected-pods #limitations | azure-storage-fuse#1049
+Cannot run proxy sidecar in an environment with hard ResourceQuotas enabled | kubernetes#resources troubleshooting#pod_not_admitted tasks/roll-out#capacity-how-much-memory-and-cpu-the-sidecar-needs | azure-workload-identity#1441
+cannot update resource mutatingwebhookconfigurations | webhook#rights webhook#certificate troubleshooting#webhook_certificate_invalid | azure-workload-identity#856
+Request to External OIDC endpoint failed | aadsts#aadsts50166 aadsts#aadsts501661 aadsts#aadsts90061 troubleshooting#issuer_unreachable | azure-cli#28863
+no azure identity found for request clientID | troubleshooting#identity_not_found @failed @aad-pod-identity | azure-workload-identity#1270
+no token file specified. Check pod configuration or set TokenFilePath in the options | troubleshooting#assertion_missing troubleshooting#pod_not_injected compatibility#minimum-sdk-version-for-workload-identity @failed | AppConfiguration#935
+failed to acquire a token using the MSI VM extension, error: MSI not available | @failed | aad-pod-identity#1207
+Loki Azure user assigned managed identity | compatibility#minimum-sdk-version-for-workload-identity @program recipes/ compatibility#go | loki#5710
+Microsoft ODBC Driver for SQL Server | compatibility#c recipes/sql-server-dotnet recipes/sql-server-jdbc compatibility#programs-and-scripts | azure-workload-identity#593
+external secret with managed identity not working on-premises | @program tasks/self-hosted-issuer | external-secrets#4972
+http://localhost:50342/oauth2/token | sdk-variables compatibility protocol#other-protocols-and-documents configuration#endpoints-of-applications | kubernetes#63228
+Provided AAD token was issued by the authority which is not trusted by this database account | tasks/access-denied#the-audience-or-the-tenant-is-wrong-or-the-token-has-expired | azure-sdk-for-js#32391
+ManagedIdentityCredential authentication unavailable. No Managed Identity endpoint found | @failed troubleshooting#connection-timed-out troubleshooting#the-sdk-does-not-call-the-sidecar | azure-sdk-for-net#16140
+MSI_ENDPOINT MSI_SECRET kubernetes deployment | sdk-variables kubernetes#routing-modes configuration#endpoints-of-applications | AKS#218
+AzureServiceTokenProvider in AKS | compatibility#net troubleshooting#net @failed | azure-sdk-for-net#5841
+object_id and msi_res_id options to obtain a user managed identity | tasks/several-identities configuration#the-identities-file troubleshooting#identity_not_found compatibility#python | azure-kusto-python#251
+certificate wrong after rotation, failed calling webhook x509: certificate signed by unknown authority | troubleshooting#webhook_certificate_invalid troubleshooting#webhook_unavailable webhook#certificate | gatekeeper#1045
+App Configuration tries to use all user assigned managed identities | tasks/several-identities troubleshooting#identity_ambiguous | azure-sdk-for-java#31217
+label on the Deployment metadata but not on the pod template | troubleshooting#pod_not_injected kubernetes#injection-at-admission | aks-learning.github.io
+no match for platform in manifest: not found windows | #limitations support#machines kubernetes#rejected-pods troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | azure-workload-identity#1017
+kube-prometheus-stack wrong workload identity is used, identity of the kubelet | troubleshooting#the-token-is-that-of-another-identity recipes/prometheus troubleshooting#route_to_other_service troubleshooting#pod_not_injected tasks/restricted-clusters#close-the-nodes-identity | prometheus-community/helm-charts#5538
+azure_sd_configs authentication_method ManagedIdentity | recipes/prometheus | prometheus-operator#6256
+Connect to Azure Database for PostgreSQL using Azure Workload Identity | recipes/npgsql recipes/spring-boot | azure-docs#108443
+psql PGPASSWORD ossrdbms-aad.database.windows.net token | recipes/npgsql compatibility#programs-and-scripts sdk-variables | metabase#43168
+access azure resources from your EKS cluster | tasks/eks-and-gke | azure-workload-identity#241
+429 Too Many Requests when calling IMDS endpoint 169.254.169.254 | troubleshooting#entra_throttled troubleshooting#overloaded @failed | agentbeck.bot/report/7783
+AuthorizationFailure azcopy user assigned managed identity | tasks/access-denied#a-firewall-of-the-service @denied recipes/azcopy recipes/#azcopy | azure-storage-azcopy#2982
 `
 
 export const SEARCHES: readonly Search[] = TABLE.trim()

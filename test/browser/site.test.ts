@@ -119,7 +119,7 @@ test('every link in a released file leads to a page and a heading', async () => 
   expect(links.filter((link) => findFault(new URL(link, 'http://site')) !== undefined)).toEqual([])
 })
 
-test('finds what people type: four of five first, nine of ten in the first three', () => {
+test('finds what people type: nine of ten first, 98 of 100 in the first three', () => {
   const input = SEARCHES.map(({ typed }) => typed).join('\n')
   const found = execFileSync('node', ['site/search.mjs'], { input, encoding: 'utf8' })
   const lines = found.trimEnd().split('\n')
@@ -130,8 +130,8 @@ test('finds what people type: four of five first, nine of ten in the first three
   })
   const later = ranks.filter(({ rank }) => rank !== 1)
   const lost = later.filter(({ rank }) => rank < 1 || rank > 3)
-  expect(later.slice(ranks.length / 5)).toEqual([])
-  expect(lost.slice(ranks.length / 10)).toEqual([])
+  expect(later.slice(ranks.length / 10)).toEqual([])
+  expect(lost.slice(ranks.length / 50)).toEqual([])
 })
 
 /** Is true for the section, and for any section of the page. */
