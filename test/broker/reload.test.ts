@@ -10,7 +10,13 @@ import { StatusSchema } from '../../src/broker/telemetry/status-schema.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
-const OTHER = { clientId: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa' }
+const OTHER = {
+  clientId: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa',
+  objectId: `${'b'.repeat(8)}-bbbb-4bbb-8bbb-bbbbbbbbbbbb`,
+}
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
+const ARM_ID =
+  '/subscriptions/S/resourcegroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/invoices'
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
 const VAULT = 'https://vault.azure.net'
 
@@ -26,7 +32,7 @@ beforeEach(() => {
 })
 
 const orders = () => `  - {name: orders, clientId: ${simulator.clientId}`
-const invoices = `  - {name: invoices, clientId: ${OTHER.clientId}`
+const invoices = `  - {name: invoices, clientId: ${OTHER.clientId}, objectId: ${OTHER.objectId}, resourceId: ${ARM_ID}`
 const identities = (...entries: readonly string[]) =>
   `identities:\n${entries.map((entry) => `${entry}}\n`).join('')}`
 
@@ -45,6 +51,22 @@ async function ask(port: number, query: string): Promise<string> {
   const reply: Record<string, string> = JSON.parse(body)
   return `${status} ${reply['client_id'] ?? reply['error_description']}`
 }
+
+test('selects the identity by each of its ids', async () => {
+  await writeAtOnce(file, identities(`${orders()}, default: true`, invoices))
+  await using sidecar = await start()
+  const { port } = sidecar
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  for (const selector of [
+    `client_id=${OTHER.clientId}`,
+    `object_id=${OTHER.objectId.toUpperCase()}`,
+    `msi_res_id=${ARM_ID}`,
+    `mi_res_id=${ARM_ID.toLowerCase()}`,
+  ]) {
+    expect(await ask(port, `${VAULT}&${selector}`)).toBe(`200 ${OTHER.clientId}`)
+  }
+  expect(await ask(port, `${VAULT}&client_id=${UNKNOWN}`)).toBe('400 Identity not found')
+})
 
 test('allows only the resources of an identity, in every spelling', async () => {
   await writeAtOnce(file, identities(`${orders()}, resources: [${VAULT}/]`))

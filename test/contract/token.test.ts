@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { afterAll, expect, test } from 'vitest'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { openConnection, type RawReply, request, roundTrip } from '../fixtures/connection.ts'
@@ -5,6 +6,7 @@ import { environmentOf, startServe } from '../fixtures/served.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token'
 const RIGHT = `${TOKEN}?api-version=2018-02-01&resource=https://vault.azure.net`
+const GRAPH_ID = '00000003-0000-0000-c000-000000000000'
 
 const simulator = await createSimulator()
 afterAll(() => simulator.close())
@@ -13,6 +15,12 @@ afterAll(() => sidecar[Symbol.asyncDispose]())
 
 const get = (target: string, options = {}): Promise<RawReply> =>
   roundTrip(sidecar.port, request(target, options))
+
+/** The claims of the access token in a reply. */
+function claimsOf({ body }: RawReply) {
+  const { access_token: token }: { access_token: string } = JSON.parse(body)
+  return decodeJwt(token)
+}
 
 test('replies byte for byte as the real service does', async () => {
   const askedAt = Date.now() / 1000
@@ -40,6 +48,22 @@ test('replies byte for byte as the real service does', async () => {
   expect(answeredAt).toBeGreaterThanOrEqual(askedAt - 1)
   expect(answeredAt).toBeLessThanOrEqual(Date.now() / 1000 + 1)
   expect(Number(notBefore)).toBeLessThan(answeredAt)
+})
+
+test.each([
+  ['https%3A%2F%2Fmanagement.azure.com%2f', 'https://management.azure.com/'],
+  ['https://management.azure.com//.default', 'https://management.azure.com/'],
+  [GRAPH_ID, GRAPH_ID],
+])('gets a token for %s whose audience is %s', async (resource, audience) => {
+  const reply = await get(`${TOKEN}?api-version=2018-02-01&resource=${resource}`)
+  expect(claimsOf(reply)).toMatchObject({
+    aud: audience,
+    tid: simulator.tenantId,
+    appid: simulator.clientId,
+    oid: expect.any(String),
+    exp: expect.any(Number),
+  })
+  expect(JSON.parse(reply.body)).toMatchObject({ resource: decodeURIComponent(resource) })
 })
 
 test.each([
@@ -78,6 +102,17 @@ test.each([
   expect(status).toBe(200)
   expect(headers.get('content-length')).toBe(String(body.length))
   expect(body).toMatch(/^\{"access_token":"eyJ/)
+})
+
+test('answers several requests on one connection', async () => {
+  await using connection = await openConnection(sidecar.port)
+  connection.write(request(RIGHT))
+  expect((await connection.reply()).body).toContain('access_token')
+  connection.write(request('/metadata/versions'))
+  expect((await connection.reply()).body).toContain('apiVersions')
+  connection.write(request(RIGHT, { headers: { Metadata: undefined } }))
+  expect((await connection.reply()).status).toBe(400)
+  expect(connection.isClosed()).toBe(false)
 })
 
 test('closes the connection after its reply to HTTP/1.0, unless the client asks to keep it', async () => {

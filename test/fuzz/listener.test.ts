@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { createAppServiceDialects } from '../../src/broker/dialects/app-service.ts'
@@ -75,6 +75,21 @@ test('returns a token to valid requests only, in any sequence and in any pieces'
   )
   expect(seen.valid).toBeGreaterThan(10)
   expect(seen.invalid).toBeGreaterThan(40)
+})
+
+test('outlives callers that reset the connection, whatever they sent', async () => {
+  await fc.assert(
+    fc.asyncProperty(fuzzedRequest, fc.nat(8), async ({ bytes }, waitMs) => {
+      await using connection = await openConnection(server.port)
+      connection.pause()
+      connection.write(bytes)
+      await sleep(waitMs)
+      connection.reset()
+    }),
+    fuzzRuns(60),
+  )
+  validCaller.write(VALID)
+  expect((await validCaller.reply()).status).toBe(200)
 })
 
 test('reports no internal error for any of them', () => {

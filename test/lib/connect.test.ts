@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect as connectSocket, createServer, Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createConnect } from '../../src/lib/connect.ts'
@@ -113,6 +114,15 @@ describe('a connection', () => {
     await settle()
     expect(host.tried).toEqual(['fd00::1'])
   })
+
+  test('can be used without the listeners of its making', async () => {
+    const socket = await createHost(...ipv4('accepts')).connect()
+    const error = new Error('reset')
+    const failed = once(socket, 'error').catch(keep)
+    socket.destroy(error)
+    expect(await failed).toEqual([error])
+    expect(socket.listenerCount('connect')).toBe(0)
+  })
 })
 
 describe('without a connection', () => {
@@ -139,6 +149,19 @@ describe('without a connection', () => {
     })
     expect(host.sockets.every(({ destroyed }) => destroyed)).toBe(true)
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('an abort throws its reason, and closes all sockets', async () => {
+    const host = createHost(...ipv4('silent', 3))
+    const caller = new AbortController()
+    const connecting = host.connect(caller.signal).catch(keep)
+    await vi.advanceTimersByTimeAsync(300)
+    caller.abort(new Error('enough'))
+    expect(await connecting).toEqual(new Error('enough'))
+    expect(host.sockets.map(({ destroyed }) => destroyed)).toEqual([true, true])
+    expect(vi.getTimerCount()).toBe(0)
+    await expect(host.connect(caller.signal)).rejects.toThrow('enough')
+    expect(host.tried).toHaveLength(2)
   })
 })
 

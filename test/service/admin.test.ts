@@ -105,6 +105,15 @@ async function startBusy() {
 }
 
 describe('64 connections of 127.0.0.1 wait for a scrape', () => {
+  test.each(['127.0.0.1', '127.0.0.2'])('and every probe from %s is answered', async (from) => {
+    const { open, openBusy } = await startBusy()
+    await openBusy(64)
+    for (let time = 0; time < 15; time += 1) {
+      const probe = await open(from, '/healthz')
+      expect((await probe.reply()).status).toBe(200)
+    }
+  })
+
   test('and more of them close the oldest of them, but no connection of another address', async () => {
     const { open, openBusy, release } = await startBusy()
     const scraper = await open('127.0.0.2', '/metrics')

@@ -125,6 +125,17 @@ test('keeps a quarter of the connections for callers whose token is cached', asy
   }
 })
 
+test('a request with a Content-Type and without a body is answered on both ports', async () => {
+  await using sidecar = await startServe(environmentOf(simulator))
+  const { port, adminPort } = sidecar
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+    const bytes = (path: string) =>
+      request(path, { method, headers: { Host: 'localhost', 'Content-Type': 'text/plain' } })
+    expect((await roundTrip(adminPort, bytes('/no/such/path'))).status).toBe(404)
+    expect((await roundTrip(port, bytes('/oauth2/token'))).status).toBeGreaterThanOrEqual(400)
+  }
+})
+
 test('exits with 1 when the admin port is taken', async () => {
   await using taken = await listening(createServer())
   const listen = { WIMDS_ADMIN_LISTEN: `127.0.0.1:${taken.port}` }

@@ -1,4 +1,5 @@
 import { decodeJwt } from 'jose'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { type Assertion, createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
@@ -6,6 +7,8 @@ import { createTestExchange, type TestExchange } from './test-exchange.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
+import { withPermit } from '../../../src/broker/tokens/exchange-limit.ts'
+import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'
 
@@ -127,6 +130,14 @@ describe('maps the response', () => {
     expect((await failure(createExchange())).code).toBe('entra_bad_response')
   })
 
+  test('redacts the assertion in errors', async () => {
+    const assertion = await readFile(simulator.tokenFile, 'utf8')
+    simulator.faults.add(answer(400, { body: `no: ${assertion}` }))
+    const error = await failure(createExchange())
+    expect(error.message).toContain('[redacted]')
+    expect(JSON.stringify([error.message, error.cause])).not.toContain(assertion.slice(0, 40))
+  })
+
   test('ignores an invalid refresh_in', async () => {
     for (const refresh of ['0', '"soon"']) {
       const body = `{"access_token":"t","expires_in":3599,"refresh_in":${refresh}}`
@@ -239,4 +250,31 @@ test('an exchange with an endless body ends with the time limit, which counts', 
 test('does not count an attempt that ends because another one has', async () => {
   await abortWhenSent()
   expect(attempts).toEqual([])
+})
+
+test('a token begins another grace for a credential that is missing', async () => {
+  const attempt = withPermit(createExchange(), {
+    limit: (work) => work(),
+    failures: new IdentityFailures(clock),
+  })
+  const exchange: TestExchange = (asked) =>
+    attempt(asked, AbortSignal.timeout(NO_LIMIT_MS), () => {})
+  const reject = () => {
+    simulator.faults.set([{ kind: 'aadsts', code: 70025 }])
+    return failure(exchange)
+  }
+  expect(await reject()).toMatchObject({ isPermanent: false })
+  clock.pass(4 * MINUTE_MS)
+  await simulator.rotateToken()
+  expect(await reject()).toMatchObject({ isPermanent: true })
+  simulator.faults.set([])
+  await exchange(request())
+  expect(await reject()).toMatchObject({ isPermanent: false })
+})
+
+test('sends the correlation id of the caller', async () => {
+  const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+  await createExchange()({ ...request(), correlationId })
+  const sent = simulator.log.entries().filter(({ target }) => target === 'token')
+  expect(sent.map((entry) => entry.correlationId)).toEqual([correlationId])
 })
