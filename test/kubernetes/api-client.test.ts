@@ -1,6 +1,6 @@
 /** Calls of an API server of the test, over real connections. */
 import { createSecureServer } from 'node:http2'
-import { copyFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -137,15 +137,21 @@ describe('a call', () => {
     expect(ports.size).toBeLessThan(5)
   })
 
-  test('reads the certificates for each new connection, and trusts none of another CA', async () => {
+  test('reads the token for each call, and the CA for each new connection', async () => {
+    const tokens: unknown[] = []
     const { api, server } = await serve('GET', (response) => {
+      tokens.push(response.req.headers.authorization)
       response.setHeader('Connection', 'close')
       answer(response, 200, { name: 'a' })
     })
     await read(api)
     using other = createFolder()
     await trust(other)
-    await copyFile(other.file('ca.crt'), join(server.access.KUBERNETES_API_ACCESS, 'ca.crt'))
+    const directory = server.access.KUBERNETES_API_ACCESS
+    await writeFile(join(directory, 'token'), 'another')
+    await read(api)
+    expect(tokens).toEqual(['Bearer a-token', 'Bearer another'])
+    await copyFile(other.file('ca.crt'), join(directory, 'ca.crt'))
     await expect(read(api)).rejects.toThrow(/^cannot read it: .*certificate/)
   })
 })

@@ -1,18 +1,5 @@
 import { expect, test } from 'vitest'
 import { findCluster } from '../../src/kubernetes/credentials.ts'
-import { createFolder } from '../fixtures/folder.ts'
-
-test('reads the token again for each call', async () => {
-  using folder = createFolder()
-  folder.write('token', 'one\n')
-  const { readHeaders } = findCluster({
-    KUBERNETES_SERVICE_HOST: '10.0.0.1',
-    KUBERNETES_API_ACCESS: folder.path,
-  })
-  expect(await readHeaders()).toEqual({ Authorization: 'Bearer one' })
-  folder.write('token', 'two')
-  expect(await readHeaders()).toEqual({ Authorization: 'Bearer two' })
-})
 
 test.each([
   [

@@ -53,16 +53,6 @@ describe('the certificate store', () => {
     expect(await connect().read()).toEqual({ material: MATERIAL, revision: '1' })
   })
 
-  test('creates no Secret after the configuration was deleted', async () => {
-    await using api = await startApiServer({
-      [CONFIGURATION]: (response) => answer(response, 404, {}),
-    })
-    await expect(connect().write(MATERIAL, undefined)).rejects.toThrow(
-      'cannot read the MutatingWebhookConfiguration wimds: the API server answered 404',
-    )
-    expect(api.calls(CREATE_SECRET)).toBe(0)
-  })
-
   test.each([
     ['another replica has created it', CREATE_SECRET, 409, undefined],
     ['another replica has written it', PATCH_SECRET, 422, '1'],

@@ -62,11 +62,10 @@ test('counts a rejection, and logs it with its pod', async () => {
   answer = () => Promise.resolve({ ...decision, review: {} })
   await post('{}')
   expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
-  const { outcome, message, subject } = decision
-  expect(log).toMatchObject([{ event: 'pod_rejected', outcome, ...subject }])
+  const { outcome, subject } = decision
   // Without what may be a token, and cut.
-  const logged = message.replace(/\w{60}/, '[redacted]').slice(0, 500)
-  expect(log).toEqual([expect.objectContaining({ message: logged })])
+  const message = decision.message.replace(/\w{60}/, '[redacted]').slice(0, 500)
+  expect(log).toEqual([{ event: 'pod_rejected', outcome, ...subject, message }])
 })
 
 test.each([

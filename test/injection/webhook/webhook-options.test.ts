@@ -30,52 +30,32 @@ test('creates its own certificate by default, and injects as wimds inject does',
   })
 })
 
-test('parses every flag', () => {
-  const flags = [
-    '--listen=127.0.0.1:1',
-    '--admin-listen=[::1]:2',
-    '--drain=1s',
-    '--cert-dir=/tls',
-    '--client-ca=/ca.crt',
-    '--mode=nft',
-    '--allowed-modes=env,nft',
-    '--allow-pass-through',
-    '--always-set-no-proxy',
-    '--image=i:1',
-    '--redirect-image=r:1',
-    '--gate-image=g:1',
-    '--env=A=b',
-    '--ca-config-map=corporate/bundle.pem',
-    '--tenant-id=contoso.com',
-    '--uid=none',
-    '--audience=api://x',
-    '--cpu-request=1',
-    '--cpu-limit=2',
-    '--memory-request=1Mi',
-    '--memory-limit=2Mi',
-  ]
-  expect(parseWebhookOptions(flags)).toMatchObject({
-    listen: { host: '127.0.0.1', port: 1 },
-    adminListen: { host: '::1', port: 2 },
-    drainMs: 1000,
-    clientCaFile: '/ca.crt',
-    defaultTenantId: 'contoso.com',
-    certDirectory: '/tls',
-    settings: {
-      mode: 'nft',
-      allowedModes: ['env', 'nft'],
-      allowPassThrough: true,
-      alwaysSetsNoProxy: true,
-      image: 'i:1',
-      redirectImage: 'r:1',
-      gateImage: 'g:1',
-      sidecarEnv: [{ name: 'A', value: 'b' }],
-      ca: { kind: 'ConfigMap', name: 'corporate', key: 'bundle.pem' },
-      uid: undefined,
-      audience: 'api://x',
-      resources: { requests: { cpu: '1', memory: '1Mi' }, limits: { cpu: '2', memory: '2Mi' } },
-    },
-  })
+test.each<[flag: string, expected: object]>([
+  ['--listen=127.0.0.1:1', { listen: { host: '127.0.0.1', port: 1 } }],
+  ['--admin-listen=[::1]:2', { adminListen: { host: '::1', port: 2 } }],
+  ['--drain=1s', { drainMs: 1000 }],
+  ['--cert-dir=/tls', { certDirectory: '/tls' }],
+  ['--client-ca=/ca.crt', { clientCaFile: '/ca.crt' }],
+  ['--tenant-id=contoso.com', { defaultTenantId: 'contoso.com' }],
+  ['--namespace=a', { service: { namespace: 'a' } }],
+  ['--name=a', { service: { name: 'a' } }],
+  ['--mode=nft', { settings: { mode: 'nft' } }],
+  ['--allowed-modes=env,loopback', { settings: { allowedModes: ['env', 'loopback'] } }],
+  ['--allow-pass-through', { settings: { allowPassThrough: true } }],
+  ['--always-set-no-proxy', { settings: { alwaysSetsNoProxy: true } }],
+  ['--image=i:1', { settings: { image: 'i:1' } }],
+  ['--redirect-image=r:1', { settings: { redirectImage: 'r:1' } }],
+  ['--gate-image=g:1', { settings: { gateImage: 'g:1' } }],
+  ['--env=A=b', { settings: { sidecarEnv: [{ name: 'A', value: 'b' }] } }],
+  ['--ca-secret=s/a.pem', { settings: { ca: { kind: 'Secret', name: 's', key: 'a.pem' } } }],
+  ['--uid=none', { settings: { uid: undefined } }],
+  ['--audience=api://x', { settings: { audience: 'api://x' } }],
+  ['--cpu-request=1', { settings: { resources: { requests: { cpu: '1' } } } }],
+  ['--cpu-limit=2', { settings: { resources: { limits: { cpu: '2' } } } }],
+  ['--memory-request=1Mi', { settings: { resources: { requests: { memory: '1Mi' } } } }],
+  ['--memory-limit=1Gi', { settings: { resources: { limits: { memory: '1Gi' } } } }],
+])('parses %s', (flag, expected) => {
+  expect(parseWebhookOptions([IMAGES, flag])).toMatchObject(expected)
 })
 
 test('reports all problems of the flags', async () => {
