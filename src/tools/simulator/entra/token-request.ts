@@ -6,8 +6,6 @@ import { EntraError } from './entra-error.ts'
 export type TokenRequest = ReturnType<typeof parseTokenRequest>
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-/** Real forms are a few kB, most of it the assertion. */
-const MAX_FORM_CHARACTERS = 65_536
 
 /** Returns the tenant in the path of a token endpoint; undefined for another path. Regional clients append a slash. */
 export function parseTokenRoute(pathname: string): string | undefined {
@@ -20,8 +18,7 @@ export async function readForm(request: Request): Promise<URLSearchParams> {
   if (request.method !== 'POST' || contentType?.trim() !== 'application/x-www-form-urlencoded') {
     return new URLSearchParams()
   }
-  const text = await request.text()
-  return new URLSearchParams(text.length > MAX_FORM_CHARACTERS ? '' : text)
+  return new URLSearchParams(await request.text())
 }
 
 /**
