@@ -195,6 +195,15 @@ describe('from a Prometheus', () => {
     expect(err).toMatch(/^wimds report: \S+ HTTP status 500: oops \?\]0;t\n$/)
   })
 
+  test('names the fix for a Prometheus, and not that for a sidecar', async () => {
+    const gone = `http://127.0.0.1:${await freePort()}`
+    const { code, err } = await run(['--prometheus', gone])
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      /cannot connect \(ECONNREFUSED\)\. Fix: .*kubectl port-forward service\/PROMETHEUS 9090.* --prometheus$/m,
+    )
+  })
+
   test('ignores a sample that is no count or no time', async () => {
     await using prometheus = await answering((url) => {
       if (isScrapeQuery(url)) return SCRAPED

@@ -46,6 +46,7 @@ test('the resource id names the identity; without one, it has placeholders', () 
 
 test.each([
   ['would make the Azure CLI upload a file', { issuer: 'https://x/?a=@/etc/passwd' }],
+  ['would make the Azure CLI upload a file', { subject: '@/etc/passwd' }],
   ['are probably a mistake', { audience: ['vault'] }],
   ['are not known', undefined],
 ])('there is no command with claims that %s: %j', (_, changes) => {

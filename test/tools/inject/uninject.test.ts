@@ -85,6 +85,14 @@ spec:
     expect(parse(out)).toHaveProperty('spec.containers', [expect.objectContaining({ name: 'app' })])
   })
 
+  test('restores the mount of a CA and a configuration', async () => {
+    const annotations = `metadata: {annotations: {wimds.io/config-map: wimds}}`
+    const source = DEPLOYMENT.replace('  template:\n', `  template:\n    ${annotations}\n`)
+    const text = await injected(source, '--ca-config-map', 'ca')
+    expect(text).toContain('wimds-ca')
+    expect((await run(uninject, ['-'], text)).out).toBe(source)
+  })
+
   test('says what it did to each object, and nothing to do is no failure', async () => {
     const first = await run(uninject, ['-'], await injected(DEPLOYMENT))
     expect(first.err.replaceAll(/wimds uninject: stdin:\d+: /g, '')).toBe(
@@ -104,6 +112,30 @@ spec:
   })
 
   const LOG = "{name: LOG, value: 'yes'} # quoted on purpose"
+
+  test.each([
+    ['NO_PROXY', '169.254.169.254,localhost,127.0.0.1'],
+    ['AZURE_POD_IDENTITY_AUTHORITY_HOST', 'http://127.0.0.1:64169'],
+  ])('restores %s=%s of the author', async (name, value) => {
+    const source = DEPLOYMENT.replace(LOG, `{name: ${name}, value: "${value}"}`)
+    const text = await injected(source, '--mode', 'env')
+    expect(await injected(text)).toBe(text)
+    const { out, err } = await run(uninject, ['--quiet', '-'], text)
+    expect({ out, err }).toEqual({ out: source, err: '' })
+  })
+
+  test('keeps a variable that was edited after the injection, and names it', async () => {
+    const source = DEPLOYMENT.replace(LOG, "{name: NO_PROXY, value: '.svc'}")
+    const text = await injected(source)
+    const { out, err } = await run(
+      uninject,
+      ['--quiet', '-'],
+      text.replace("value: '.svc,", "value: '.corp,.svc,"),
+    )
+    expect(out).toContain("{name: NO_PROXY, value: '.corp,.svc,169.254.169.254,")
+    expect(err).toContain('since it was edited after the injection: NO_PROXY of app. Fix: delete')
+    expect(err.match(/warning/g)).toHaveLength(1)
+  })
 
   test('removes what it added to a list that was sorted after the injection', async () => {
     const source = JSON_POD.replace(

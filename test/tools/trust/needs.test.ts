@@ -248,12 +248,14 @@ test.each<[string, readonly object[], readonly unknown[], extra?: readonly strin
     [error('ServiceAccount "web" (cluster.yaml, document 2)', 'namespace')],
     OF_ALL,
   ],
-  [
-    'a name that is a template',
-    [serviceAccount('{{ .Values.name }}', ORDERS)],
-    [error(expect.stringContaining('{{ .Values.name }}'), 'no valid name')],
-    OF_ALL,
-  ],
+  ...['{{ .Values.name }}', "a'; id; '", ''].map(
+    (name): [string, readonly object[], readonly unknown[], readonly string[]] => [
+      `the name ${JSON.stringify(name)}`,
+      [serviceAccount(name, ORDERS)],
+      [error(expect.stringContaining(JSON.stringify(name)), 'no valid name')],
+      OF_ALL,
+    ],
+  ),
 ])(
   'leaves out %s, and calls no credential extra that it may need',
   async (_, left, found, extra = ['far']) => {

@@ -163,7 +163,7 @@ test('says that no credential is needed by accounts without an identity', async 
 })
 
 test('prints nothing if an input cannot be read', async () => {
-  const lists = ['--identities', file('not-a-list.json', '{}')]
+  const lists = ['--identities', file('not-a-list.json', [{ clientId: ORDERS, id: '/x' }])]
   const unnamed = file('list.json', [existingFor(SUBJECT)])
   const paths = [join(directory, 'missing.json'), unnamed, file(`lists/${ORDERS}.json`, [{}])]
   const existing = paths.flatMap((path) => ['--existing', path])

@@ -174,6 +174,12 @@ test.each<[string, Cluster, string, RegExp]>([
     /shop\/orders\ncreate them again/,
   ],
   [
+    'without agents, with a pod of mode node that waits for a node',
+    { pods: [gated('waiting', '')] },
+    'node_agent: node_agent_not_running',
+    /which need one: shop\/waiting\n/,
+  ],
+  [
     'with pods of mode node whose agent is not ready, or of another product',
     {
       pods: [

@@ -302,6 +302,17 @@ describe('a pod of mode node', () => {
     expect(report.ok).toBe(true)
   })
 
+  test('whose broker does not answer: says what was not checked', async () => {
+    const { find, failures } = await checkNode(ENDED, [
+      list(AGENTS, [agent()]),
+      { call: FORWARD_AGENT, ...forwardTo(1) },
+    ])
+    expect(failures).toEqual([])
+    expect(find('status')).toMatchObject([
+      { status: 'not_checked', reason: expect.stringMatching(/ECONNREFUSED/) },
+    ])
+  })
+
   test('that waits, or that the broker has lost, has the reason of the last event', async () => {
     const agents = list(AGENTS, [agent()])
     // The port for applications has no such path.

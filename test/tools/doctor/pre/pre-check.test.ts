@@ -112,6 +112,10 @@ describe('the issuer', () => {
     expect(problems[0]?.problem).toMatch(problem)
   })
 
+  test('passes a document without the members that Entra ID does not need', async () => {
+    expect((await check({ changes: await publishing({}) })).failures).toEqual([])
+  })
+
   test.each<[string, Omit<KubectlAnswer, 'call'>]>([
     ['you may not read its document', { code: 1, stderr: 'Error from server (Forbidden): no' }],
     ['the API server names no jwks_uri', { stdout: `{"issuer":"${ISSUER}"}` }],

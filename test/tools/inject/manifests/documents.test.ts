@@ -51,3 +51,9 @@ test('rejects an alias of itself', () => {
   const message = 'an alias is part of the value that it names'
   expect(problems).toEqual([expect.stringContaining(`pod.yaml:1:1: ${message}`)])
 })
+
+test('takes the last anchor of a name', () => {
+  const long = 'x'.repeat(100_000)
+  const again = `data:\n- &a ${long}\n- &a y\n${'- *a\n'.repeat(500)}`
+  expect(run(`apiVersion: v1\nkind: ConfigMap\n${again}`).problems).toEqual([])
+})

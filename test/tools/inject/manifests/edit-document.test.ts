@@ -3,6 +3,8 @@ import { diffLines } from 'diff'
 import { describe, expect, test } from 'vitest'
 import { parse, parseDocument } from 'yaml'
 import { editManifests } from '../../../../src/tools/inject/manifests/edit-manifests.ts'
+import { parseYamlDocument } from '../../../../src/tools/inject/manifests/documents.ts'
+import { applyEdits, DocumentEditor } from '../../../../src/tools/inject/manifests/edit-document.ts'
 import { settings, TENANT } from '../../../injection/injector/patched.ts'
 
 function inject(source: string): string {
@@ -93,6 +95,14 @@ spec:
   const result = inject(source)
   expect(result).toContain('wimds.io/injected')
   expect(result.match(/[&*]labels/g)).toEqual(['&labels', '*labels'])
+})
+
+test('changes the elements of a list without names one by one', () => {
+  const text = 'args:\n- redirect # first\n- --port=64169\n'
+  const editor = new DocumentEditor(parseYamlDocument(text), text)
+  const before = { args: ['redirect', '--port=64169'] }
+  const edits = editor.findEdits([], before, { args: ['redirect', '--port=1', '--wait=300'] })
+  expect(applyEdits(text, edits)).toBe('args:\n- redirect # first\n- "--port=1"\n- --wait=300\n')
 })
 
 /** Lists at two indentations, long texts over several lines, and quotes of each kind. */
