@@ -306,7 +306,7 @@ static unsigned claim_uid(const char *range) {
     if (fcntl(UID_LOCKS, F_OFD_SETLK, &lock) == 0) return uid;
     if (errno != EAGAIN && errno != EACCES) fail(errno, "cannot claim uid %u", uid);
   }
-  fail(0, "all uids from %u to %u are in use. Fix: set a larger range by --broker-uids", first, last);
+  fail(0, "all uids from %u to %u are in use. Fix: set a larger range by nodeAgent.brokerUids", first, last);
 }
 
 /*

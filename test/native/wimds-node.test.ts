@@ -337,7 +337,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     expect([await run(first), await run(second), await run(third)]).toEqual([
       expect.stringMatching(/ 60001501$/),
       expect.stringMatching(/ 60001502$/),
-      'wimds-node: all uids from 60001501 to 60001502 are in use. Fix: set a larger range by --broker-uids',
+      'wimds-node: all uids from 60001501 to 60001502 are in use. Fix: set a larger range by nodeAgent.brokerUids',
     ])
     closeSync(first)
     expect(await run(third)).toMatch(/ 60001501$/)

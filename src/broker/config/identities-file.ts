@@ -1,7 +1,7 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
 import type { Problem } from '../../lib/errors.ts'
-import { describeFileError } from '../../lib/describe-error.ts'
+import { describeFileError, errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile } from '../../lib/files.ts'
 import {
   authorityHost,
@@ -89,7 +89,9 @@ export async function readIdentitiesFile(
   try {
     text = await readText(path)
   } catch (error) {
-    problems.push({ setting, ...describeFileError(path, error) })
+    const { problem, fix } = describeFileError(path, error)
+    const ofKey = 'check the path and, in a pod, the keys of the ConfigMap'
+    problems.push({ setting, problem, fix: errorCode(error) === 'ENOENT' ? ofKey : fix })
     return undefined
   }
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {

@@ -115,25 +115,25 @@ export class NamespaceBroker {
   async #run(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      const startedAt = performance.now()
-      const onEnd = (reason: string) => this.#onEnd(startedAt, reason)
       // The node may not start a process at this moment, for example for lack of memory (ENOMEM).
-      const onError = (error: unknown) => onEnd(errorMessage(error))
-      await this.#parts.limitStarts(() => this.#start(onEnd)).catch(onError)
+      const onError = (error: unknown) => this.#onEnd(performance.now(), errorMessage(error))
+      await this.#parts.limitStarts(() => this.#start()).catch(onError)
       await this.#process?.ended
       const delayMs = this.#failures > 1 ? backoffMs(this.#failures - 1) : 0
       await createPause(signal)(Math.min(delayMs, MAX_RESTART_MS))
     }
   }
 
-  /** Starts a process. Resolves when it is ready or has ended. `onEnd`: called with the reason before others know of the end. */
-  async #start(onEnd: (reason: string) => void): Promise<void> {
+  /** Starts a process. Resolves when it is ready or has ended. */
+  async #start(): Promise<void> {
     if (this.#stopping.signal.aborted) return
+    const startedAt = performance.now()
     const { start, readFile, createOpen } = this.#parts
     const options = { readFile, openConnection: createOpen(), onLine: this.#onLine }
     const started = new BrokerProcess(start(), options)
     this.#process = started
-    const ended = started.ended.then(onEnd)
+    // First: the others learn of the end after this.
+    const ended = started.ended.then((reason) => this.#onEnd(startedAt, reason))
     const late = `it was not ready after ${START_TIMEOUT_MS / 1000} s`
     const timeout = setTimeout(() => started.kill(late), START_TIMEOUT_MS)
     await Promise.race([started.ready.then(() => this.#onReady(started)), ended])

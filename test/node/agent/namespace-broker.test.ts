@@ -9,6 +9,7 @@ import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { type ListeningSocket, openSocket } from '../../../src/node/agent/open-socket.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import type { TokenKey } from '../../../src/node/broker/messages.ts'
+import type { Semaphore } from '../../../src/lib/semaphore.ts'
 import { errorMessage } from '../../../src/lib/describe-error.ts'
 import { waitFor } from '../../fixtures/connection.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -32,6 +33,7 @@ const PROGRAM = `
 interface BrokerOptions {
   /** How many starts fail before one succeeds. */
   readonly failures?: number
+  readonly limitStarts?: Semaphore
   readonly keysOf?: (uid: string) => TokenKey[] | undefined
   readonly program?: string
   readonly script?: string
@@ -51,6 +53,7 @@ function startBroker(options: BrokerOptions = {}) {
     createOpen: () => NO_CONNECTION,
     onDroppedLine,
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
+    limitStarts: (work) => work(),
     ...parts,
     start: () => {
       if (failures-- > 0) throw new Error('spawn ENOMEM')
@@ -58,7 +61,6 @@ function startBroker(options: BrokerOptions = {}) {
       pids.push(child.pid ?? 0)
       return child
     },
-    limitStarts: (work) => work(),
     write,
     onEnd,
   })
@@ -285,6 +287,20 @@ test('a pod has an event when its broker does not start, and is served when it d
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(onRefused).toHaveBeenCalled()
   for (const [, problem] of onRefused.mock.calls) expect(problem).toContain('spawn ENOMEM')
+})
+
+test('the time in a queue is no time that a process has lasted', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const limitStarts: Semaphore = (work) => {
+    vi.advanceTimersByTime(100_000)
+    return work()
+  }
+  const startedAt = Date.now()
+  const { ready } = startBroker({ failures: 3, limitStarts })
+  await ready()
+  // After the second failure it waits for half a second, and after the third for a second, at least.
+  expect(Date.now() - startedAt).toBeGreaterThan(1400)
 })
 
 test('a pod that cannot be sent holds up no other one', async () => {

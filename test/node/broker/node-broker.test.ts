@@ -246,7 +246,9 @@ test('an identities file is read by message, and again when it changes', async (
   const pod = cluster.podOf('orders', { WIMDS_CONFIG: '/etc/wimds/identities.yaml' })
   const { port } = agent.send(pod)
   expect(await agent.until(({ state }) => state === 'failed')).toMatchObject({
-    problem: expect.stringContaining('cannot read /etc/wimds/identities.yaml'),
+    problem:
+      'WIMDS_CONFIG: cannot read /etc/wimds/identities.yaml: the node agent got ENOENT in the volumes of the gate. ' +
+      'Fix: check the path and, in a pod, the keys of the ConfigMap',
   })
   file = identities(ORDERS.clientId)
   await agent.until(({ state }) => state === 'serving')
