@@ -292,12 +292,14 @@ test('a pod has an event when its broker does not start, and is served when it d
 test('the time in a queue is no time that a process has lasted', async () => {
   vi.useFakeTimers({ toFake: ['performance'] })
   onTestFinished(() => void vi.useRealTimers())
-  const limitStarts: Semaphore = (work) => {
-    vi.advanceTimersByTime(100_000)
-    return work()
-  }
   const startedAt = Date.now()
-  const { ready } = startBroker({ failures: 3, limitStarts })
+  const { ready } = startBroker({
+    failures: 3,
+    limitStarts: (work) => {
+      vi.advanceTimersByTime(100_000)
+      return work()
+    },
+  })
   await ready()
   // After the second failure it waits for half a second, and after the third for a second, at least.
   expect(Date.now() - startedAt).toBeGreaterThan(1400)
