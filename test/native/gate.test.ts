@@ -62,6 +62,22 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
     await closed
     expect(gate.exitCode).toBe(128 + 15)
   })
+  test('leaves a server that answers without an end', async () => {
+    using pod = await podNetwork()
+    pod.exec('ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo')
+    const server = pod.script(`
+      require('node:net').createServer((socket) => {
+        socket.on('error', () => {})
+        setInterval(() => socket.write('HTTP/1.1 200 OK\\r\\n'.repeat(1000)), 20)
+      }).listen(80, '169.254.169.254', () => console.log('listening'))`)
+    await server.firstLine
+    const { readLog, closed } = start(pod)
+    await expect.poll(readLog).toContain('another metadata service answers')
+    server.kill()
+    await server.output
+    await serve(pod, 200, readyBody(UID))
+    await closed
+  })
 })
 
 /** Makes 169.254.169.254 local, as the redirect does, with a server that answers so. Returns how to end it. */

@@ -326,6 +326,46 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     })
   })
 
+  test.each([
+    ['does not exist', 'ENOSYS'],
+    ['closes nothing', '0'],
+  ])('does not give the broker the file of uids when close_range %s', async (_, number) => {
+    const source = directory.write(
+      'without.c',
+      `#include <errno.h>
+       #include <linux/filter.h>
+       #include <linux/seccomp.h>
+       #include <stddef.h>
+       #include <sys/prctl.h>
+       #include <sys/syscall.h>
+       #include <unistd.h>
+       int main(int argc, char **argv) {
+         struct sock_filter filter[] = {
+             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+             BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ${number}),
+             BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+         };
+         struct sock_fprog program = {.len = 4, .filter = filter};
+         if (argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) return 1;
+         return execv(argv[1], argv + 1);
+       }`,
+    )
+    const without = directory.file('without')
+    expect(spawnSync('gcc', ['-o', without, source]).stderr.toString()).toBe('')
+    const show = '[ -e /proc/$$/fd/4 ] && [ ! -e /proc/$$/fd/5 ] && echo "its channels only"'
+    const argv = [program, 'run-broker', UIDS, '--', '/bin/sh', '-c', show]
+    const stdio = ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', openLocks()] as const
+    const broker = spawn(without, argv, { stdio: [...stdio] })
+    const { stdout, stderr } = await waitForEnd(broker)
+    expect([stdout, stderr]).toEqual(
+      number === '0'
+        ? ['its channels only\n', '']
+        : ['', 'wimds-node: cannot close the descriptors of the agent: Function not implemented\n'],
+    )
+  })
+
   test('gives the broker a uid that no other broker has, until the file of its lock is closed', async () => {
     const printUid = `
       while read -r line; do case $line in Uid:*) echo $line; esac; done < /proc/$$/status`

@@ -1,11 +1,12 @@
 /** The command in this process, with an API server of this test. It has no pods to route. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import type { ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeAgent } from '../../../src/node/agent/node-agent.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
+import { listening } from '../../fixtures/listening.ts'
 import { freePort } from '../../support/free-port.ts'
 import { parseSamples } from '../../service/scraped.ts'
 import { captureIo } from '../../tools/capture.ts'
@@ -87,4 +88,15 @@ test('is not ready while no broker can start, and logs why', async () => {
     ready: false,
     reasons: [expect.stringContaining('no broker runs: the broker of the node does not run')],
   })
+})
+
+test('exits when its port is taken', async () => {
+  await using _ = await startApiServer()
+  await using taken = await listening(createServer())
+  const io = captureIo()
+  const flags = ['--node-name=node-1', `--admin-listen=127.0.0.1:${taken.port}`]
+  expect(await nodeAgent(flags, io)).toBe(1)
+  expect(io.out()).toMatch(
+    /"event":"listen_failed".*EADDRINUSE.*Fix: choose another port by --admin-listen/,
+  )
 })

@@ -29,13 +29,6 @@ const ADDRESSES = ['10.9.0.2', '10.9.0.3', '10.9.0.4', '10.9.0.5']
 const CLIENT_IDS = [ORDERS.clientId, '99999999-9999-4999-8999-999999999999']
 /** The uids of attackers: root, an app, a sidecar, the broker. */
 const UIDS = ['0', '1000', '1501', '60000000']
-/** Of pods: those of one account with the same ones share their tokens. */
-const SETTINGS = [
-  {},
-  {},
-  { WIMDS_MAX_CONNECTIONS: '100' },
-  { WIMDS_PREFETCH: 'https://vault.azure.net' },
-]
 /** A step is made after so many requests. */
 const REQUESTS_PER_STEP = 500
 /** For how long a claim of a namespace stands. */
@@ -150,7 +143,6 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
         AZURE_AUTHORITY_HOST: cluster.simulator.authorityHost,
         AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token`,
         WIMDS_POD_UID: uid,
-        ...pick(SETTINGS),
       }
       const object = nodeModePod({
         uid,

@@ -1,5 +1,6 @@
 /** `wimds node-agent` as a process, with an API server of this test and the network namespace of a pod. */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
@@ -62,8 +63,15 @@ const TOKEN_URL =
 
 const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 
+/** Replaces nft by a script; `"$tool"` in it is the nft of the machine. */
+function replaceNft(script: string): void {
+  const tool = spawnSync('which', ['nft']).stdout.toString().trim()
+  const content = `#!/bin/sh\ntool=${tool}\n${script}\n`
+  writeFileSync(join(node.bin, 'nft'), content, { mode: 0o755 })
+}
+
 describe.skipIf(reason !== undefined)('wimds node-agent', () => {
-  test('serves a pod that is listed and one that comes later, and shuts down', async () => {
+  test('serves a pod that is listed and one with IPv6 alone that comes later, and shuts down', async () => {
     using first = await keptNetwork('first', '10.9.0.2')
     using second = await keptNetwork('second', '10.9.0.3')
     await using api = await startApi(servedPod({ uid: 'first' }))
@@ -71,7 +79,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await agent.logged('pod_routed')
     expect(answeredUid(first)).toBe('first')
     expect(rulesOf(second)).toBe('')
-    await api.send('ADDED', servedPod({ uid: 'second' }))
+    second.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
+    await api.send('ADDED', servedPod({ uid: 'second', addresses: [] }))
     await agent.logged('pod_routed', 2)
     expect(answeredUid(second)).toBe('second')
     expect(await agent.stop()).toBe(0)
@@ -224,6 +233,39 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     api.comeBack()
     await vi.waitUntil(() => !existsSync(join(node.state, 'ended.json')), { timeout: 60_000 })
     expect(answeredUid(pod)).toBe(UID)
+  }, 120_000)
+
+  test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
+    using pod = await keptNetwork()
+    await using api = await startApi()
+    const started = join(node.bin, 'started')
+    await using killed = startAgent(node)
+    await killed.brokerStarted()
+    replaceNft(`[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
+    api.set(servedPod())
+    await api.send('ADDED', servedPod())
+    await vi.waitUntil(() => existsSync(started) && readFileSync(started).length > 0, {
+      timeout: 60_000,
+    })
+    await killed.kill()
+    process.kill(Number(readFileSync(started)), 'SIGKILL')
+    expect(rulesOf(pod)).toBe('')
+    expect(pod.exec('ip', 'route')).toContain('169.254.169.254')
+    rmSync(join(node.bin, 'nft'))
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    expect(answeredUid(pod)).toBe(UID)
+  }, 120_000)
+
+  test('a pod whose settings are invalid has an event, and is not served', async () => {
+    using _ = await keptNetwork()
+    const env = [{ name: 'AZURE_TENANT_ID', value: 'common' }]
+    await using api = await startApi(nodeModePod({ env }))
+    await using agent = startAgent(node)
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages[0]).toContain('AZURE_TENANT_ID')
+    expect(api.messages[0]).toContain('Fix: ')
+    expect(agent.countOf('pod_routed')).toBe(0)
   }, 120_000)
 
   test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {

@@ -128,11 +128,18 @@ export class TestAgent implements AsyncDisposable {
     return this.#broker.exitCode
   }
 
-  /** Ends the broker by a signal, or by closing a channel. Returns its exit code. */
-  async stop(how: 'signal' | 'channel'): Promise<number | null> {
+  /** Ends the broker by a signal, or by closing a channel, of which it reads questions still. Returns its exit code. */
+  async stop(how: 'signal' | 'sockets' | 'messages'): Promise<number | null> {
     const ended = once(this.#broker, 'exit')
     if (how === 'signal') this.#broker.kill('SIGTERM')
-    else this.#broker.disconnect()
+    else if (how === 'sockets') this.#broker.disconnect()
+    else {
+      process.kill(this.pid, 'SIGSTOP')
+      for (let count = 0; count < 100; count += 1) void this.ask({ about: 'ping' })
+      await this.#channel.send({ type: 'ask', id: -1, question: { about: 'ping' } })
+      this.#broker.stdio[4]?.destroy()
+      process.kill(this.pid, 'SIGCONT')
+    }
     await ended
     return this.#broker.exitCode
   }

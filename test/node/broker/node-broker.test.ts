@@ -291,10 +291,14 @@ test('with invalid settings of the node it says so, and exits at once', async ()
   expect(agent.invalid).toContain('/nowhere')
 })
 
-test('ends with the agent', async () => {
+test.each([
+  ['the end of the channel for sockets', 'sockets'],
+  ['the end of the channel for messages, which it answers', 'messages'],
+] as const)('ends by %s', async (_, how) => {
   await using agent = cluster.start()
-  await tokenOf(await agent.serve(cluster.podOf('orders')))
-  expect(await agent.stop('channel')).toBe(0)
+  const port = await agent.serve(cluster.podOf('orders'))
+  await tokenOf(port)
+  expect(await agent.stop(how)).toBe(0)
 })
 
 test('at the signal, connections that wait to be accepted are answered', async () => {
