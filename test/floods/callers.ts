@@ -10,7 +10,9 @@ import type { Sidecar } from '../../src/tools/demo/sidecar.ts'
 export interface Seen {
   /** Of the caller that keeps its connection. */
   readonly p99Ms: number
-  /** Of the answers to it and to one that comes by a new connection each time; 0: none. */
+  /** Of the one that comes by a new connection each time. */
+  readonly slowestNewMs: number
+  /** Of the answers to both; 0: none. */
   readonly statuses: ReadonlySet<number>
   readonly peakMib: number
 }
@@ -43,6 +45,7 @@ export async function callUntil(isOver: () => boolean, { tokenUrl, pid }: Sideca
       kept.map(({ ms }) => ms),
       0.99,
     ),
+    slowestNewMs: Math.max(...fresh.map(({ ms }) => ms)),
     statuses: new Set([...kept, ...fresh].map(({ status }) => status)),
     peakMib: Math.max(...mib),
   }
