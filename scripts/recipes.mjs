@@ -60,7 +60,7 @@ const INDEPENDENT = [
     'Thanos',
     '0.33.0',
     'thanos-io/thanos/releases/tag/v0.33.0',
-    'no key and no `user_assigned_id` for the Azure bucket. Earlier versions support only MSI, so they need wimds',
+    'no key and no `user_assigned_id` for the Azure bucket. Earlier versions without a key support only MSI, so they need wimds',
   ],
   [
     'Velero',
