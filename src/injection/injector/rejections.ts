@@ -126,7 +126,7 @@ function findIdentityProblems({ spec }: Pod, { sidecarEnv, token }: Plan): strin
   const account = getServiceAccountName(spec)
   const problems = sidecarEnv.flatMap((entry) => {
     const annotation = ACCOUNT_ANNOTATIONS.get(entry.name)
-    const problem = findValueProblem(entry)
+    const problem = annotation && findValueProblem(entry)
     if (annotation === undefined || problem === undefined) return []
     // Flags are validated, so it is a variable of a container or an annotation.
     return token.variables.includes(entry)
