@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import { extname, join, relative } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
+import { DOCS_URL } from '../../src/lib/version.ts'
 import { PAGES } from '../docs/pages.ts'
 import { listening } from '../fixtures/listening.ts'
 import { chromiumPath, launchBrowser, VIEWS } from './chromium.ts'
@@ -158,16 +158,6 @@ test.skipIf(chromium === '')('the box of the search leads to the best section', 
     const result = page.locator('#localsearch-list a').first()
     await expect.poll(() => result.getAttribute('href')).toBe(`${BASE}aadsts.html#aadsts700213`)
     await page.screenshot({ path: 'coverage/screenshots/site-search.png' })
-  })
-})
-
-test.skipIf(chromium === '')('shows the version and where others are', async () => {
-  await visit(BASE, VIEWS.light, async (page) => {
-    const shown = BASE.endsWith('/main/') ? 'main (not released)' : VERSION
-    await page.locator('.VPNavBar button', { hasText: shown }).click()
-    const link = page.locator('.VPNavBar a', { hasText: 'Versions' })
-    expect(await link.getAttribute('href')).toBe('https://wimds.github.io/wimds/versions.html')
-    await page.screenshot({ path: 'coverage/screenshots/site-light.png' })
   })
 })
 
