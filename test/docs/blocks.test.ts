@@ -39,18 +39,6 @@ test.each(BLOCKS.filter(({ language }) => language === 'sh'))(
   },
 )
 
-test('every page installs the chart from where it is published, or `npm run package` puts it', () => {
-  const commands = BLOCKS.filter(({ text: block }) =>
-    /\bhelm (?:install|upgrade|upgrade --install|template) wimds(?:-\w+)? /.test(block),
-  )
-  expect(commands.length).toBeGreaterThan(8)
-  // In a cluster without the public registry, from a file or a registry of one's own.
-  const places =
-    /\.\/artifacts\/charts\/wimds-\*\.tgz|oci:\/\/(?:ghcr\.io|registry\.internal)\/wimds\/charts\/wimds\b|wimds-0\.2\.0\.tgz/
-  const others = commands.filter((block) => !places.test(block.text))
-  expect(others.map(({ place }) => place)).toEqual([])
-})
-
 const NAMESPACE = ['--map-root-user', '--net', '--pid', '--fork', '--kill-child']
 
 const IN_NAMESPACE = findCommands('docs/simulator.md', 'namespace')

@@ -28,18 +28,12 @@ describe.each(PAGES)('%s', (page) => {
   ]
 
   test('links only to pages and headings that exist', () => {
-    const missing = links
-      .map(([, path = '']) => path)
-      .filter((path) => path !== '' && !existsSync(resolveFrom(page, path)))
-    expect(missing).toEqual([])
-  })
-
-  test('links only to headings that are there', () => {
-    const missing = links
-      .filter(([, path = '', anchor]) => anchor !== undefined && /^$|\.md$/.test(path))
-      .filter(([, path = '', anchor = '']) => !anchorsOf(pageAt(page, path)).has(anchor))
-      .map(([link]) => link)
-    expect(missing).toEqual([])
+    const missing = links.filter(([, path = '', anchor]) => {
+      if (path !== '' && !existsSync(resolveFrom(page, path))) return true
+      const isHeading = anchor !== undefined && /^$|\.md$/.test(path)
+      return isHeading && !anchorsOf(pageAt(page, path)).has(anchor)
+    })
+    expect(missing.map(([link]) => link)).toEqual([])
   })
 })
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { webhook } from '../../../src/injection/webhook/webhook.ts'
 import { parseWebhookOptions } from '../../../src/injection/webhook/webhook-options.ts'
 import { UsageError } from '../../../src/lib/errors.ts'
-import { IS_RELEASED } from '../../../src/lib/version.ts'
+import { IS_RELEASED, VERSION } from '../../../src/lib/version.ts'
 import { captureIo } from '../../tools/capture.ts'
 
 const IMAGES = '--image-registry=r.example'
@@ -24,6 +24,9 @@ test('creates its own certificate by default, and injects as wimds inject does',
       mode: 'loopback',
       allowedModes: ['env', 'loopback', 'nft', 'node'],
       allowPassThrough: false,
+      image: `r.example/wimds:${VERSION}`,
+      redirectImage: `r.example/wimds-redirect:${VERSION}`,
+      gateImage: `r.example/wimds-gate:${VERSION}`,
       uid: 1501,
       injectByDefault: false,
     },
@@ -47,6 +50,7 @@ test.each<[flag: string, expected: object]>([
   ['--redirect-image=r:1', { settings: { redirectImage: 'r:1' } }],
   ['--gate-image=g:1', { settings: { gateImage: 'g:1' } }],
   ['--env=A=b', { settings: { sidecarEnv: [{ name: 'A', value: 'b' }] } }],
+  ['--ca-config-map=c', { settings: { ca: { kind: 'ConfigMap', name: 'c', key: 'ca.crt' } } }],
   ['--ca-secret=s/a.pem', { settings: { ca: { kind: 'Secret', name: 's', key: 'a.pem' } } }],
   ['--uid=none', { settings: { uid: undefined } }],
   ['--audience=api://x', { settings: { audience: 'api://x' } }],
@@ -65,6 +69,7 @@ test('reports all problems of the flags', async () => {
     '--mode=iptables',
     '--allowed-modes=env,iptables',
     '--env=WIMDS_LOG_LEVEL=bogus',
+    '--env=WIMDS_LISTEN=[::1]:80',
     '--tenant-id=a/b',
     '--cpu-request=much',
     '--image-registry=https://r.example/',
@@ -83,6 +88,7 @@ test('reports all problems of the flags', async () => {
     '--mode iptables',
     '--allowed-modes iptables',
     '--env WIMDS_LOG_LEVEL',
+    '--env must not have WIMDS_LISTEN',
     '--tenant-id must be',
     '--cpu-request must be',
     '--image-registry must be',
