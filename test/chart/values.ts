@@ -86,7 +86,12 @@ export const WEBHOOK: Group = [
         (name) => `--set=${name}.enabled=false`,
       ),
     ],
-    'labels of pods': [{ podLabels: { 'app.kubernetes.io/version': 'mine', team: 'shop' } }],
+    'labels of pods, and a strategy': [
+      {
+        podLabels: { 'app.kubernetes.io/version': 'mine', team: 'shop' },
+        strategy: { rollingUpdate: { maxSurge: 0 } },
+      },
+    ],
     'metrics for the Prometheus operator': [OPERATOR('monitoring.coreos.com')],
     'metrics for Azure Monitor': [OPERATOR('azmonitoring.coreos.com')],
   },
@@ -114,6 +119,7 @@ export const NODE_AGENT: Group = [
           namespace: 'agents',
           kubeletDirectory: '/var/lib/k0s/kubelet',
           containerdDirectory: '/run/k0s/containerd',
+          seLinuxOptions: { type: 'spc_t' },
           tolerations: [{ operator: 'Exists' }],
           extraEnv: [{ name: 'A', value: 'b' }],
         },
