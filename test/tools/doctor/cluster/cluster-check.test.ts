@@ -276,9 +276,10 @@ describe('the check of pods', () => {
       pod('ended', { annotations: ASKS, phase: 'Succeeded' }),
       pod('out', { annotations: { 'wimds.io/inject': 'false' } }),
       pod('webhook', { labels: { ...CHART, 'app.kubernetes.io/component': 'webhook' } }),
+      agent('node-1', true),
       pod('elsewhere', { namespace: 'plain' }),
     ]
-    const { code, find } = await check({ pods, labelled: ['shop'] })
+    const { code, find } = await check({ pods, labelled: ['shop', 'agents'] })
     expect(code).toBe(0)
     expect(find('injected_pods')[0]?.warnings).toBeUndefined()
   })

@@ -22,11 +22,12 @@ interface PodChanges {
   readonly status?: object
   readonly sidecar?: object
   readonly redirect?: object
+  readonly annotations?: object
 }
 
 /** Returns an injected pod as the API server has it, with the states of its containers. */
 function clusterPod(changes: PodChanges = {}): string {
-  const { mode = 'env', containers, phase = 'Running', status } = changes
+  const { mode = 'env', containers, phase = 'Running', status, annotations } = changes
   const injection = inject({
     pod: {
       apiVersion: 'v1',
@@ -47,6 +48,7 @@ function clusterPod(changes: PodChanges = {}): string {
   const { pod } = injection
   return JSON.stringify({
     ...pod,
+    metadata: { ...pod.metadata, annotations: { ...pod.metadata?.annotations, ...annotations } },
     ...(containers !== undefined && { spec: { ...pod.spec, containers } }),
     status: {
       phase,
@@ -380,6 +382,16 @@ test.each<[string, PodChanges]>([
   ['not_checked', { containers: [{ name: 'app', envFrom: [{}] }] }],
   ['not_needed', { mode: 'nft' }],
   ['ok', { containers: [...app(HOST, 'http://127.0.0.1:64169'), { name: 'istio-proxy' }] }],
+  [
+    'ok',
+    {
+      annotations: { 'wimds.io/skip-containers': 'worker' },
+      containers: [
+        ...app(HOST, 'http://127.0.0.1:64169'),
+        { name: 'worker', env: [{ name: HOST, value: 'http://127.0.0.1:8001' }] },
+      ],
+    },
+  ],
 ])('finds sdk_variables %s for %j', async (status, changes) => {
   const { find } = await check([getPod(changes)])
   const code = status === 'failed' ? 'sdk_variables_missing' : undefined

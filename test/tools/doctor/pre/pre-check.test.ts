@@ -142,8 +142,8 @@ const refuse = (call: string, text: string): KubectlAnswer => ({
   stderr: `Error from server ${text.replace('CREATING', 'error when creating "STDIN":')}\n`,
 })
 
-/** What refuses the pod, a word of the fix, and what kube-apiserver writes. */
-test.each([
+/** What refuses the pod, a word of the fix, what kube-apiserver writes, and the code. */
+test.each<[string, string, string, string?]>([
   [
     'the ValidatingAdmissionPolicy one-registry',
     '--image-registry',
@@ -164,9 +164,15 @@ test.each([
     'wimds.io/cpu-limit',
     '(Forbidden): CREATING pods "a" is forbidden: minimum memory usage per Container is 32Mi, but request is 1Mi',
   ],
-])('names %s', async (by, fix, text) => {
+  [
+    'the unreachable admission webhook validate.others.example',
+    'find its configuration',
+    '(InternalError): Internal error occurred: failed calling webhook "validate.others.example": no route to host',
+    'webhook_unavailable',
+  ],
+])('names %s', async (by, fix, text, code = 'pod_not_admitted') => {
   const { failures, problems, fixes, find } = await check({ answers: [refuse(IS_INJECTED, text)] })
-  expect(failures).toEqual(['injected_pod: pod_not_admitted'])
+  expect(failures).toEqual([`injected_pod: ${code}`])
   expect(problems[0]?.problem).toContain(`${by} refuses `)
   expect(fixes).toContain(fix)
   // The same pod without the injection is admitted.
