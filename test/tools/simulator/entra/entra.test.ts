@@ -110,17 +110,3 @@ test('a projected token has the header and claims of a cluster', async () => {
     sub: 'system:serviceaccount:shop:orders',
   })
 })
-
-test('tokens of an old key are valid while the key is published', async () => {
-  await using simulator = await startSimulator()
-  const old = (await simulator.issuer.sign()).reveal()
-  await simulator.issuer.rotateKey()
-  await simulator.rotateToken()
-  expect((await exchange(simulator, { assertion: old })).status).toBe(200)
-  expect((await exchange(simulator)).status).toBe(200)
-  simulator.issuer.retireOldKeys()
-  expect((await exchange(simulator, { assertion: old })).body).toMatchObject({
-    error_codes: [7000272],
-  })
-  expect((await exchange(simulator)).status).toBe(200)
-})
