@@ -5,12 +5,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod/mini'
-import {
-  type ApiServer,
-  connectToApiServer,
-  hasStatus,
-  isSilence,
-} from '../../src/kubernetes/api-client.ts'
+import { type ApiServer, connectToApiServer, isSilence } from '../../src/kubernetes/api-client.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { answer, type Fault, startApiServer, trust } from '../fixtures/api-server.ts'
 import { listening } from '../fixtures/listening.ts'
@@ -85,16 +80,6 @@ describe('a call', () => {
     const message = await read(api).catch(messageOf)
     expect(message).toMatch(/^cannot read it: ./)
     expect(message).not.toMatch(/hunter2|\n/)
-  })
-
-  test('reports the status of the answer, and none for other failures', async () => {
-    const { api } = await serve('GET', (response, count) =>
-      count === 1 ? answer(response, 409, {}) : response.destroy(),
-    )
-    const [conflict, broken] = [await read(api).catch(keep), await read(api).catch(keep)]
-    expect(hasStatus(conflict, 404, 409)).toBe(true)
-    expect(hasStatus(conflict, 404, 422)).toBe(false)
-    expect(hasStatus(broken, 409)).toBe(false)
   })
 
   test('throws if the answer is larger than its limit, and closes the connection', async () => {
@@ -184,13 +169,6 @@ describe('a stream', () => {
     })
     await expect(failure).rejects.toSatisfy(isSilence)
     await expect.poll(() => isClosed).toBe(true)
-  })
-
-  test('names the action in an error of its reader', async () => {
-    const { api } = await serve('GET', (response) => void response.write('first'))
-    await expect(api.stream(call, () => Promise.reject(new Error('no event')))).rejects.toThrow(
-      'cannot watch it: no event',
-    )
   })
 })
 
