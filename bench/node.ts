@@ -1,11 +1,10 @@
 /** A node in mode node, with the built agent, an API server, and pods that are network namespaces. */
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TENANT_ID } from '../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../src/tools/simulator/simulator.ts'
-import { createFolder } from '../test/fixtures/folder.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from '../test/node/agent/pods.ts'
 import { startAgent, startApi, TestNode } from '../test/node/agent/test-node.ts'
 import { readMallocSettings } from './processes.ts'
@@ -41,20 +40,15 @@ export async function startNode(namespaces: readonly string[]) {
     },
   })
   cleanup.defer(() => simulator.close())
-  const certificates = cleanup.use(createFolder())
-  chmodSync(certificates.path, 0o755)
-  copyFileSync(simulator.caFile, certificates.file('ca.crt'))
   const node = cleanup.use(new TestNode())
   const api = cleanup.use(await startApi())
   const env = {
     ...(await readMallocSettings()),
     // As the chart starts it.
     NODE_OPTIONS: '--max-semi-space-size=1',
-    AZURE_AUTHORITY_HOST: simulator.authorityHost,
-    WIMDS_CA_FILE: '/etc/ssl/ca.crt',
   }
   const flags = [`--max-brokers=${namespaces.length}`]
-  const start = () => startAgent(node, { env, certificates: certificates.path, flags })
+  const start = () => startAgent(node, { env, simulator, flags })
   let agent = start()
   cleanup.defer(() => agent[Symbol.asyncDispose]())
   /** How to delete the network of each pod. */
@@ -86,9 +80,7 @@ export async function startNode(namespaces: readonly string[]) {
       AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token`,
       ...more,
     }
-    const gate = Object.entries(settings).map(([name, value]) => ({ name, value }))
-    const pod = nodeModePod({ uid, name: uid, env: gate })
-    const object = { ...pod, metadata: { ...pod.metadata, namespace } }
+    const object = nodeModePod({ uid, name: uid, namespace, settings })
     const namespacePath = `/var/run/netns/${network}`
     node.keep({ namespacePath }, uid)
     pods.set(uid, object)

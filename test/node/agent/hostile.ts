@@ -1,16 +1,14 @@
 /** A node with a pod that asks for tokens all the time, and pods of other namespaces whose brokers native code has taken over. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { ignoreEnded } from '../../../src/node/agent/sandboxes.ts'
 import { ORDERS, TENANT_ID } from '../../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { waitFor } from '../../fixtures/connection.ts'
-import { createFolder } from '../../fixtures/folder.ts'
 import { podNetwork } from '../../redirect/namespace.ts'
-import { compiledHelper } from './helper.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 import { startAgent, startApi, TestNode } from './test-node.ts'
 
@@ -76,37 +74,24 @@ export async function startHostileNode({ program, launcher = [] }: HostileNodeOp
     },
   })
   cleanup.defer(() => simulator.close())
-  const folder = cleanup.use(createFolder())
-  chmodSync(folder.path, 0o755)
-  copyFileSync(simulator.caFile, folder.file('ca.crt'))
   const node = cleanup.use(new TestNode())
   // What the next broker becomes; without it a broker.
-  const attack = folder.file('attack')
-  rmSync(join(node.bin, 'wimds-node'))
-  const script = `
-    [ "$1" = run-broker ] && [ -e ${attack} ] || exec ${compiledHelper()} "$@"
-    all="$*"
-    exec ${compiledHelper()} \${all%% -- *} -- ${program} $(cat ${attack})`
-  writeFileSync(join(node.bin, 'wimds-node'), `#!/bin/sh${script}\n`, { mode: 0o755 })
+  const attack = join(node.root, 'attack')
+  node.replaceBroker(attack, `${program} $(cat ${attack})`)
 
   /** Creates the pod of a namespace, by which it is named, and what the node keeps of it. */
   async function createPod(namespace: string, address: string) {
     const network = await podNetwork(address)
-    const token = join(node.pods, namespace, 'volumes/kubernetes.io~projected/wimds-token/token')
-    mkdirSync(dirname(token), { recursive: true })
-    writeFileSync(
-      token,
-      (await simulator.issuer.sign({ namespace, serviceAccount: 'orders' })).reveal(),
-    )
+    const token = await simulator.issuer.sign({ namespace, serviceAccount: 'orders' })
+    node.writeToken(namespace, token.reveal())
     node.keep(network, namespace)
-    const env = Object.entries({
+    const settings = {
       AZURE_TENANT_ID: TENANT_ID,
       AZURE_CLIENT_ID: ORDERS.clientId,
       AZURE_AUTHORITY_HOST: simulator.authorityHost,
       AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token`,
-    }).map(([name, value]) => ({ name, value }))
-    const object = nodeModePod({ uid: namespace, env, addresses: [address] })
-    const pod = { ...object, metadata: { ...object.metadata, namespace } }
+    }
+    const pod = nodeModePod({ uid: namespace, namespace, settings, addresses: [address] })
     return { network, pod, [Symbol.dispose]: () => network[Symbol.dispose]() }
   }
 
@@ -114,13 +99,9 @@ export async function startHostileNode({ program, launcher = [] }: HostileNodeOp
   const api = cleanup.use(await startApi(neighbour.pod))
   const agent = cleanup.use(
     startAgent(node, {
-      env: {
-        AZURE_AUTHORITY_HOST: simulator.authorityHost,
-        WIMDS_CA_FILE: '/etc/ssl/ca.crt',
-        // An emulated processor is slow.
-        WIMDS_EXCHANGE_TIMEOUT: '60s',
-      },
-      certificates: folder.path,
+      simulator,
+      // An emulated processor is slow.
+      env: { WIMDS_EXCHANGE_TIMEOUT: '60s' },
       launcher,
     }),
   )

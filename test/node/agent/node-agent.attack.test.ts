@@ -5,8 +5,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +16,6 @@ import { ACCOUNTS, createCluster } from '../broker/setup.ts'
 import { type Knowledge, Report } from './attacker.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
-import { createFolder } from '../../fixtures/folder.ts'
 
 const REQUESTS = Number(process.env['ATTACK_REQUESTS'] ?? 1000)
 const TIMEOUT_MS = 120_000 + 50 * REQUESTS
@@ -85,16 +82,10 @@ const reason = reasonToSkip()
 describe.skipIf(reason !== undefined)('agent and broker', () => {
   test('no pod gets a token of another service account', { timeout: TIMEOUT_MS }, async () => {
     await using cluster = await createCluster()
-    using certificates = createFolder()
-    chmodSync(certificates.path, 0o755)
-    copyFileSync(cluster.simulator.caFile, certificates.file('ca.crt'))
     using node = new TestNode()
     await using api = await startApi()
-    const env = {
-      AZURE_AUTHORITY_HOST: cluster.simulator.authorityHost,
-      WIMDS_CA_FILE: '/etc/ssl/ca.crt',
-    }
-    const agents = [startAgent(node, { env, certificates: certificates.path })]
+    const { simulator } = cluster
+    const agents = [startAgent(node, { simulator })]
     const agent = () => {
       const latest = agents.at(-1)
       if (latest === undefined) throw new Error('there is no agent')
@@ -134,20 +125,18 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
       for (const other of ADDRESSES) {
         if (other !== address) network.exec('ip', 'address', 'add', `${other}/32`, 'dev', 'lo')
       }
-      const tokens = join(node.pods, uid, 'volumes/kubernetes.io~projected/wimds-token')
-      mkdirSync(tokens, { recursive: true })
-      writeFileSync(join(tokens, 'token'), cluster.tokens.get(account) ?? '')
+      node.writeToken(uid, cluster.tokens.get(account) ?? '')
       const settings = {
-        AZURE_TENANT_ID: cluster.simulator.tenantId,
+        AZURE_TENANT_ID: simulator.tenantId,
         AZURE_CLIENT_ID: ORDERS.clientId,
-        AZURE_AUTHORITY_HOST: cluster.simulator.authorityHost,
+        AZURE_AUTHORITY_HOST: simulator.authorityHost,
         AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token`,
         WIMDS_POD_UID: uid,
       }
       const object = nodeModePod({
         uid,
         addresses: [address],
-        env: Object.entries(settings).map(([name, value]) => ({ name, value })),
+        settings,
         spec: { serviceAccountName: account },
       })
       const pod: AttackingPod = { uid, object, network, attacker: undefined }
@@ -199,7 +188,7 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
       },
       async () => {
         await agent().kill()
-        agents.push(startAgent(node, { env, certificates: certificates.path }))
+        agents.push(startAgent(node, { simulator }))
         await api.waitForWatch()
       },
     ]

@@ -1,11 +1,9 @@
 /** An agent and its successor on one node, in the network namespace of a pod. */
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createFolder } from '../../fixtures/folder.ts'
+import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
 import { createCluster, TOKEN } from '../broker/setup.ts'
-import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { nodeModePod, SETTINGS, TOKEN_DIRECTORY } from './pods.ts'
 import { readAdmin, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
@@ -17,13 +15,7 @@ beforeEach(() => {
 })
 afterEach(() => node[Symbol.dispose]())
 
-const pod = nodeModePod({
-  env: [
-    { name: 'AZURE_TENANT_ID', value: '22222222-2222-4222-8222-222222222222' },
-    { name: 'AZURE_CLIENT_ID', value: '11111111-1111-4111-8111-111111111111' },
-    { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/azure-identity-token` },
-  ],
-})
+const pod = nodeModePod({ settings: SETTINGS })
 
 /**
  * Asks for ever in sixteen loops, each request by a new connection, and sends it a moment after the connection was accepted,
@@ -79,28 +71,19 @@ describe.skipIf(reason !== undefined)('wimds node-agent, with a successor', () =
 
   test('a successor serves no pod during an outage until it has the tokens of its predecessor', async () => {
     await using cluster = await createCluster()
-    using certificates = createFolder()
-    chmodSync(certificates.path, 0o755)
-    copyFileSync(cluster.simulator.caFile, certificates.file('ca.crt'))
-    const options = {
-      certificates: certificates.path,
-      env: {
-        AZURE_AUTHORITY_HOST: cluster.simulator.authorityHost,
-        WIMDS_CA_FILE: '/etc/ssl/ca.crt',
-      },
-    }
+    const options = { simulator: cluster.simulator }
     using network = await podNetwork()
-    const { env } = cluster.podOf('orders')
     const served = nodeModePod({
-      env: Object.entries({ ...env, AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token` })
-        .filter(([name]) => name.startsWith('AZURE_'))
-        .map(([name, value]) => ({ name, value })),
+      settings: {
+        AZURE_TENANT_ID: cluster.simulator.tenantId,
+        AZURE_CLIENT_ID: ORDERS.clientId,
+        AZURE_AUTHORITY_HOST: cluster.simulator.authorityHost,
+        AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token`,
+      },
     })
     const { uid } = served.metadata
     node.keep(network, uid)
-    const tokens = join(node.pods, uid, 'volumes/kubernetes.io~projected/wimds-token')
-    mkdirSync(tokens, { recursive: true })
-    writeFileSync(join(tokens, 'token'), cluster.tokens.get('orders') ?? '')
+    node.writeToken(uid, cluster.tokens.get('orders') ?? '')
     await using _ = await startApi(served)
     await using agent = startAgent(node, options)
     await agent.logged('pod_routed')

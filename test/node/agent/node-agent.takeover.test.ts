@@ -1,12 +1,11 @@
 /** A broker that was taken over: a program of this test in the place of the broker of one namespace, beside another one. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createFolder } from '../../fixtures/folder.ts'
 import { podNetwork, reasonToSkip } from '../../redirect/namespace.ts'
-import { compiledHelper } from './helper.ts'
-import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { nodeModePod, SETTINGS, TOKEN_DIRECTORY } from './pods.ts'
 import { CHANNELS } from './program.ts'
 import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
 
@@ -69,30 +68,14 @@ test.skipIf(reason !== undefined)(
     using folder = createFolder()
     chmodSync(folder.path, 0o755)
     const program = folder.write('broker.cjs', PROGRAM)
-    // Paths have no spaces. The file is there when the second broker starts.
-    const knowledge = folder.file('knowledge.json')
-    rmSync(join(node.bin, 'wimds-node'))
-    const script = `
-      [ "$1" = run-broker ] && [ -e ${knowledge} ] || exec ${compiledHelper()} "$@"
-      all="$*"
-      exec ${compiledHelper()} \${all%% -- *} -- ${process.execPath} ${program}`
-    writeFileSync(join(node.bin, 'wimds-node'), `#!/bin/sh${script}\n`, { mode: 0o755 })
-    const tokenOf = (uid: string) =>
-      join(node.pods, uid, 'volumes/kubernetes.io~projected/wimds-token/token')
-    for (const uid of ['victim', 'own']) {
-      mkdirSync(dirname(tokenOf(uid)), { recursive: true })
-      writeFileSync(tokenOf(uid), `token of ${uid}`)
-    }
+    // The file is there when the second broker starts.
+    node.replaceBroker(folder.file('knowledge.json'), `${process.execPath} ${program}`)
+    const [token] = ['victim', 'own'].map((uid) => node.writeToken(uid, `token of ${uid}`))
     using victimNetwork = await podNetwork('10.9.0.2')
     using ownNetwork = await podNetwork('10.9.0.3')
     node.keep(victimNetwork, 'victim')
     node.keep(ownNetwork, 'own')
-    const env = [
-      { name: 'AZURE_TENANT_ID', value: '22222222-2222-4222-8222-222222222222' },
-      { name: 'AZURE_CLIENT_ID', value: '11111111-1111-4111-8111-111111111111' },
-      { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/token` },
-    ]
-    await using api = await startApi(nodeModePod({ uid: 'victim', env }))
+    await using api = await startApi(nodeModePod({ uid: 'victim', settings: SETTINGS }))
     using mountOfApi = new DisposableStack()
     const access = process.env['KUBERNETES_API_ACCESS'] ?? ''
     hidden.push(access)
@@ -105,11 +88,11 @@ test.skipIf(reason !== undefined)(
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
     const [victim] = findBrokers(agent.pid)
-    const [victimUid, ownUid, token] = ['victim', 'own', tokenOf('victim')]
+    const [victimUid, ownUid] = ['victim', 'own']
     const known = { victim, agent: agent.pid, hidden, victimUid, ownUid, token }
     folder.write('knowledge.json', known)
-    const own = nodeModePod({ uid: 'own', env })
-    await api.send('ADDED', { ...own, metadata: { ...own.metadata, namespace: 'hostile' } })
+    const own = nodeModePod({ uid: 'own', namespace: 'hostile', settings: SETTINGS })
+    await api.send('ADDED', own)
     await agent.logged('takeover')
     const line = agent.events().find(({ event }) => event === 'takeover')
     expect(line).toMatchObject({

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
-import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { nodeModePod, SETTINGS } from './pods.ts'
 import { findBrokers, readAdmin, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
@@ -27,22 +27,15 @@ async function keptNetwork(uid = UID, address?: string): Promise<PodNetwork> {
   return network
 }
 
-const TENANT_ID = '22222222-2222-4222-8222-222222222222'
-const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
+const { AZURE_TENANT_ID: TENANT_ID, AZURE_CLIENT_ID: CLIENT_ID } = SETTINGS
 const IDENTITY = {
   'azure.workload.identity/client-id': CLIENT_ID,
   'azure.workload.identity/tenant-id': TENANT_ID,
 }
 
 /** A pod whose settings the broker accepts. */
-function servedPod(parts: Parameters<typeof nodeModePod>[0] = {}) {
-  const env = [
-    { name: 'AZURE_TENANT_ID', value: TENANT_ID },
-    { name: 'AZURE_CLIENT_ID', value: CLIENT_ID },
-    { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/azure-identity-token` },
-  ]
-  return nodeModePod({ env, ...parts })
-}
+const servedPod = (parts: Parameters<typeof nodeModePod>[0] = {}) =>
+  nodeModePod({ settings: SETTINGS, ...parts })
 
 /** Returns the UID for which a broker answers in the network of the pod. */
 const answeredUid = (pod: PodNetwork) =>
@@ -132,8 +125,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   test('each namespace has a broker with a uid of its own, and the agent has the metrics and pages of all', async () => {
     using first = await keptNetwork('first', '10.9.0.2')
     using second = await keptNetwork('second', '10.9.0.3')
-    const ofOther = servedPod({ uid: 'second' })
-    const other = { ...ofOther, metadata: { ...ofOther.metadata, namespace: 'other' } }
+    const other = servedPod({ uid: 'second', namespace: 'other' })
     await using _ = await startApi(servedPod({ uid: 'first' }), other)
     await using agent = startAgent(node)
     await agent.logged('pod_routed', 2)
@@ -259,8 +251,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('a pod whose settings are invalid has an event, and is not served', async () => {
     using _ = await keptNetwork()
-    const env = [{ name: 'AZURE_TENANT_ID', value: 'common' }]
-    await using api = await startApi(nodeModePod({ env }))
+    await using api = await startApi(nodeModePod({ settings: { AZURE_TENANT_ID: 'common' } }))
     await using agent = startAgent(node)
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain('AZURE_TENANT_ID')
@@ -270,9 +261,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {
     using pod = await keptNetwork()
-    const file = `${TOKEN_DIRECTORY}/azure-identity-token`
-    const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
-    await using api = await startApi(nodeModePod({ env }))
+    const settings = { AZURE_FEDERATED_TOKEN_FILE: SETTINGS.AZURE_FEDERATED_TOKEN_FILE }
+    await using api = await startApi(nodeModePod({ settings }))
     const savedEnv = () => {
       const saved: { env: object } = JSON.parse(
         readFileSync(join(node.state, `${UID}.json`), 'utf8'),
@@ -300,7 +290,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     using recreated = await podNetwork()
     node.forget(UID)
     rmSync(join(node.netns, UID))
-    await api.send('MODIFIED', nodeModePod({ env, addresses: ['10.9.0.3'] }))
+    await api.send('MODIFIED', nodeModePod({ settings, addresses: ['10.9.0.3'] }))
     await vi.waitUntil(() => pod.exec('ss', '-Hltn') === '', { timeout: 60_000 })
     keep(recreated)
     await second.logged('pod_routed', 2)

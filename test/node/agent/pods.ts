@@ -4,27 +4,39 @@ import { parseRoutedPod, type RoutedPod } from '../../../src/node/agent/routed-p
 
 interface PodParts {
   readonly uid?: string
+  readonly namespace?: string
   readonly name?: string
   readonly listen?: string
   readonly addresses?: readonly string[]
   readonly phase?: string
   readonly deletionTimestamp?: string
   readonly env?: readonly object[]
+  /** Literal variables of its gate. */
+  readonly settings?: Readonly<Record<string, string>>
   readonly spec?: object
 }
 
 /** The directory of the pod's projected token in the gate. */
 export const TOKEN_DIRECTORY = '/var/run/secrets/azure/tokens'
 
+/** With them a broker serves a pod, and gets no token. */
+export const SETTINGS = {
+  AZURE_TENANT_ID: '22222222-2222-4222-8222-222222222222',
+  AZURE_CLIENT_ID: '11111111-1111-4111-8111-111111111111',
+  AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token`,
+}
+
 /** Returns a pod that was injected in mode node. */
 export function nodeModePod({
   uid = '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55',
+  namespace = 'shop',
   name = 'app',
   listen = '127.0.0.1:64169',
   addresses = ['10.9.0.2'],
   phase = 'Pending',
   deletionTimestamp,
   env = [],
+  settings = {},
   spec = {},
 }: PodParts = {}) {
   const gate = {
@@ -33,13 +45,14 @@ export function nodeModePod({
       { name: 'WIMDS_LISTEN', value: listen },
       { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
       ...env,
+      ...Object.entries(settings).map(([key, value]) => ({ name: key, value })),
     ],
     volumeMounts: [{ name: 'wimds-token', mountPath: TOKEN_DIRECTORY, readOnly: true }],
   }
   return {
     metadata: {
       uid,
-      namespace: 'shop',
+      namespace,
       name,
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
     },

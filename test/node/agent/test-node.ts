@@ -1,10 +1,11 @@
 /** The directories of a node, an API server with its pods, and `wimds node-agent` as a process there. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ignoreEnded } from '../../../src/node/agent/sandboxes.ts'
+import type { Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { waitFor } from '../../fixtures/connection.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
@@ -36,6 +37,24 @@ export class TestNode implements Disposable {
     symlinkSync(namespacePath, path)
     mkdirSync(join(this.pods, uid), { recursive: true })
     writeFileSync(join(this.results, uid), JSON.stringify(cniResult(uid, path)))
+  }
+
+  /** Writes the projected token of a pod, as the kubelet does. Returns its path. */
+  writeToken(uid: string, token: string): string {
+    const path = join(this.pods, uid, 'volumes/kubernetes.io~projected/wimds-token/token')
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, token)
+    return path
+  }
+
+  /** Lets this command run in the place of each broker that starts while the file exists. Paths have no spaces. */
+  replaceBroker(file: string, command: string): void {
+    rmSync(join(this.bin, 'wimds-node'))
+    const script = `
+      [ "$1" = run-broker ] && [ -e ${file} ] || exec ${compiledHelper()} "$@"
+      all="$*"
+      exec ${compiledHelper()} \${all%% -- *} -- ${command}`
+    writeFileSync(join(this.bin, 'wimds-node'), `#!/bin/sh${script}\n`, { mode: 0o755 })
   }
 
   /** Removes the record of a pod's sandbox. */
@@ -113,8 +132,8 @@ export async function startApi(...first: readonly object[]) {
 
 interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** What /etc/ssl is for the agent, with the CA of a test. */
-  readonly certificates?: string
+  /** Entra ID, whose CA is in /etc/ssl for the agent. */
+  readonly simulator?: Pick<Simulator, 'caFile' | 'authorityHost'>
   /** The network of the agent, by default the machine's. */
   readonly network?: Pick<PodNetwork, 'namespacePath'>
   /** More flags. */
@@ -136,11 +155,14 @@ const WITH_CERTIFICATES = [
 /** Starts the agent of a node. */
 export function startAgent(
   node: TestNode,
-  { env, certificates, network, flags = [], launcher = [] }: AgentOptions = {},
+  { env, simulator, network, flags = [], launcher = [] }: AgentOptions = {},
 ) {
+  const certificates = join(node.root, 'certificates')
+  mkdirSync(certificates, { recursive: true })
+  if (simulator !== undefined) copyFileSync(simulator.caFile, join(certificates, 'ca.crt'))
   const argv = [
     ...(network === undefined ? [] : ['nsenter', `--net=${network.namespacePath}`, '--']),
-    ...(certificates === undefined ? [] : [...WITH_CERTIFICATES, certificates]),
+    ...(simulator === undefined ? [] : [...WITH_CERTIFICATES, certificates]),
     ...launcher,
     process.execPath,
     BUILT_CLI,
@@ -155,6 +177,10 @@ export function startAgent(
     env: {
       ...process.env,
       NODE_EXTRA_CA_CERTS: '',
+      ...(simulator !== undefined && {
+        AZURE_AUTHORITY_HOST: simulator.authorityHost,
+        WIMDS_CA_FILE: '/etc/ssl/ca.crt',
+      }),
       ...env,
       PATH: `${node.bin}:${process.env['PATH']}`,
     },
