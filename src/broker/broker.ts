@@ -139,7 +139,7 @@ function describeIdentities({ directory, tenantId }: Config): PodIdentities {
 }
 
 /** Returns what all pods of the configuration have in common. */
-function describePod(config: Config, { readiness, onReply }: Telemetry) {
+function describePod(config: Config, { isReady, onReply }: Telemetry) {
   const { maxConnections, instance, identityHeader, passThrough: prefixes } = config
   const listenHosts = config.listen.map(({ host }) => formatUrlHost(host))
   const dialects = [
@@ -153,7 +153,7 @@ function describePod(config: Config, { readiness, onReply }: Telemetry) {
     dialects: Map.groupBy(dialects, ({ path }) => path),
     instance,
     passThrough: createPassThrough({ prefixes }),
-    isReady: () => readiness().ready,
+    isReady,
     onReply,
   }
 }

@@ -40,10 +40,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const broker = createBroker({ config, readAssertion, createSource, log })
   const { telemetry } = broker
   const adminParts: AdminParts = {
-    readiness: () => {
-      const { ready, reasons } = telemetry.readiness()
-      return { ready, reasons: reasons.map(({ summary }) => summary) }
-    },
+    readiness: telemetry.readiness,
     scrape: telemetry.scrape,
     loopbackRoutes: createStatusRoutes(() => telemetry.document(describeSettings(io.env))),
   }

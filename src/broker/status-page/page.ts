@@ -1,5 +1,6 @@
 /** The status page: the status document as one HTML page. Each fault is shown once, with its tokens and its fix. */
-import { formatWorkload, type StatusDocument } from '../telemetry/status-schema.ts'
+import { formatWorkload } from '../telemetry/describe.ts'
+import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { html, type Html } from './html.ts'
 import {
   capitalize,

@@ -5,6 +5,7 @@ import type { Asked } from '../server/reply.ts'
 import { type Assertion, truncateClaims } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'
+import type { StatusDocument } from './status-schema.ts'
 import { toResource } from '../../lib/resource.ts'
 
 /** Returns the claims of a projected token, each in a line. They are not scrubbed: they are compared with a credential. */
@@ -43,4 +44,13 @@ export function describeRequest({ identity, scope }: TokenRequest) {
 /** Formats an instant of the monotonic clock, by the wall clock as it is set now. */
 export function formatInstant(at: number, clock: Clock): string {
   return new Date(toWallTime(at, clock)).toISOString()
+}
+
+/** Returns `NAMESPACE/SERVICEACCOUNT`; the host where these are not known. */
+export function formatWorkload({
+  host,
+  namespace,
+  serviceAccount,
+}: Omit<StatusDocument['workload'], 'inPod'>): string {
+  return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
 }

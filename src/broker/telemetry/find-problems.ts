@@ -11,7 +11,6 @@ import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
 import type { SeenClient } from './clients.ts'
 import { describeFailure } from '../../service/describe-failure.ts'
 import { describeResource, formatInstant } from './describe.ts'
-import type { ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 /** What the status and the metrics are read from. */
@@ -21,7 +20,7 @@ export interface SidecarState {
   readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
   /** Returns why the last reading of the configuration failed; undefined: it succeeded. */
   readonly reloadProblem: () => string | undefined
-  readonly readiness: () => ReadinessState
+  readonly isReady: () => boolean
   readonly entries: () => readonly CacheEntry[]
   readonly assertions: () => ReadonlyMap<string, AssertionState>
   readonly clients: () => readonly SeenClient[]
@@ -36,7 +35,7 @@ export function findState(
   state: SidecarState,
   problems: readonly Problem[],
 ): StatusDocument['state'] {
-  if (!state.readiness().ready) return 'starting'
+  if (!state.isReady()) return 'starting'
   if (problems.length === 0) return 'ready'
   // A resource that Entra ID refuses says nothing about the tokens for others.
   const areRefusals = problems.every(({ failure }) => failure?.code === 'resource_refused')
@@ -54,10 +53,8 @@ export function findProblems(state: SidecarState): Problem[] {
       findAssertionProblem(file, assertion, entries, state),
     ]),
   )
-  const { ready, reasons } = state.readiness()
-  if (!ready) {
-    return reasons.map(({ summary, file = '' }) => byFile.get(file) ?? { summary })
-  }
+  const ofFiles = [...byFile.values()].flatMap((problem) => problem ?? [])
+  if (!state.isReady()) return ofFiles.length === 0 ? [UNREAD] : ofFiles
   const hasToken = entries.some(({ token }) => token !== undefined)
   // The remaining entries fail because of a projected token.
   const unexplained = entries.filter(
@@ -65,7 +62,7 @@ export function findProblems(state: SidecarState): Problem[] {
       failure && failure.error.code !== byFile.get(identity.tokenFile)?.failure?.code,
   )
   return [
-    ...[...byFile.values()].flatMap((problem) => problem ?? []),
+    ...ofFiles,
     ...(state.config().directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
     ...findTokenProblems(unexplained, clock),
   ].toSorted((a, b) => createSortKey(a).localeCompare(createSortKey(b)))
@@ -84,6 +81,8 @@ export const WITHOUT_IDENTITY = {
   problem: 'no identity is configured, so a request without client_id gets no token',
   fix: 'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
 }
+
+const UNREAD: Problem = { summary: 'the projected token has not been read yet' }
 
 const NO_IDENTITY: Problem = {
   summary: WITHOUT_IDENTITY.problem,

@@ -46,7 +46,7 @@ export function describeState(
       name: 'wimds_ready',
       type: 'gauge',
       help: 'Whether /readyz answers 200.',
-      collect: () => Number(state.readiness().ready),
+      collect: () => Number(state.isReady()),
     },
     describeDroppedLines(droppedLines, REPEATING_EVENTS),
   ]

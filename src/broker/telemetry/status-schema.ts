@@ -160,12 +160,3 @@ export const StatusSchema = z.object({
 })
 
 export type StatusDocument = z.infer<typeof StatusSchema>
-
-/** Returns `NAMESPACE/SERVICEACCOUNT`; the host where these are not known. */
-export function formatWorkload({
-  host,
-  namespace,
-  serviceAccount,
-}: Omit<StatusDocument['workload'], 'inPod'>): string {
-  return namespace === undefined ? host : `${namespace}/${serviceAccount ?? host}`
-}

@@ -1,6 +1,6 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import { LRUCache } from 'lru-cache'
-import { ERROR_KINDS } from '../../lib/errors.ts'
+import { ERROR_KINDS, formatProblem } from '../../lib/errors.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
@@ -32,7 +32,7 @@ export function createTelemetry(sources: TelemetrySources) {
   const exchanges: History<PastExchange> = new LRUCache({ max: 20 })
   const failedRequests: History<FailedRequest> = new LRUCache({ max: 100 })
   let reloadProblem: string | undefined
-  const readiness = createReadiness(assertions, () => log.info('ready'))
+  const isReady = createReadiness(assertions, () => log.info('ready'))
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
     log.warn('clock_skew', { message }),
   )
@@ -40,7 +40,7 @@ export function createTelemetry(sources: TelemetrySources) {
     clock,
     config,
     reloadProblem: () => reloadProblem,
-    readiness,
+    isReady,
     entries,
     assertions,
     clients: () => replies.clients(),
@@ -75,7 +75,7 @@ export function createTelemetry(sources: TelemetrySources) {
     onAssertion: (file: string, read: AssertionState) => {
       if (read.ok) log.info('assertion_loaded', { file, ...describeClaims(read.assertion) })
       else log.warn('assertion_failed', { file, ...errorFields(read.error) })
-      readiness()
+      isReady()
     },
     /** Reports a reload; `problem` says why the new identities file is not in use. */
     onReload: (problem: string | undefined) => {
@@ -83,7 +83,13 @@ export function createTelemetry(sources: TelemetrySources) {
     },
     /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
-    readiness,
+    isReady,
+    /** Returns why the sidecar is not ready, each reason in a sentence. */
+    readiness: () => {
+      const ready = isReady()
+      const problems = ready ? [] : findProblems(state)
+      return { ready, reasons: problems.map(formatReason) }
+    },
     /** Returns the state and the problems of the status page. */
     summarize: () => {
       const problems = findProblems(state)
@@ -100,6 +106,10 @@ export function createTelemetry(sources: TelemetrySources) {
         settings,
       }),
   }
+}
+
+function formatReason({ summary: problem, failure }: StatusDocument['problems'][number]): string {
+  return formatProblem({ problem, fix: failure?.fix })
 }
 
 /**

@@ -72,7 +72,7 @@ function describeMetrics() {
     clock: systemClock,
     config: () => ({ directory: { identities: [] }, warnings: [], isInPod: true }),
     reloadProblem: () => undefined,
-    readiness: () => ({ ready: false, reasons: [] }),
+    isReady: () => false,
     entries: () => [],
     assertions: () => new Map(),
     clients: () => [],

@@ -6,7 +6,8 @@ import { scrubAndTruncate, type Secret } from '../../lib/secret.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { sendGet } from '../../lib/send-get.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
-import { formatWorkload, list, StatusSchema } from '../../broker/telemetry/status-schema.ts'
+import { formatWorkload } from '../../broker/telemetry/describe.ts'
+import { list, StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 
 const TIMEOUT_MS = 10_000

@@ -143,7 +143,7 @@ export function observeBusy() {
       cached({ request: requestAs(shop, 'd'), token: aToken(undefined, 600_000) }),
     ],
   })
-  observed.readiness()
+  observed.isReady()
   observed.assertions.set('/other', { ok: false, error: UNREAD, since: -60_000 })
   observed.onAttempt('entra_unavailable')
   observed.onExchange(exchange())

@@ -116,8 +116,8 @@ describe('the state', () => {
       { directory: { identities: [] }, entries: [cached()] },
     ],
   ])('is %s while %s', (state, _, given, ...codes) => {
-    const { readiness, document } = observe(given)
-    readiness()
+    const { isReady, document } = observe(given)
+    isReady()
     const { problems, ...others } = document([])
     expect(others.state).toBe(state)
     expect(new Set(problems.map(({ failure }) => failure?.code))).toEqual(new Set(codes))
@@ -130,7 +130,7 @@ describe('the state', () => {
     'is %s once the projected token can no longer be read and %s is cached',
     (state, _, entries) => {
       const observed = observe({ entries })
-      observed.readiness()
+      observed.isReady()
       const lastSubject = readable.assertion.subject
       observed.assertions.set(TOKEN_FILE, { ...unread, lastSubject })
       expect(observed.document([])).toMatchObject({
@@ -138,13 +138,13 @@ describe('the state', () => {
         workload: { namespace: 'shop', serviceAccount: 'orders' },
         problems: [{ summary: 'there is no [redacted]', failure: { code: missing.code } }],
       })
-      expect(observed.readiness().ready).toBe(true)
+      expect(observed.isReady()).toBe(true)
       expect(observed.lines.filter(({ event }) => event === 'ready')).toHaveLength(1)
     },
   )
 
   test('names what the projected token lacks while it starts, without a credential', () => {
-    const reasons = [{ summary: 'there is no [redacted] Fix: mount it', file: TOKEN_FILE }]
+    const reasons = ['there is no [redacted]. Fix: mount it']
     expect(observe({ assertion: unread }).readiness()).toEqual({ ready: false, reasons })
   })
 })
