@@ -83,7 +83,6 @@ const formatKind = ({ status }: BrokerError) => (status === 403 ? 'Forbidden' : 
 
 const SENTENCES: Partial<Record<ErrorCode, string>> = {
   not_found: 'Not found',
-  method_not_allowed: 'Method not allowed',
   internal: 'Internal server error',
 }
 
