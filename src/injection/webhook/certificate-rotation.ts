@@ -87,6 +87,7 @@ export async function rotateCertificate({
     const isOther = wanted.certPem !== served?.certPem
     if (isOther && publishCa !== undefined && served !== undefined) {
       await pause(PROPAGATION_DELAY_MS)
+      if (signal.aborted) return
     }
     let failure: unknown
     const wantedClientCa = await readClientCa?.().catch((error: unknown) => {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { rotateCertificate } from '../../../src/injection/webhook/certificate-rotation.ts'
 import type { CertificateMaterial } from '../../../src/injection/webhook/certificates.ts'
+import { createPause } from '../../../src/lib/retry.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 
 async function createMaterial(): Promise<CertificateMaterial> {
@@ -100,4 +101,22 @@ test('rotates the certificate while the client CA cannot be read, and keeps the 
   await expect.poll(() => served).toEqual([first, second])
   expect(clientCas).toEqual(['a CA', 'a CA'])
   expect(errors).toContainEqual(new Error('gone'))
+})
+
+test('serves no certificate whose propagation the shutdown has cut short', async () => {
+  let current = first
+  const pauses: number[] = []
+  const rotation = rotate({
+    getCertificate: () => Promise.resolve(current),
+    pause: (ms) => {
+      pauses.push(ms)
+      return ms === 5000 ? createPause(shutdown.signal)(ms) : sleep(1)
+    },
+  })
+  await expect.poll(() => served).toEqual([first])
+  current = second
+  await expect.poll(() => pauses).toContain(5000)
+  shutdown.abort()
+  await rotation
+  expect(served).toEqual([first])
 })
