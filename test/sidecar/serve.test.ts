@@ -136,21 +136,16 @@ test('a request with a Content-Type and without a body is answered on both ports
   }
 })
 
-test('exits with 1 when the admin port is taken', async () => {
-  await using taken = await listening(createServer())
-  const listen = { WIMDS_ADMIN_LISTEN: `127.0.0.1:${taken.port}` }
-  const io = captureIo({ ...environmentOf(simulator), ...listen })
-  expect(await serve([], io)).toBe(1)
-  expect(io.out()).toContain('EADDRINUSE')
-})
-
-test('prints the error on standard error when the log is silent', async () => {
-  await using taken = await listening(createServer())
-  const listen = { WIMDS_LISTEN: `127.0.0.1:${taken.port}`, WIMDS_LOG_LEVEL: 'silent' }
-  const io = captureIo({ ...environmentOf(simulator), ...listen })
-  expect(await serve([], io)).toBe(1)
-  expect(io.out()).toBe('')
-  expect(io.err()).toMatch(
-    /^wimds serve: cannot listen: listen EADDRINUSE.*\. Fix: choose another port by WIMDS_LISTEN .*\n$/,
-  )
-})
+test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
+  'exits with 1 when the port of %s is taken, and says so when the log is silent, too',
+  async (name) => {
+    await using taken = await listening(createServer())
+    const listen = { [name]: `127.0.0.1:${taken.port}`, WIMDS_LOG_LEVEL: 'silent' }
+    const io = captureIo({ ...environmentOf(simulator), ...listen })
+    expect(await serve([], io)).toBe(1)
+    expect(io.out()).toBe('')
+    expect(io.err()).toMatch(
+      /^wimds serve: cannot listen: .*EADDRINUSE.*\. Fix: choose another port/,
+    )
+  },
+)

@@ -205,6 +205,7 @@ describe('the identities file', () => {
       `identities:
   - {clientId: ${CLIENT}, default: true, prefetch: [https://b]}
   - {name: other, clientId: ${OTHER}, tenantId: fabrikam.example, tokenFile: /other,
+     objectId: AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA, resourceId: /Subscriptions/S/Other,
      authorityHost: "https://login.microsoftonline.us/", resources: [HTTPS://A/, https://b/.default]}
 `,
     )
@@ -220,6 +221,8 @@ describe('the identities file', () => {
       {
         name: 'other',
         clientId: OTHER,
+        objectId: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa',
+        resourceId: '/subscriptions/s/other',
         tenantId: 'fabrikam.example',
         authorityHost: 'https://login.microsoftonline.us',
         tokenFile: '/other',

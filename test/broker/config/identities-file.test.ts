@@ -26,21 +26,6 @@ const whole = {
   default: true,
 }
 
-test.each<[string, unknown, boolean]>([
-  ['one identity', { identities: [ENTRY] }, true],
-  ['a whole identity', { identities: [whole, ENTRY] }, true],
-  ['null', null, false],
-  ['no identities', { identities: [] }, false],
-  ['another member', { identities: [ENTRY], version: 1 }, false],
-  ['an identity without a client id', { identities: [{ name: 'x' }] }, false],
-  ['an unknown member', { identities: [{ ...ENTRY, colour: 'red' }] }, false],
-])('the schema and the sidecar agree on %s', (_, file, expected) => {
-  expect({ schema: isValid(file), sidecar: isAccepted(file) }).toEqual({
-    schema: expected,
-    sidecar: expected,
-  })
-})
-
 const VALUES = [
   ...Object.values(whole),
   '',
@@ -74,11 +59,19 @@ const VALUES = [
   {},
 ]
 
+const ENTRIES = [...Object.keys(whole), 'colour'].flatMap((key) => [
+  ...VALUES.map((value) => ({ ...whole, [key]: value })),
+  Object.fromEntries(Object.entries(whole).filter(([name]) => name !== key)),
+])
+
 test('the schema and the sidecar agree on every value of every member', () => {
-  for (const key of Object.keys(whole)) {
-    for (const value of VALUES) {
-      const file = { identities: [{ ...whole, [key]: value }] }
-      expect([key, value, isValid(file)]).toEqual([key, value, isAccepted(file)])
-    }
+  expect(isAccepted({ identities: [whole, ENTRY] })).toBe(true)
+  for (const file of [
+    null,
+    { identities: [] },
+    { identities: [ENTRY], version: 1 },
+    ...ENTRIES.map((entry) => ({ identities: [entry] })),
+  ]) {
+    expect([file, isValid(file)]).toEqual([file, isAccepted(file)])
   }
 })

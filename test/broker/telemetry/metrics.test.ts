@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { computeExpiry } from '../../../src/broker/tokens/lifetime.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import { cached, observe, observeBusy, reply } from './observed.ts'
 import { parseSamples } from '../../service/scraped.ts'
@@ -63,28 +62,6 @@ test('tokens have labels from the configuration only; the earliest expiry stands
   expect(seriesOf(samples, 'wimds_token_expiry')).toEqual({
     'wimds_token_expiry_timestamp_seconds{identity="other",resource="other"}': NOW / 1000 + 60,
   })
-})
-
-test.each([-10, 2])('times are right after the clock was set by %i h', async (hours) => {
-  let stepMs = 0
-  const clock = { wall: () => NOW + stepMs, monotonic: () => 0 }
-  const token = aToken(undefined, 86_400_000)
-  const observed = observe({ clock, entries: [cached({ token })] })
-  observed.onReply(reply())
-  expect((await scrape(observed)).has('wimds_clock_skew_seconds')).toBe(false)
-  observed.onSkew(-2500)
-  stepMs = hours * 3_600_000
-  const samples = await scrape(observed)
-  expect(samples.get('wimds_clock_skew_seconds')).toBe(hours * 3600 - 2.5)
-  expect([...samples]).toEqual(
-    expect.arrayContaining([
-      [
-        expect.stringContaining('wimds_token_expiry_timestamp_seconds{'),
-        computeExpiry(token.lifetime, clock).expiresOn,
-      ],
-      [expect.stringContaining('wimds_client_last_seen'), (NOW + stepMs) / 1000],
-    ]),
-  )
 })
 
 test('the process has the metrics of prom-client, and the lag of its event loop while it is blocked', async () => {
