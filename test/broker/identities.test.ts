@@ -5,19 +5,16 @@ import {
   type Selector,
 } from '../../src/broker/identities.ts'
 import { BILLING, ORDERS } from '../fixtures/parts.ts'
-import { thrown } from './dialects/thrown-code.ts'
+import { thrown, thrownCode } from './dialects/thrown-code.ts'
 
 const UNKNOWN = '99999999-9999-4999-8999-999999999999'
 const both: IdentityDirectory = { identities: [ORDERS, BILLING], defaultIdentity: BILLING }
 
 /** Returns the name of the selected identity, or the error code. */
-function resolve(directory: IdentityDirectory, selector: Selector): string {
-  try {
-    return createIdentityResolver(directory)(selector).name
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return String(error.code)
-    throw error
-  }
+function resolve(directory: IdentityDirectory, selector: Selector): string | undefined {
+  let name: string | undefined
+  const code = thrownCode(() => ({ name } = createIdentityResolver(directory)(selector)))
+  return code ?? name
 }
 
 test.each<[Selector, string]>([

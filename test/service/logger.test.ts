@@ -57,11 +57,6 @@ describe('the rate limit', () => {
     expect(events()).toHaveLength(13)
   })
 
-  test('does not count lines below the level', () => {
-    const { log } = logging('warn')
-    for (let index = 0; index < 50; index += 1) log.info('token_obtained')
-    expect([...log.dropped]).toEqual([])
-  })
   test('counts a line that a stalled output drops, and none that the level drops after it', () => {
     const { log } = logging('error', true)
     for (let index = 0; index < 11; index += 1) log.error('exchange_failed')

@@ -100,7 +100,10 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
   })
 })
 
-test('with --live it exits 0 for a process that is alive and not ready', async () => {
+const probeLive = (port: number, io: ReturnType<typeof captureIo>) =>
+  probe([`--port=${port}`, '--timeout=0', '--live'], io)
+
+test('with --live it exits 0 for a process that is alive and not ready, and 1 for a silent one', async () => {
   const paths: unknown[] = []
   await using server = await listening(
     createServer(({ url }, response) => {
@@ -108,16 +111,11 @@ test('with --live it exits 0 for a process that is alive and not ready', async (
       response.writeHead(url === '/healthz' ? 200 : 503).end()
     }),
   )
-  const args = ['--port', String(server.port), '--timeout', '0', '--live']
-  expect(await probe(args, captureIo())).toBe(0)
+  expect(await probeLive(server.port, captureIo())).toBe(0)
   expect(paths).toEqual(['/healthz'])
-})
-
-test('with --live it exits 1 for a process that accepts connections and does not answer', async () => {
-  await using server = await listening(createServer(() => {}))
+  await using silent = await listening(createServer(() => {}))
   const io = captureIo()
-  const args = ['--port', String(server.port), '--timeout', '0', '--live']
-  expect(await probe(args, io)).toBe(1)
+  expect(await probeLive(silent.port, io)).toBe(1)
   expect(io.err()).toContain('/healthz is not 200. Fix: read the log of the process')
 })
 

@@ -101,10 +101,20 @@ describe('the environment', () => {
   })
 
   test('requires WIMDS_LISTEN_ON_NETWORK for an address that is reachable from the network', async () => {
-    const env = { WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3, node.example:80' }
-    expect(namesIn(await loadProblems(env))).toEqual(['WIMDS_LISTEN'])
-    const { listen } = await load({ ...env, WIMDS_LISTEN_ON_NETWORK: 'true' })
-    expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1', 'node.example'])
+    for (const host of ['node.localhost', '10.0.0.1', '0.0.0.0', '[::ffff:a00:1]']) {
+      expect(namesIn(await loadProblems({ WIMDS_LISTEN: `${host}:80` }))).toEqual(['WIMDS_LISTEN'])
+    }
+    const local = 'localhost:1, 127.1:2, [::1]:3, [::ffff:7f00:1]:4, 169.254.169.254:5'
+    expect(await loadProblems({ WIMDS_LISTEN: local })).toEqual([])
+    const env = { WIMDS_LISTEN: `${local}, node.example:80`, WIMDS_LISTEN_ON_NETWORK: 'true' }
+    expect((await load(env)).listen.map(({ host }) => host)).toEqual([
+      'localhost',
+      '127.1',
+      '::1',
+      '::ffff:7f00:1',
+      '169.254.169.254',
+      'node.example',
+    ])
   })
 
   test('accepts a region and a proxy without a scheme, and does not repeat an invalid proxy', async () => {
@@ -206,7 +216,7 @@ describe('the identities file', () => {
   - {clientId: ${CLIENT}, default: true, prefetch: [https://b]}
   - {name: other, clientId: ${OTHER}, tenantId: fabrikam.example, tokenFile: /other,
      objectId: AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA, resourceId: /Subscriptions/S/Other,
-     authorityHost: "https://login.microsoftonline.us/", resources: [HTTPS://A/, https://b/.default]}
+     authorityHost: "https://login.microsoftonline.us/", resources: [HTTPS://A//, https://b/.DEFAULT]}
 `,
     )
     expect(directory.identities).toEqual([

@@ -32,12 +32,7 @@ export async function connectProxy(options: ProxyOptions): Promise<ConnectProxy>
     }
     tunnels.push(url)
     if (isSilent()) return
-    const port = routes[url]
-    if (port === undefined) {
-      client.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n')
-      return
-    }
-    const upstream = connect(port, '127.0.0.1', () => {
+    const upstream = connect(routes[url] ?? 0, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
       upstream.pipe(client).pipe(upstream)
     })

@@ -23,10 +23,12 @@ test.each<[string, string, readonly Attempt[], string, string, RegExp]>([
   })
 })
 
-test.each(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'])(
-  '%s leads to the clock, not to the CA',
-  (code) => {
-    const { fix } = toTransportError(Object.assign(new Error('no'), { code }), ENTRA)
-    expect(fix).toMatch(/^compare the clock of the node/)
-  },
-)
+const CLOCK = /^compare the clock of the node/
+test.each([
+  ['CERT_NOT_YET_VALID', CLOCK],
+  ['CERT_HAS_EXPIRED', CLOCK],
+  ['ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR', /WIMDS_CA_FILE/],
+])('%s is a failure of TLS with the fix %s', (code, fix) => {
+  const error = toTransportError(Object.assign(new Error('no'), { code }), ENTRA)
+  expect(error).toMatchObject({ code: 'entra_tls', fix: expect.stringMatching(fix) })
+})
