@@ -1,7 +1,14 @@
+import { connect, createServer } from 'node:net'
+import { pipeline } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip, TOKEN } from '../fixtures/connection.ts'
+import { connectProxy } from '../broker/exchange/connect-proxy.ts'
+import { listening } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
+
+/** A TLS record with an alert. */
+const FATAL_INTERNAL_ERROR = Buffer.from('15030300020250', 'hex')
 
 const simulator = await createSimulator()
 afterAll(() => simulator.close())
@@ -49,5 +56,44 @@ describe('wimds serve', () => {
     // An attempt that is slow is hedged by another one.
     expect(others.length).toBeGreaterThanOrEqual(2)
     expect(Math.min(...others) - throttled).toBeGreaterThan(1900)
+  })
+
+  test('answers 200 after a TLS alert', async () => {
+    let connections = 0
+    const server = createServer((socket) => {
+      connections += 1
+      if (connections === 1) {
+        socket.once('data', () => socket.end(FATAL_INTERNAL_ERROR))
+        return
+      }
+      const upstream = connect(Number(new URL(simulator.authorityHost).port), '127.0.0.1')
+      pipeline(socket, upstream, socket, () => {})
+    })
+    await using front = await listening(server)
+    await using sidecar = await startServe({
+      ...environmentOf(simulator),
+      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${front.port}/`,
+    })
+    expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
+    expect(connections).toBeGreaterThanOrEqual(2)
+    const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
+    expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="entra_tls"\} [1-9]/m)
+  })
+
+  test('answers 200 after a proxy that does not open the tunnel', async () => {
+    const host = 'login.microsoftonline.com'
+    await using entra = await createSimulator({ names: [host] })
+    let requests = 0
+    await using proxy = await connectProxy({
+      routes: { [`${host}:443`]: Number(new URL(entra.authorityHost).port) },
+      isSilent: () => (requests += 1) === 1,
+    })
+    await using sidecar = await startServe({
+      ...environmentOf(entra),
+      AZURE_AUTHORITY_HOST: `https://${host}/`,
+      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+    })
+    expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
+    expect(proxy.tunnels.length).toBeGreaterThanOrEqual(2)
   })
 })

@@ -54,4 +54,9 @@ describe('formatCrash', () => {
     error.cause = error
     expect(formatCrash(error, NOW).split('\n')).toHaveLength(2)
   })
+
+  test('gives the name of an error whose stack is no text', () => {
+    const error = Object.assign(new RangeError('x'), { stack: { token: ASSERTION } })
+    expect(JSON.parse(formatCrash(error, NOW))).toMatchObject({ stack: 'RangeError' })
+  })
 })

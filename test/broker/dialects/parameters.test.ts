@@ -26,6 +26,13 @@ test.each(['a=%', '%ff=1'])('rejects the broken encoding %s', (text) => {
   expect(thrownCode(() => parseParameters(text))).toBe('request_malformed')
 })
 
+test('bounds and sanitizes a repeated name in the message', () => {
+  const name = `<b>${'x-y '.repeat(30)}`
+  expect(() => parseParameters(`${name}=1&${name}=2`)).toThrow(
+    `Query variable '?b?${'x-y?'.repeat(10).slice(0, 37)}' is repeated`,
+  )
+})
+
 const hex = (text: string) => `%${text.charCodeAt(0).toString(16)}`
 
 test('rejects every repetition in any case and encoding', () => {

@@ -136,3 +136,12 @@ test('accepts no path that a URL parser changes', () => {
     }),
   )
 })
+
+test('the rejection of a host names it, in printable characters and shortened, and those that are allowed', () => {
+  const guard = createGuard(['imds.internal'])
+  const host = `<b>\u0007${'a.'.repeat(5000)}`
+  const request = { method: 'GET', url: TOKEN, httpVersion: '1.1', rawHeaders: ['Host', host] }
+  expect(() => guard({ ...request, headers: { host } })).toThrow(
+    /^The host '\?b\?\?[a.?]{1,200}' is .*, imds\.internal\. Fix: /,
+  )
+})

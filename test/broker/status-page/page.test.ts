@@ -20,6 +20,21 @@ test('a sidecar with each kind of event and problem has this page', async () => 
   await expect(parts.map(textOf).join('\n')).toMatchFileSnapshot('golden/page.txt')
 })
 
+test('a client or a token that calls again keeps its row, and failing tokens come first', () => {
+  const failure = { code: 'entra_unreachable', message: 'Entra ID cannot be reached' }
+  const clients = aStatus().clients.flatMap((client) =>
+    ['1.5.0', '1.12.0'].map((version) => ({ ...client, version })),
+  )
+  const tokens = aStatus().tokens.flatMap((token) => [
+    { ...token, resource: 'https://a' },
+    { ...token, resource: 'https://b', failure },
+  ])
+  const { body } = renderPage(aStatus({ clients, tokens }))
+  const reversed = { clients: clients.toReversed(), tokens: tokens.toReversed() }
+  expect(renderPage(aStatus(reversed)).body).toBe(body)
+  expect(body.indexOf('https://<wbr />b')).toBeLessThan(body.indexOf('https://<wbr />a'))
+})
+
 test('a failed request has its fix, unless a problem has the same', () => {
   const failure = { code: 'identity_not_found', message: 'Not found', fix: 'name another one' }
   const textWith = (fix: string) => {

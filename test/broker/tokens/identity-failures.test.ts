@@ -76,15 +76,6 @@ describe('a federated credential that is not found', () => {
     expect(await getError(get)).toMatchObject(TEMPORARY)
   })
 
-  test('gets another grace after a token', async () => {
-    const { entra, get } = setUp({ behaviour: NOT_FOUND })
-    await askFor(get, asking)
-    entra.behave({})
-    await ask(get, other(1))
-    entra.behave(NOT_FOUND)
-    expect(await getError(get, other(2))).toMatchObject(TEMPORARY)
-  })
-
   test('holds callers that bypass the cache for 8 s each, until the credential is there', async () => {
     const { entra, get } = setUp({ behaviour: NOT_FOUND, timeoutMs: TIMEOUT_MS })
     setTimeout(() => entra.behave({}), 15_000)

@@ -90,6 +90,15 @@ describe('a prefetched resource', () => {
     expect(await prefetched).toBe(requests.length)
   })
 
+  test('is retried after callers took all exchanges', async () => {
+    const { entra, cache, get } = setUpLimited()
+    entra.behave({ latencyMs: 6000 })
+    for (const name of range(4 * MAX_OF_IDENTITY)) void ask(get, other(name))
+    void cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
+  })
+
   test('is not exchanged once another list has replaced its own', async () => {
     const { entra, cache } = setUpLimited()
     entra.behave({ latencyMs: 1000 })
