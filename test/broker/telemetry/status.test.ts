@@ -42,46 +42,43 @@ test('warns of a clock that is more than five minutes off, once in the log until
   ])
 })
 
-test.each([-10, 2])(
-  'times are by the clock that was set by %i h, and metrics, too',
-  async (hours) => {
-    let stepMs = 0
-    const clock = { wall: () => NOW + stepMs, monotonic: () => 0 }
-    const token = aToken(undefined, 86_400_000)
-    const observed = observe({ clock, entries: [cached({ token })] })
-    observed.onSkew(0)
-    observed.onExchange(exchange())
-    observed.onReply(reply({ error: new BrokerError('internal', 'failed') }))
-    stepMs = hours * 3_600_000
-    const now = new Date(NOW + stepMs).toISOString()
-    expect(observed.document([])).toMatchObject({
-      // The projected token is not reported as expired.
-      state: 'ready',
-      generatedAt: now,
-      startedAt: now,
-      clockSkewSeconds: hours * 3600,
-      tokens: [
-        {
-          cached: {
-            expiresAt: new Date(toWallTimes(token.lifetime, clock).expiresAt).toISOString(),
-          },
+test.each([-10, 2])('has times by the clock that was set by %i h', async (hours) => {
+  let stepMs = 0
+  const clock = { wall: () => NOW + stepMs, monotonic: () => 0 }
+  const token = aToken(undefined, 86_400_000)
+  const observed = observe({ clock, entries: [cached({ token })] })
+  observed.onSkew(0)
+  observed.onExchange(exchange())
+  observed.onReply(reply({ error: new BrokerError('internal', 'failed') }))
+  stepMs = hours * 3_600_000
+  const now = new Date(NOW + stepMs).toISOString()
+  expect(observed.document([])).toMatchObject({
+    // The projected token is not reported as expired.
+    state: 'ready',
+    generatedAt: now,
+    startedAt: now,
+    clockSkewSeconds: hours * 3600,
+    tokens: [
+      {
+        cached: {
+          expiresAt: new Date(toWallTimes(token.lifetime, clock).expiresAt).toISOString(),
         },
-      ],
-      exchanges: [{ at: now }],
-      failedRequests: [{ lastAt: now }],
-      clients: [{ lastSeenAt: now }],
-    })
-    const samples = Object.fromEntries(parseSamples(await observed.scrape()))
-    const labels = '{identity="orders",resource="https://vault.azure.net"}'
-    expect(samples).toMatchObject({
-      wimds_clock_skew_seconds: hours * 3600,
-      [`wimds_token_expiry_timestamp_seconds${labels}`]: computeExpiry(token.lifetime, clock)
-        .expiresOn,
-      'wimds_client_last_seen_timestamp_seconds{client="python-azure-identity",version="1.5.0"}':
-        (NOW + stepMs) / 1000,
-    })
-  },
-)
+      },
+    ],
+    exchanges: [{ at: now }],
+    failedRequests: [{ lastAt: now }],
+    clients: [{ lastSeenAt: now }],
+  })
+  const samples = Object.fromEntries(parseSamples(await observed.scrape()))
+  const labels = '{identity="orders",resource="https://vault.azure.net"}'
+  expect(samples).toMatchObject({
+    wimds_clock_skew_seconds: hours * 3600,
+    [`wimds_token_expiry_timestamp_seconds${labels}`]: computeExpiry(token.lifetime, clock)
+      .expiresOn,
+    'wimds_client_last_seen_timestamp_seconds{client="python-azure-identity",version="1.5.0"}':
+      (NOW + stepMs) / 1000,
+  })
+})
 
 describe('the state', () => {
   const missing = new BrokerError(
