@@ -41,7 +41,9 @@ test('logs why a reload has failed, with the stack of an unexpected error', asyn
 })
 
 test('limits the exchanges of all brokers that run and wait, after their callers have hung up too', async () => {
-  const { lines, create } = await start(readForever, { WIMDS_MAX_CONNECTIONS: '4' })
+  // Those that wait are rejected after half of the time limit, too.
+  const settings = { WIMDS_MAX_CONNECTIONS: '4', WIMDS_EXCHANGE_TIMEOUT: '60s' }
+  const { lines, create } = await start(readForever, settings)
   const [first, second] = [create(), create()]
   for (let scope = 1; scope <= 29; scope += 1) {
     const pod = (scope <= 15 ? first : second).createPod(String(scope))
@@ -59,4 +61,19 @@ test('limits the exchanges of all brokers that run and wait, after their callers
   await vi.waitFor(() => expect(lines).toEqual([overloaded, overloaded]), 60_000)
   first.close()
   second.close()
+})
+
+test('loads the exchange before the first request, since that takes long', async () => {
+  const config = await loadConfig(ENVIRONMENT)
+  const loaded = Promise.withResolvers<void>()
+  const exchange = {
+    ...config.exchange,
+    get extraCa() {
+      loaded.resolve()
+      return undefined
+    },
+  }
+  const createSource = createExchangeStack({ ...config, exchange })
+  createSource({ readAssertion: readForever, timeoutMs: 60_000 })
+  await expect(loaded.promise).resolves.toBeUndefined()
 })
