@@ -59,16 +59,11 @@ export function writeList(mutants: Iterable<Mutant>): void {
 }
 
 /** Draws in the order of hashes, so that an edit elsewhere changes nothing; of no kind more than a fifth. */
-export function draw(from: readonly Mutant[], count: number, seed: string): readonly Mutant[] {
-  const rank = (mutant: Mutant) =>
-    createHash('sha256')
-      .update(`${seed}${idOf(mutant)}`)
-      .digest('hex')
+export function draw(from: readonly Mutant[], count: number): readonly Mutant[] {
+  const rank = (mutant: Mutant) => createHash('sha256').update(idOf(mutant)).digest('hex')
   const drawn = new Map<string, number>()
   return from
-    .map((mutant) => ({ mutant, rank: rank(mutant) }))
-    .toSorted((a, b) => (a.rank < b.rank ? -1 : 1))
-    .map(({ mutant }) => mutant)
+    .toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))
     .filter(({ kind }) => {
       drawn.set(kind, (drawn.get(kind) ?? 0) + 1)
       return (drawn.get(kind) ?? 0) <= Math.ceil(count / 5)

@@ -1,14 +1,12 @@
 /**
- * Checks the tests by mutants: faults of one expression each, drawn by a seed and listed in mutants.jsonl with the test
+ * Checks the tests by mutants: faults of one expression each, listed in mutants.jsonl with the test
  * that notices them.
  *
  *   node test/mutants/run.ts injection lib/connect.ts   runs the mutants of these paths of src/, all by default
  *     --draw 50                    draws so many more first
- *     --seed 1                     from this seed
  *     --changed-since COMMIT       runs only those that were killed by a test file that has changed since, or is gone
  *     --survived                   runs only those that survived
  *     --also test/contract         tests that run, too, if those of the room notice nothing
- *     --jobs 2                     runs so many at a time
  *
  * Exits with 1 if a mutant survives that was killed before. A mutant whose expression is gone leaves the list.
  */
@@ -19,15 +17,16 @@ import { parseArgs } from 'node:util'
 import { copyRepository, findKiller, loadedBy } from './killer.ts'
 import { draw, findMutants, idOf, type Mutant, readList, ROOT, writeList } from './list.ts'
 
+/** Mutants that are tried at the same time. */
+const JOBS = 2
+
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     draw: { type: 'string', default: '0' },
-    seed: { type: 'string', default: '1' },
     'changed-since': { type: 'string' },
     survived: { type: 'boolean', default: false },
     also: { type: 'string', multiple: true, default: [] },
-    jobs: { type: 'string', default: '2' },
   },
 })
 const paths = positionals.length === 0 ? [''] : positionals
@@ -61,7 +60,7 @@ function isDue(mutant: Mutant): boolean {
 const fresh = [...found.values()].flatMap(({ mutant }) =>
   isAsked(mutant) && !known.has(idOf(mutant)) ? [mutant] : [],
 )
-const drawn = draw(fresh, Number(options.draw), options.seed)
+const drawn = draw(fresh, Number(options.draw))
 const queue = drawn.length > 0 ? [...drawn] : [...known.values()].filter(isDue)
 const total = queue.length
 let done = 0
@@ -89,7 +88,7 @@ async function work(): Promise<void> {
     rmSync(copy, { recursive: true, force: true })
   }
 }
-await Promise.all(Array.from({ length: Math.min(Number(options.jobs), total) }, work))
+await Promise.all(Array.from({ length: Math.min(JOBS, total) }, work))
 const measured = [...known.values()].filter(isAsked)
 process.stdout.write(
   `${measured.filter(({ killed }) => killed !== undefined).length} of ${measured.length} killed, ${lost} lost\n`,

@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { PodAnswer } from '../../../src/node/agent/broker-pods.ts'
 import { createConnections } from '../../../src/node/agent/connections.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
-import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
 import { createSteps } from '../../../src/redirect/apply.ts'
 import { compileNative } from '../../fixtures/native.ts'
@@ -32,7 +32,8 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   const helper = join(directory, 'wimds-node')
   compileNative('wimds-node', helper)
   process.env['PATH'] = `${directory}:${process.env['PATH']}`
-  const { signal } = new AbortController()
+  const serving = new AbortController()
+  const { signal } = serving
   const namespace = openSync('/proc/self/ns/net', 'r')
   const settings = { mode: 'loopback', port, exemptUid: undefined } as const
   const steps = createSteps(settings, 'apply and await')
@@ -61,21 +62,18 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     env: { ...env },
     mounts: [],
   }
-  const route = { namespace: 1, path: '', socket, env: pod.env }
-  const served = new NodePod(pod, {
-    route: async () => route,
-    serve: (request, until) => broker.serve(request, until),
-    keysOf: () => undefined,
-    onRoute: () => {},
-    onServing: () => {},
-    onEnd: () => {},
-    onFailure: (_, error) => (log += String(error)),
-  })
+  const request = {
+    pod,
+    route: { namespace: 1, path: '', socket, env: pod.env },
+    findKeys: () => undefined,
+    onAnswer: (answer: PodAnswer) => (log += String(answer)),
+  }
+  broker.serve(request, signal).catch((error: unknown) => (log += String(error)))
   return {
     hasEnded: () => hasEnded,
     output: () => log,
     [Symbol.asyncDispose]: () => {
-      served.close()
+      serving.abort()
       return broker.stop()
     },
   }
