@@ -78,7 +78,7 @@ test('a broker that starts for longer than one may be idle is not ended', async 
 test('a pod fails whose broker ends before it was started, or does not start', async () => {
   const { brokers, serve } = setUp({ maxBrokers: 5, script: 'process.on("message", () => {})' })
   const results = Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map(serve))
-  await vi.waitUntil(() => brokers.all().length === 5)
+  await vi.waitUntil(() => brokers.all().length === 5, { timeout: 60_000 })
   await brokers.stop()
   expect((await results).map(({ status }) => status)).toEqual(Array(5).fill('rejected'))
   const other = setUp({ script: 'process.exit(3)' })

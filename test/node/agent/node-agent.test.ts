@@ -87,9 +87,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using api = await startApi(fat, servedPod({ uid: 'first' }))
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
-    await vi.waitFor(() => {
-      expect(api.messages).toEqual([expect.stringContaining('more than 4 MiB as JSON')])
-    })
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages).toEqual([expect.stringContaining('more than 4 MiB as JSON')])
   })
 
   test('the broker gets the settings of wimds and of the programs below it, and no other variable of the agent', async () => {

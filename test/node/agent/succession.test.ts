@@ -56,13 +56,16 @@ test('a successor gets the keys of the pods until its predecessor ends, and foll
   // A broker speaks for its own pods.
   expect(succession.keysOf('foreign')).toBeUndefined()
   expect(first.succession.close()).toBe(true)
-  await vi.waitUntil(() => onRelease.mock.calls.length > 0)
+  await vi.waitUntil(() => onRelease.mock.calls.length > 0, { timeout: 60_000 })
   expect([succession.isWaiting, succession.keysOf('own')]).toEqual([false, undefined])
-  await vi.waitFor(async () => {
-    const next = createAgent()
-    await next.start()
-    expect(next.succession.isWaiting).toBe(true)
-  })
+  await vi.waitFor(
+    async () => {
+      const next = createAgent()
+      await next.start()
+      expect(next.succession.isWaiting).toBe(true)
+    },
+    { timeout: 60_000 },
+  )
 })
 
 test('the end of one of two successors does not remove the socket of the other', async () => {
@@ -71,8 +74,9 @@ test('the end of one of two successors does not remove the socket of the other',
   const [second, third] = [createAgent(), createAgent()]
   for (const { start } of [second, third]) await start()
   first.succession.close()
-  await vi.waitUntil(() =>
-    [second, third].every(({ onRelease }) => onRelease.mock.calls.length > 0),
+  await vi.waitUntil(
+    () => [second, third].every(({ onRelease }) => onRelease.mock.calls.length > 0),
+    { timeout: 60_000 },
   )
   // The socket is of the one that listened last.
   const [earlier] = [second, third].toSorted(
@@ -94,7 +98,7 @@ test('a successor that comes while the routes are ended gets its answer after th
   const ended = first.succession.answerAfter(() => routes.promise)
   const next = createAgent()
   const started = next.start().then(() => order.push('started'))
-  await vi.waitUntil(() => first.questions.length > 0)
+  await vi.waitUntil(() => first.questions.length > 0, { timeout: 60_000 })
   for (let turn = 0; turn < 10; turn += 1) await setImmediate()
   order.push('ended')
   routes.resolve()
@@ -117,7 +121,7 @@ test('an agent that cannot listen for a successor reports it, and serves', async
   const { succession, start, onError, expectErrors } = createAgent()
   expectErrors(1)
   await start()
-  await vi.waitUntil(() => onError.mock.calls.length > 0)
+  await vi.waitUntil(() => onError.mock.calls.length > 0, { timeout: 60_000 })
   expect(String(onError.mock.calls[0]?.[0])).toContain('agent.sock')
   expect(succession.isWaiting).toBe(false)
   succession.close()
