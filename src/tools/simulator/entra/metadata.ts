@@ -20,6 +20,7 @@ export function answerMetadataRequest(
   const { origin, pathname } = new URL(request.url)
   const headers = {
     date: new Date(now).toUTCString(),
+    'access-control-allow-origin': '*',
     'cache-control': 'max-age=86400, private',
   }
   if (request.method !== 'GET') return new Response(null, { status: 404, headers })

@@ -47,14 +47,13 @@ async function cluster(): Promise<KubectlAnswer[]> {
 interface Case {
   /** Before the answers of the cluster. */
   readonly answers?: readonly KubectlAnswer[]
-  readonly flags?: readonly string[]
   readonly changes?: Readonly<Record<string, string>>
 }
 
-async function check({ answers = [], flags = [], changes = {} }: Case = {}) {
+async function check({ answers = [], changes = {} }: Case = {}) {
   using fake = fakeKubectl([...answers, ...(await cluster())])
-  const args = ['--pre', '--namespace=shop', ...flags]
-  const diagnosis = await diagnose(args, { ...env, ...fake.env, ...changes })
+  const settings = { ...env, ...fake.env, ...changes }
+  const diagnosis = await diagnose(['--pre', '--namespace=shop'], settings)
   const statuses = diagnosis.report.checks.map(({ check: name, status }) => `${name}: ${status}`)
   return { ...diagnosis, statuses, calls: await fake.calls() }
 }
