@@ -1,5 +1,4 @@
 /** The chart and its webhook: admission, certificate rotation, upgrade under load. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
@@ -90,15 +89,6 @@ describe('admission', () => {
     const path = '{.spec.volumes[*].configMap.name}'
     expect(await cluster.namespace.field('pod own-ca', path)).toBe('own-ca')
     expect(await cluster.reply('own-ca')).toMatchObject({ status: 200 })
-  })
-
-  test('injects a pod with the annotation of azure-workload-identity', async () => {
-    const annotations = {
-      'azure.workload.identity/inject-proxy-sidecar': 'true',
-      'wimds.io/mode': 'env',
-    }
-    await cluster.namespace.create(pod('azwi', annotations))
-    expect(await containersOf('azwi')).toEqual(['wimds', 'app'])
   })
 
   test('rejects a pod with the fix', async () => {
@@ -207,28 +197,35 @@ test('serves a new certificate without a restart and without a failed review', a
     const logs = await own.kubectl(['logs', '-l', 'app.kubernetes.io/name=wimds', '--tail=-1'])
     return logs.split('certificate_loaded').length > 4 ? logs : undefined
   })
-  await sleep(1000)
   expect(await load.stop()).toEqual([])
   expect(await caBundle()).not.toBe(before)
   const restarts = '{.items[*].status.containerStatuses[*].restartCount}'
   expect(await own.field('pods', restarts)).toBe('0 0')
 })
 
+/** Returns the names of the webhook's pods, also of those that are ending. */
+const listReplicas = async () =>
+  (await own.field('pods -l app.kubernetes.io/name=wimds', '{.items[*].metadata.name}')).split(' ')
+
 test('an upgrade that changes the mode rejects no pod that either generation reviews', async () => {
+  const earlier = await listReplicas()
   const load = startLoad(cluster.namespace, pod('load', OPT_IN))
   const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
   await helm('upgrade', RELEASE, CHART, ...flags, '--set=injection.mode=env')
-  await sleep(5000)
+  await eventually('the earlier replicas have ended', async () => {
+    expect((await listReplicas()).filter((name) => earlier.includes(name))).toEqual([])
+    return true
+  })
   expect(await load.stop()).toEqual([])
 })
 
-test('restores a removed caBundle within five seconds', async () => {
+test('restores a removed caBundle', async () => {
+  const before = await caBundle()
   const patch = '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]'
   const configuration = ['mutatingwebhookconfiguration', RELEASE]
   await kubectl(['patch', ...configuration, '--type=json', '-p', patch])
-  const removedAt = performance.now()
-  await eventually('the caBundle is there', async () => (await caBundle()) || undefined)
-  expect(performance.now() - removedAt).toBeLessThan(5000)
+  const restored = eventually('the caBundle is there', async () => (await caBundle()) || undefined)
+  expect(await restored).toBe(before)
 })
 
 test('creates a deleted Secret again, and a new replica starts with it', async () => {

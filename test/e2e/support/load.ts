@@ -3,11 +3,11 @@ import { stringify } from 'yaml'
 import { eventually } from './eventually.ts'
 import type { TestNamespace } from './namespace.ts'
 
-const AT_LEAST = 20
+const AFTERWARDS = 20
 
 /**
- * Lets the API server admit the pod again and again, two at a time, without creating it. `stop` lets it
- * be at least twenty times, on a slow machine too, and returns what was rejected or not injected.
+ * Lets the API server admit the pod again and again, two at a time, without creating it. `stop` lets it admit twenty more, which
+ * follow on what happened meanwhile, and returns what was rejected or not injected.
  */
 export function startLoad(namespace: TestNamespace, pod: object) {
   const manifest = stringify(pod)
@@ -27,11 +27,13 @@ export function startLoad(namespace: TestNamespace, pod: object) {
       count += 1
     }
   }
-  const enough = async () => count >= AT_LEAST || undefined
   const creating = Promise.all([createPods(), createPods()])
   return {
     async stop(): Promise<readonly string[]> {
-      await eventually('there was a load', enough, { withinMs: 120_000 })
+      const enough = count + AFTERWARDS
+      await eventually('there was a load', async () => count >= enough || undefined, {
+        withinMs: 120_000,
+      })
       stopping.abort()
       await creating
       return failures
