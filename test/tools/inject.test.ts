@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { inject } from '../../src/tools/inject/inject.ts'
+import { uninject } from '../../src/tools/inject/uninject.ts'
 import { IS_RELEASED } from '../../src/lib/version.ts'
 import { runCommand } from './capture.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -171,6 +172,20 @@ describe('wimds inject', () => {
       expect(again).toMatchObject({ code: 0, out: injected })
       expect(again.err).toContain('stdin:1: Pod/x: unchanged\n')
     }
+  })
+
+  test('mounts a token with the audience that is given, and needs it for another WIMDS_AUDIENCE', async () => {
+    const env = ['--env', 'WIMDS_AUDIENCE=api://AzureADTokenExchangeUSGov']
+    const { code, out, err } = await run([...IDENTITY, ...env, '-'], POD)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(
+      'WIMDS_AUDIENCE is api://AzureADTokenExchangeUSGov, but the projected token has the audience api://AzureADTokenExchange. Fix: ',
+    )
+    const [fix] = /--audience \S+[^,]/.exec(err) ?? ['']
+    const fixed = await run([...IDENTITY, ...env, ...fix.split(' '), '-'], POD)
+    expect(fixed).toMatchObject({ code: 0, err: '' })
+    expect(fixed.out).toContain('audience: api://AzureADTokenExchangeUSGov\n')
+    expect((await runCommand(uninject, ['-q', '-'], {}, fixed.out)).out).toBe(POD)
   })
 
   test('leaves the Services of Knative to the webhook', async () => {

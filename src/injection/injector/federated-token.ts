@@ -50,6 +50,8 @@ export function findFederatedToken(
   return {
     /** The path of the token inside the sidecar. */
     file,
+    /** Undefined: the pod projects a token with the audience of the API server. */
+    audience: found === undefined ? audience : (found.audience ?? undefined),
     mount,
     /** The mounts of further tokens for Entra ID, which an identities file may name. */
     otherMounts: findOtherMounts(pod, tokens, mount),
@@ -81,8 +83,10 @@ function findNamedToken(pod: Pod, tokens: Tokens) {
     if (file === undefined || mount === undefined) continue
     const path = findPathInVolume(file, mount)
     const projected = tokens.get(mount.name) ?? []
-    if (!projected.some((token) => posix.normalize(token.path) === path)) continue
-    return isReadableAsMounted(mount) ? { file, mount } : mountWhole(mount.name, path)
+    const token = projected.find((each) => posix.normalize(each.path) === path)
+    if (token === undefined) continue
+    const place = isReadableAsMounted(mount) ? { file, mount } : mountWhole(mount.name, path)
+    return { ...place, audience: token.audience }
   }
   return undefined
 }

@@ -106,6 +106,10 @@ export const INJECTION_FLAGS = {
     help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",
   },
   'ca-secret': { value: 'NAME[/KEY]', help: 'the same from a Secret' },
+  audience: {
+    value: 'AUDIENCE',
+    help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
+  },
   'always-set-no-proxy': {
     help: 'set NO_PROXY in every container; without the flag only where a variable or envFrom may set a proxy',
   },
@@ -159,7 +163,7 @@ export function parseInjectionSettings(
     /** The CA bundle that the sidecar trusts in addition to Node's roots; undefined: none. */
     ca,
     /** The audience of the projected token. */
-    audience: DEFAULT_AUDIENCE,
+    audience: read('audience', audience) ?? DEFAULT_AUDIENCE,
     /** True: NO_PROXY is set in every container. False: only where a proxy may be set. */
     alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
     /** True: injects every pod that does not opt out. False: only pods that opt in. */
@@ -191,6 +195,7 @@ const registryName = matching(
   'of the form HOST[:PORT][/PATH], such as example.azurecr.io',
 )
 const imageName = matching(/^\S+$/, 'the name of an image')
+const audience = matching(/^\S+$/, `an audience such as ${DEFAULT_AUDIENCE}`)
 
 /** The alternative to a variable that injection sets. The chart has the same names (injection.env). */
 export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([

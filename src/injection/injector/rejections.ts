@@ -44,6 +44,7 @@ export function checkPod(pod: Pod, plan: Plan) {
       ...apps.flatMap(findDuplicateVariables),
       ...rejected.map(formatProblem),
       ...findIdentityProblems(pod, plan),
+      ...findOtherAudience(plan),
       ...findResourceProblems(settings.resources),
     ],
     /** A sentence for each thing that works, but probably not as its author expects. */
@@ -137,6 +138,16 @@ function findIdentityProblems({ spec }: Pod, { sidecarEnv, token }: Plan): strin
   return [
     ...problems,
     `no tenant id. Fix: annotate the ServiceAccount ${account} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`,
+  ]
+}
+
+/** The sidecar refuses a projected token without the audience of WIMDS_AUDIENCE. */
+function findOtherAudience({ sidecarEnv, token: { audience, volume } }: Plan): string[] {
+  const wanted = getLiteralValue(sidecarEnv.find(({ name }) => name === 'WIMDS_AUDIENCE')) ?? ''
+  if (wanted === '' || wanted.includes('$(') || (audience ?? wanted) === wanted) return []
+  const fix = volume ? `give --audience ${wanted}` : 'correct the audience in the volume of the pod'
+  return [
+    `WIMDS_AUDIENCE is ${wanted}, but the projected token has the audience ${audience}. Fix: ${fix}, or leave WIMDS_AUDIENCE out`,
   ]
 }
 

@@ -17,7 +17,6 @@ import {
   parseInjectionSettings,
   SHARED_SETTINGS,
 } from '../injector/injection-settings.ts'
-import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 
 export const WEBHOOK = {
   name: 'webhook',
@@ -66,10 +65,6 @@ export const WEBHOOK = {
     'tenant-id': {
       value: 'ID',
       help: 'tenant id for ServiceAccounts without one',
-    },
-    audience: {
-      value: 'AUDIENCE',
-      help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
     },
     'cpu-request': { value: 'QUANTITY', help: 'CPU request of each injected container' },
     'cpu-limit': { value: 'QUANTITY', help: 'CPU limit of each injected container' },
@@ -127,7 +122,6 @@ function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettin
     allowedModes: parseAllowedModes(flags, shared.mode, problems),
     allowPassThrough: flags.has('allow-pass-through'),
     resources,
-    audience: flags.value('audience') ?? shared.audience,
   }
 }
 

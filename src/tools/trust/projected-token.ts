@@ -14,9 +14,8 @@ const USE_BINDING = 'azure.workload.identity/use-identity-binding'
 
 /** Returns the use of the token that the sidecar gets by default. */
 export function findMainToken(pod: Pod, defaultAudience: string): TokenUse {
-  const { file, mount, volume } = findFederatedToken(pod, defaultAudience)
-  const audience = volume === undefined ? findProjectedAudience(pod, [mount], file) : undefined
-  if (audience !== undefined) return classify(pod, audience)
+  const { audience, volume } = findFederatedToken(pod, defaultAudience)
+  if (volume === undefined && audience !== undefined) return classify(pod, audience)
   return usesBinding(pod) ? BINDING : defaultAudience
 }
 

@@ -49,6 +49,28 @@ export const TOKENS: Cases = {
       ['binding', 'direct', 'aws'].map((name) => ({ name, mountPath: `/var/run/secrets/${name}` })),
     ),
   },
+  ...each(
+    'of the cloud, with WIMDS_AUDIENCE',
+    ['api://AzureADTokenExchangeUSGov', 'api://other', '$(AUDIENCE)', ''],
+    (audience) => ({
+      settings: {
+        audience: 'api://AzureADTokenExchangeUSGov',
+        sidecarEnv: toEnv({ WIMDS_AUDIENCE: audience }),
+      },
+    }),
+  ),
+  ...each(
+    'of the pod, with WIMDS_AUDIENCE api://other and',
+    ['api://pod', undefined],
+    (audience) => ({
+      spec: named(
+        '/var/run/secrets/own/token',
+        [tokens('own', ['token'], audience)],
+        [{ name: 'own', mountPath: '/var/run/secrets/own' }],
+      ),
+      settings: { sidecarEnv: toEnv({ WIMDS_AUDIENCE: 'api://other' }) },
+    }),
+  ),
   'in a file that the pod does not project': { spec: env({ [TOKEN_FILE]: '/etc/token' }) },
   ...each(
     'of the pod, by its file and mount',
