@@ -181,7 +181,7 @@ describe('wimds inject', () => {
     expect(err).toContain(
       'WIMDS_AUDIENCE is api://AzureADTokenExchangeUSGov, but the projected token has the audience api://AzureADTokenExchange. Fix: ',
     )
-    const [fix] = /--audience \S+[^,]/.exec(err) ?? ['']
+    const [fix] = /--audience [^\s,]+/.exec(err) ?? ['']
     const fixed = await run([...IDENTITY, ...env, ...fix.split(' '), '-'], POD)
     expect(fixed).toMatchObject({ code: 0, err: '' })
     expect(fixed.out).toContain('audience: api://AzureADTokenExchangeUSGov\n')
@@ -396,6 +396,17 @@ describe.skipIf(IS_RELEASED)('wimds inject, of a version that is not released,',
     expect(err).toMatch(/^wimds inject: --image-registry is missing: .*\. Fix: .*\n/)
     expect(err).toMatch(images)
     expect(err).not.toContain('injected')
+  })
+
+  test.each([
+    [64, ['--mode=iptables', '-'], '--mode'],
+    [1, ['missing.yaml'], 'missing.yaml: no such file'],
+    [1, ['-'], 'Pod/x: no tenant id'],
+  ])('with exit code %i says only what else is wrong: %j', async (code, args, problem) => {
+    const found = await runCommand(inject, args, {}, POD)
+    expect(found).toMatchObject({ code, out: '' })
+    expect(found.err).toContain(problem)
+    expect(found.err).not.toContain('--image-registry')
   })
 })
 

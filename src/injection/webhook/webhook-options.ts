@@ -81,11 +81,7 @@ export type WebhookOptions = ReturnType<typeof parseWebhookOptions>
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseWebhookOptions(args: readonly string[]) {
   const flags = parseFlags(args, WEBHOOK.flags)
-  const problems = [
-    ...flags.problems,
-    ...findUnpublishedImages(flags),
-    ...findConflict(flags, ['name', 'cert-dir']),
-  ]
+  const problems = [...flags.problems, ...findConflict(flags, ['name', 'cert-dir'])]
   const options = {
     listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
     adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {
@@ -106,6 +102,7 @@ export function parseWebhookOptions(args: readonly string[]) {
       name: flags.value('name') ?? 'wimds',
     },
   }
+  problems.push(...findUnpublishedImages(flags))
   if (problems.length > 0) throw new UsageError(problems)
   return options
 }

@@ -2,6 +2,7 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import type { Flags } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
+import { UsageError } from '../../lib/errors.ts'
 import { printError } from '../../lib/describe-error.ts'
 import { type ManifestArguments, readManifests } from '../manifest-files.ts'
 import { type EditedManifests, editManifests, formatPlace } from './manifests/edit-manifests.ts'
@@ -26,6 +27,8 @@ interface Editing {
   readonly manifests: ManifestArguments
   /** Undefined: what injection added is removed. */
   readonly injection?: InjectionOptions
+  /** Bad usage that is reported only if nothing else is wrong. */
+  readonly usage?: readonly string[]
 }
 
 /** The remarks on the edited manifests, besides what was done to each object. */
@@ -38,16 +41,17 @@ interface Remarks {
 
 /**
  * Prints on standard error what was done, and on standard output, if there are no problems, the manifests or what would change.
- * Returns the exit code.
+ * Returns the exit code. Throws a `UsageError` for bad usage that was passed on.
  */
 export async function editFiles(
-  { io, command, flags, manifests, injection }: Editing,
+  { io, command, flags, manifests, injection, usage = [] }: Editing,
   remark?: (edited: EditedManifests) => Remarks,
 ): Promise<number> {
   const { files, problems: unreadable } = await readManifests(manifests.names, io)
   const edited = editManifests(files, injection, manifests.templatePaths)
   const { objects } = edited
   const failures = [...unreadable, ...edited.problems]
+  if (failures.length === 0 && usage.length > 0) throw new UsageError(usage)
   const { notes = [], warnings = [], omissions = [] } = remark?.(edited) ?? {}
   const problems = failures.length > 0 ? failures : omissions
   const done = [

@@ -60,7 +60,7 @@ FILE is a file, a directory with all below it, or - for standard input. It can b
  */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT.flags, Infinity)
-  const usage = [...flags.problems, ...findUnpublishedImages(flags)]
+  const usage = [...flags.problems]
   const manifests = parseManifestArguments(flags, usage)
   const settings = {
     ...parseInjectionSettings(flags, usage),
@@ -79,7 +79,8 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     requiresMode: flags.has('mode'),
     keepsRejected: flags.has('keep-rejected'),
   }
-  return await editFiles({ io, command: 'inject', flags, manifests, injection }, (edited) => ({
+  const editing = { io, command: 'inject', flags, manifests, injection } as const
+  return await editFiles({ ...editing, usage: findUnpublishedImages(flags) }, (edited) => ({
     notes: findWaitingPods(edited.pods),
     warnings: findUnknownVariables(settings.sidecarEnv),
     omissions: flags.has('strict') ? findOmissions(edited.objects) : [],
