@@ -16,7 +16,8 @@ const NOTICES = {
   'docs/migrating.md':
     '> **Not published yet**: write [your registry](install.md#from-a-checkout) in place of `ghcr.io/wimds`.',
   'docs/verify-a-release.md': '> **Not published yet.**',
-  'SECURITY.md': '> **Not published yet**: the branch `main` gets them.',
+  'SECURITY.md':
+    '> **Not published yet**: there is no private channel. Nobody has reserved the organization `wimds` on GitHub, so report nothing at the\n> address below: whoever reserves the name reads it. The branch `main` gets the security fixes.',
 }
 /** Every other page with a command that installs from where wimds is published. */
 const COMMAND =

@@ -51,6 +51,12 @@ const INDEPENDENT = [
     '`podIdentity.provider: azure-workload` in the TriggerAuthentication',
   ],
   [
+    'Prometheus',
+    '3.11',
+    'prometheus/prometheus/releases/tag/v3.11.0',
+    '`authentication_method: WorkloadIdentity` in `azure_sd_configs`; `workload_identity` in `azuread` of a remote write from 3.7 on',
+  ],
+  [
     'restic',
     '0.16.0',
     'restic/restic/blob/v0.16.0/CHANGELOG.md',

@@ -240,7 +240,7 @@ commands() {
     found && /^ *```sh/ { inside = 1; next }
     inside && /^ *```/ { exit }
     inside { sub(/^   /, ""); print }' "$source/docs/$1" \
-    | sed -e "s#ghcr.io/wimds#registry.example/wimds#g; s#0\.2\.0#$latest#g; s#--wait#--wait ${CHART_OPTIONS:-}#" \
+    | sed -e "s#ghcr.io/wimds#registry.example/wimds#g; s#0\.1\.0#$latest#g; s#--wait#--wait ${CHART_OPTIONS:-}#" \
       -e "s#^by=.*#by='--key $key $VERIFY_OPTIONS'#"
 }
 # follow PAGE NAME: runs them.

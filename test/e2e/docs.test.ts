@@ -88,6 +88,7 @@ test('an existing workload gets the sidecar, and loses it again', async () => {
   expect(await listInitContainers()).toContain('wimds wimds-redirect')
   await reader.run(EXISTING, 'check')
   await reader.run(EXISTING, 'opt-out')
+  await reader.run(EXISTING, 'annotate-undo')
   await untilPodsHave('')
   const path = 'jsonpath={.metadata.annotations}'
   expect(await kubectl(['get', 'serviceaccount', 'orders', '--namespace=shop', '-o', path])).toBe(

@@ -81,7 +81,7 @@ function formatVersions(): string {
 
 From this version on, an SDK exchanges the projected token itself, and its pod needs no sidecar. Upgrade it, use its credential for
 workload identity, and let [azure-workload-identity](https://azure.github.io/azure-workload-identity/) set its variables. An
-earlier version gets its tokens from wimds. – means that none does so without other code or settings, or that the first is unknown.
+earlier version gets its tokens from wimds. –: no version does so without other code or settings, or the first one is not known.
 [\`wimds report\`](tasks/report.md) says which client each of your workloads has.
 
 <!-- prettier-ignore -->
