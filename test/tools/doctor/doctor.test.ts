@@ -51,13 +51,20 @@ test('names the requests of applications that the sidecar answers with an error'
   const url = `http://${env.WIMDS_LISTEN}/metadata/identity/oauth2/token?api-version=2018-02-01`
   const headers = { metadata: 'true', 'user-agent': 'curl/8.5.0' }
   await fetch(`${url}&resource=https://unknown.test`, { headers })
+  await fetch(`${url}&resource=other`, { headers })
   await fetch(url)
   const { code, stdout: out } = await run([], env)
   expect(code).toBe(1)
   expect(out).toMatch(
-    / ✗ requests of applications \(default \(client id [\d-]+\) → https:\/\/unknown\.test\): 1 of curl\/8.5.0 failed since \S+, the last at \S+\n +resource_refused, AADSTS500011: [^]*\n +Fix: [^]*\n +See: /,
+    /^ {2}✗ requests of applications\n {4}for default \(client id [\d-]+\) → other: 1 of curl\/8.5.0 failed since /m,
   )
-  expect(out).toMatch(/! 1 of node-http, the last at \S+: metadata_header_missing\. Fix: /)
+  expect(out).toMatch(
+    /^ {4}for default .* → https:\/\/unknown\.test: 1 of curl\/8.5.0 failed since \S+, the last at \S+\n {6}resource_refused, AADSTS500011: [^]*\n {6}Fix: [^]*\n {6}See: /m,
+  )
+  expect(out).toMatch(
+    /^ {4}no other needs a fix since \S+\n {6}! 1 of node-http, the last at \S+: metadata_header_missing\. Fix: /m,
+  )
+  expect(out.match(/^ *[✓✗] requests of applications/gm)).toHaveLength(1)
   expect(out).toMatch(/ 1 check failed: requests of applications\.\n$/)
   const off = await check({ ...env, WIMDS_ADMIN_LISTEN: 'off' })
   expect(off.find('requests')).toMatchObject([
