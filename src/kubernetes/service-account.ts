@@ -1,5 +1,7 @@
 /** The annotations of a ServiceAccount, which name the identity of its pods. */
 import * as z from 'zod/mini'
+import type { Problem } from '../lib/errors.ts'
+import { suggest } from '../lib/suggest.ts'
 import { type ApiServer, ifFound } from './api-client.ts'
 
 /** Annotations of a pod's ServiceAccount. */
@@ -8,6 +10,36 @@ export type ServiceAccountAnnotations = Readonly<Record<string, string | undefin
 /** The annotations of a ServiceAccount that name its identity. */
 export const CLIENT_ID = 'azure.workload.identity/client-id'
 export const TENANT_ID = 'azure.workload.identity/tenant-id'
+
+const PREFIX = 'azure.workload.identity/'
+
+/** The annotations of ServiceAccounts and pods that azure-workload-identity reads. */
+const KNOWN = [
+  'client-id',
+  'tenant-id',
+  'service-account-token-expiration',
+  'skip-containers',
+  'inject-proxy-sidecar',
+  'proxy-sidecar-port',
+  'use-identity-binding',
+]
+
+/**
+ * Returns a problem for each annotation of azure-workload-identity that is unknown but resembles a known one. Another one, or
+ * a name with `use`, to which a suffix may belong, may be of a later version.
+ */
+export function findMisspelt(
+  annotations: Readonly<Record<string, string>> | null | undefined,
+): Problem[] {
+  return Object.keys(annotations ?? {}).flatMap((key) => {
+    const name = key.slice(PREFIX.length)
+    if (!key.startsWith(PREFIX) || name.startsWith('use') || KNOWN.includes(name)) return []
+    const suggestion = suggest(name, KNOWN, PREFIX)
+    if (suggestion === '') return []
+    const problem = `the annotation ${key} is unknown and has no effect${suggestion}`
+    return [{ problem, fix: 'correct its name, or remove it' }]
+  })
+}
 
 /** These annotations by the variables of a sidecar or gate that have their values. */
 export const ACCOUNT_ANNOTATIONS: ReadonlyMap<string, string> = new Map([

@@ -188,6 +188,25 @@ describe('wimds inject', () => {
     expect((await runCommand(uninject, ['-q', '-'], {}, fixed.out)).out).toBe(POD)
   })
 
+  test('suggests the annotation that a ServiceAccount or a pod seems to mean', async () => {
+    const account = SERVICE_ACCOUNT.replace('/client-id', '/clientid')
+    const spelt = file('misspelt.yaml', account)
+    const pod = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: x, namespace: shop, annotations: {azure.workload.identity/skip-container: a, azure.workload.identity/use-x: a, azure.workload.identity/new: a}}
+spec: {serviceAccountName: orders, containers: [{name: app}]}
+`
+    const { code, err } = await run([spelt, '-'], pod)
+    expect(code).toBe(0)
+    expect(err.split('\n')).toEqual([
+      `wimds inject: ${spelt}:1: ServiceAccount/orders: warning: the annotation azure.workload.identity/clientid is unknown and has no effect. Did you mean azure.workload.identity/client-id? Fix: correct its name, or remove it`,
+      'wimds inject: stdin:2: Pod/x: warning: the annotation azure.workload.identity/skip-container is unknown and has no effect. Did you mean azure.workload.identity/skip-containers? Fix: correct its name, or remove it',
+      expect.stringMatching(/Pod\/x: warning: no client id: .*\. Fix: annotate the ServiceAccount/),
+      '',
+    ])
+  })
+
   test('leaves the Services of Knative to the webhook', async () => {
     const source = stringify({
       ...podOf('x', 'Service', 'serving.knative.dev/v1'),

@@ -4,7 +4,11 @@ import { isGuid } from '../../lib/grammars.ts'
 import { listFound } from '../../lib/printable.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
-import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
+import {
+  ACCOUNT_ANNOTATIONS,
+  findMisspelt,
+  formatAccountProblem,
+} from '../../kubernetes/service-account.ts'
 import { findProxyWarnings } from './app-environment.ts'
 import { findEndpointProblems } from './endpoint-variables.ts'
 import {
@@ -160,10 +164,11 @@ function findUnexpected(pod: Pod, { settings, sidecarEnv }: Plan): string[] {
     ...[...settings.skipped]
       .filter((name) => !present.has(name))
       .map((name) => `wimds.io/skip-containers lists ${name}, but the pod has no such container`),
+    ...findMisspelt(pod.metadata?.annotations).map(formatProblem),
     ...listFound(
       settings.configMap === undefined &&
         !hasClientId &&
-        'no client id: every token request must name one',
+        'no client id: every token request must name one. Fix: annotate the ServiceAccount of the pod with azure.workload.identity/client-id, unless the requests do',
       settings.keepsEarlierMode &&
         `the pod keeps mode ${settings.mode} of its earlier injection. Fix: set wimds.io/mode to change it`,
     ),

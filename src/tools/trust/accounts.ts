@@ -1,5 +1,5 @@
 /** Reads which identity each ServiceAccount of the input names. */
-import { CLIENT_ID } from '../../kubernetes/service-account.ts'
+import { CLIENT_ID, findMisspelt } from '../../kubernetes/service-account.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { type ClusterObject, formatObject } from './cluster-objects.ts'
 import { formatSubject, type Report } from './finding.ts'
@@ -41,6 +41,9 @@ export function readAccounts(
 
 function readAccount(object: ClusterObject, report: Report): Account {
   const { annotations, place } = object
+  for (const { problem, fix } of findMisspelt(annotations)) {
+    report.warning(formatObject('ServiceAccount', object), problem, fix)
+  }
   const text = annotations[CLIENT_ID]
   const clientId = text?.trim().toLowerCase()
   if (clientId === undefined || isGuid(clientId)) return { object, clientId, isReported: false }

@@ -2,7 +2,7 @@
 import type { IdentityEntry } from '../../broker/config/identities-file.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import { parseAnnotations } from '../../injection/injector/annotations.ts'
-import { CLIENT_ID } from '../../kubernetes/service-account.ts'
+import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import {
   allContainers,
   findVariable,
@@ -68,10 +68,24 @@ function findAccountNeeds(
   subject: string,
   { object, clientId, isReported }: Account,
   ofWorkloads: readonly Need[],
-  { options, report, bound }: Context,
+  { objects, options, report, bound }: Context,
 ): Need[] {
-  if (clientId === undefined || isReported) return []
+  if (isReported) return []
   const source = formatObject('ServiceAccount', object)
+  if (clientId === undefined) {
+    const isUsed = objects.workloads.some(
+      ({ namespace, template }) =>
+        formatSubject(namespace, getServiceAccountName(template.spec)) === subject,
+    )
+    if (object.annotations[TENANT_ID] !== undefined && !isUsed) {
+      report.warning(
+        source,
+        'names a tenant but no identity, so no credential is listed for it',
+        `add the annotation ${CLIENT_ID} to it, or its workloads to the input`,
+      )
+    }
+    return []
+  }
   const same = ofWorkloads.find((need) => need.clientId === clientId && need.subject === subject)
   if (same !== undefined) return [{ ...same, source }]
   if (bound.has(subject)) {

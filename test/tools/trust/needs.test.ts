@@ -150,6 +150,25 @@ test('warns of --client-id if no workload gets it', async () => {
   expect(findings).toMatchObject([warning('--client-id', BILLING)])
 })
 
+/** A ServiceAccount with these annotations of azure-workload-identity. */
+const annotated = (...names: readonly string[]) => {
+  const annotations = Object.fromEntries(
+    names.map((name) => [`azure.workload.identity/${name}`, TENANT]),
+  )
+  return { ...NO_IDENTITY, metadata: { ...NO_IDENTITY.metadata, annotations } }
+}
+
+test('warns of a ServiceAccount that names a tenant, but no identity and no workload does', async () => {
+  const account = 'ServiceAccount shop/orders'
+  const misspelt = await plan([annotated('clientid', 'tenant-id', 'new')])
+  expect(misspelt.findings).toMatchObject([
+    warning(account, 'clientid is unknown and has no effect. Did you mean azure.'),
+    warning(account, 'names a tenant but no identity'),
+  ])
+  const used = [identitiesFile(`[{clientId: ${ORDERS}}]`), deployment('a', 'orders', CONFIGURED)]
+  expect((await plan([annotated('tenant-id'), ...used])).findings).toEqual([])
+})
+
 const NO_IDENTITY = serviceAccount('orders', undefined)
 const OF_ALL: readonly string[] = []
 const UNNAMED = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'web' } }

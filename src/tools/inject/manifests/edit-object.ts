@@ -2,7 +2,11 @@
 import { inject } from '../../../injection/injector/inject.ts'
 import { uninject } from '../../../injection/injector/injection-record.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
-import type { ServiceAccountAnnotations } from '../../../kubernetes/service-account.ts'
+import {
+  findMisspelt,
+  type ServiceAccountAnnotations,
+} from '../../../kubernetes/service-account.ts'
+import { formatProblem } from '../../../lib/errors.ts'
 import type { ParsedDocument } from './documents.ts'
 import { type DocumentEditor, UneditableError } from './edit-document.ts'
 import type { FindIdentity, PlacedObject } from './service-accounts.ts'
@@ -89,7 +93,7 @@ export function editObject(
     name: getName(located),
     isWorkload: Boolean(workloads?.length) || pathFlags.length > 0,
   }
-  const warnings = injection ? findMisplacedAnnotations(located, workloads) : []
+  const warnings = injection ? findWarnings(located, workloads) : []
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]) => ({
     report: { ...about, outcome, reasons, warnings },
     edits: [],
@@ -138,11 +142,14 @@ const KNATIVE =
 
 const WRITE_OUT = "write the value out wherever it is used, or pass the output of yq 'explode(.)'"
 
-/** Returns a warning for each annotation of wimds on a workload itself, where the webhook does not see it. */
-function findMisplacedAnnotations(
-  { metadata }: LocatedObject,
+/** Warns of misspelt annotations of a ServiceAccount, and of those of wimds on a workload itself, where the webhook sees none. */
+function findWarnings(
+  { object, metadata }: LocatedObject,
   [first]: readonly Workload[] = [],
 ): string[] {
+  if (object.kind === 'ServiceAccount') {
+    return findMisspelt(metadata.annotations).map(formatProblem)
+  }
   // The pod template of a Pod is the object itself.
   if (!first?.templatePath) return []
   return Object.keys(metadata.annotations)
