@@ -65,6 +65,7 @@ openshift | tasks/openshift | -
 istio | tasks/service-mesh | -
 argo cd | tasks/gitops | -
 aad-pod-identity | @aad-pod-identity | -
+Support for private AKS clusters | webhook#private-aks-clusters | azure-workload-identity#584
 network policy | tasks/restricted-clusters#network-policy-for-default-deny-egress | -
 air gapped | install#air-gapped-clusters | -
 prometheus | observability recipes/prometheus | -
