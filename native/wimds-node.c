@@ -40,7 +40,7 @@
 
 enum { FAILED = 1, PROGRAM_FAILED = 2 };
 
-/* Where the parent puts the channel of its IPC. */
+/* The file descriptor at which Node, the parent process, passes its IPC channel. */
 enum { CHANNEL = 3 };
 
 /* Prints the message, with the system's error if `number` is one, and ends the process. */
@@ -87,7 +87,7 @@ static void enter_namespace(void) {
 }
 
 /*
- * Returns a socket of 127.0.0.1 in the namespace. It stays there: the process that accepts is elsewhere.
+ * Returns a socket of 127.0.0.1 in the namespace. This process stays in that namespace; another one accepts connections.
  * The sockets of two agents, during an upgrade, and of one that has just ended can share the port. A socket that does not listen
  * yet gets no connection. It joins the others later, and the kernel admits none with a filter of its own then.
  */
@@ -106,7 +106,7 @@ static int open_in_namespace(unsigned port, bool listens) {
   return listener;
 }
 
-/* Sends the socket, with Node's message for it. The channel keeps both after the end of this process. */
+/* Sends the socket, with the message that Node's IPC expects with one. The channel keeps both after the end of this process. */
 static void send_socket(int listener) {
   struct iovec text = {.iov_base = (void *)HANDLE_MESSAGE, .iov_len = sizeof HANDLE_MESSAGE - 1};
   union {
@@ -170,7 +170,7 @@ static int run_in_namespace(char **program) {
 
 /* read-files */
 
-/* Of the files that are read, an identities file is the largest that wimds accepts. */
+/* The largest file to read is an identities file: 128 KiB at most. */
 enum { MAX_FILE_BYTES = 131072, MAX_LINE = 4608 };
 
 struct line {

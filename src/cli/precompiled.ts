@@ -41,7 +41,7 @@ let keptTick: object | undefined
 /**
  * Keeps one of the objects in which `process.nextTick` stores a callback, for the life of the process, and
  * returns it. When V8 collects garbage while none exists, as it does some seconds after a start, it drops
- * their hidden class, and from then on every `nextTick` creates its object in the general, slow way. Measured alone:
+ * their hidden class, and from then on every `nextTick` creates its object in the general, slow way. Measured separately:
  * without it a cached request takes 7 % more CPU; `--no-memory-reducer` does the same for 3.5 MiB.
  */
 export function keepTickShape(): object | undefined {

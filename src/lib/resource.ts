@@ -22,7 +22,7 @@ export function normalizeResource(resource: string): string {
 /**
  * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience
  * and stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2); a
- * resource that ends in `/.default`, in any case, is a scope already (R10).
+ * resource that ends in `/.default`, in upper or lower case, is a scope already (R10).
  */
 export function toScope(resource: string): string {
   return `${toResource(resource)}/.default`

@@ -1,7 +1,7 @@
 /** Suggests what a misspelt word may have been meant to be. */
 import { closestMatch } from 'leven'
 
-/** Returns `. Did you mean …?` with the candidate that is most like the word, in any case; empty if none is. */
+/** Returns `. Did you mean …?` with the candidate that is most like the word in upper or lower case; empty if none is. */
 export function suggest(word: string, candidates: readonly string[], prefix = ''): string {
   const byLowerCase = new Map(candidates.map((each) => [each.toLowerCase(), each]))
   // Two letters that changed places are a distance of 2.

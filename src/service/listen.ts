@@ -68,7 +68,7 @@ export async function listen(
     throw error
   }
   return {
-    /** The bound addresses, with the port that a 0 became. */
+    /** The addresses it listens on. For port 0 they have the port that the system chose. */
     addresses: bound,
     /**
      * Accepts the connections that wait, and no more. Answers their requests and those in flight, and after `timeoutMs` closes

@@ -67,7 +67,7 @@ export const tenant = createSchema((text) => {
   return text.toLowerCase()
 })
 
-/** `https://host[:port]` without a path, as its origin. */
+/** Parses `https://host[:port]` without a path. Returns its origin. */
 export const authorityHost = createSchema((text) => {
   const url = parseHttpsUrl(text)
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
@@ -190,7 +190,7 @@ export const flag = createSchema((text) => {
   return text === 'true'
 })
 
-/** Creates the schema of a closed set of words. */
+/** Creates the schema of a value that is one of these words. */
 export function choice<const T extends string>(...allowed: readonly T[]) {
   return createSchema(
     (text): T =>

@@ -9,8 +9,8 @@ export type Path = readonly PropertyKey[]
 
 /** Parses one document. Returns it, or the problems that keep it from being parsed, as `LINE:COLUMN: …`. */
 export async function parseYaml(text: string) {
-  // Loaded on demand: most sidecars have no YAML file. A bundle has the names of this CommonJS package in
-  // only `default`.
+  // Loaded on demand: most sidecars have no YAML file. In a bundle, `default` is the only export of this
+  // CommonJS package.
   const { default: yaml } = await import('yaml')
   const lines = new yaml.LineCounter()
   /** Formats an offset as `LINE:COLUMN`. */

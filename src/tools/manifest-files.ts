@@ -34,7 +34,7 @@ export function parseManifestArguments(
   /** The names of files and directories. */
   const names = positionals
   if (names.length === 0) {
-    problems.push('name a manifest or a directory, or - for standard input')
+    problems.push('give the path of a manifest or a directory, or - for standard input')
   }
   /** The pod templates of kinds that are not known. */
   const templatePaths = values('path').flatMap((text): TemplatePath[] => {

@@ -130,7 +130,7 @@ const TEXTS_OF_IMDS: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /**
- * Throws `metadata_header_missing` unless the request has `Metadata: true`, in any case (R6). By it IMDS and Cloud Shell refuse
+ * Throws `metadata_header_missing` unless the request has `Metadata: true`, in upper or lower case (R6). By it IMDS and Cloud Shell refuse
  * requests that a browser or a proxy was led to send.
  */
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {

@@ -30,7 +30,7 @@ export const imds = {
 export const imdsOfAnyVersion: Dialect = { ...imds, parse: createParse(undefined) }
 
 function createParse(firstVersion: string | undefined): Dialect['parse'] {
-  // The last query, since an application repeats it. Measured alone: without it a cached request takes 8 % more CPU.
+  // The last query, since an application repeats it. Measured separately: without it a cached request takes 8 % more CPU.
   let last: { readonly text: string; readonly query: TokenQuery } | undefined
   return (request) => {
     requireMetadataHeader(request)

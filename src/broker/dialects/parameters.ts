@@ -10,7 +10,7 @@ export type Parameters = ReadonlyMap<string, string>
 
 /**
  * Parses a query string or a form, percent-encoded or not (R10). Throws `parameter_duplicate` for a
- * repeated name in any case, as the real IMDS does, and `request_malformed` for a broken encoding.
+ * repeated name in upper or lower case, as the real IMDS does, and `request_malformed` for a broken encoding.
  */
 export function parseParameters(text: string): Parameters {
   const parameters = new Map<string, string>()

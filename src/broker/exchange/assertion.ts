@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
-import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import { type AssertionClaims, BrokerError } from '../../lib/errors.ts'
 import { ENABLE_OIDC_ISSUER } from '../../lib/internal-issuer.ts'
 import { scrubAndTruncate, Secret } from '../../lib/secret.ts'
@@ -10,7 +10,6 @@ import { errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile } from '../../lib/files.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { createSingleFlight } from '../../lib/semaphore.ts'
-import type { Identity } from '../identities.ts'
 
 /** A projected token, with the claims that decide whether Entra ID accepts it. */
 export interface Assertion extends AssertionClaims {
@@ -133,23 +132,6 @@ function findApiAudience({
 
 function removeTrailingSlash(url: string): string {
   return url.replace(/\/$/, '')
-}
-
-/** Returns true for a token that is projected for direct federation with Entra ID. */
-export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>): boolean {
-  return audience.some(isFederationAudience)
-}
-
-/**
- * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
- * assertion decides: only Entra ID accepts a token for direct federation.
- */
-export function usesTokenProxy(
-  { exchangeVia }: Pick<Identity, 'exchangeVia'>,
-  assertion: Pick<Assertion, 'audience'>,
-): boolean {
-  if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
-  return !isForDirectFederation(assertion)
 }
 
 /** Creates the error of a projected token that has expired by the clock of this machine. */

@@ -81,7 +81,7 @@ function isBranch(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Finds a child by its name in any case; undefined if the value has no such child. */
+/** Finds a child by its name, in upper or lower case; undefined if the value has no such child. */
 function findChild(value: unknown, name: string): unknown {
   if (!isBranch(value)) return undefined
   const child = Object.entries(value).find(([key]) => key.toLowerCase() === name.toLowerCase())

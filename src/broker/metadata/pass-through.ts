@@ -47,7 +47,7 @@ export const ALLOWED_PREFIXES: readonly string[] = [
 /** A path without dot segments, escapes and `;`, which servers resolve differently. */
 const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
 
-/** Returns why a prefix cannot be forwarded, as a text that follows the prefix; undefined if it can. */
+/** Returns why a prefix cannot be forwarded, as the end of a sentence that begins with the prefix; undefined if it can. */
 export function findPrefixProblem(prefix: string): string | undefined {
   if (!PLAIN_PATH.test(prefix)) return 'must be a path such as /metadata/instance'
   if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined
@@ -77,7 +77,7 @@ const REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 const USER_AGENT = 'wimds-pass-through'
 
 /**
- * Requests that may wait for the real metadata service at the same time. Applications send few, and it answers
+ * How many requests may wait for the real metadata service at the same time. Applications send few, and it answers
  * within milliseconds; while it does not, connections must be left for callers of cached tokens.
  */
 const MAX_CONCURRENT = 16

@@ -116,7 +116,7 @@ const MAX_KEPT = 1024
 
 /**
  * Creates a renderer that remembers the last reply of each token, for as long as the token. The same request within the same
- * second gets the same reply, unless it has a body or is long. Measured alone: without it a cached request takes 12 % more
+ * second gets the same reply, unless it has a body or is long. Measured separately: without it a cached request takes 12 % more
  * CPU.
  */
 export function memoizedRenderer(): Render {

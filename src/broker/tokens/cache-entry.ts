@@ -32,7 +32,7 @@ export interface CacheEntry {
   readonly failure?: Pick<CachedFailure, 'error' | 'count' | 'since'>
   /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
   readonly nextAttemptAt: number
-  /** When a caller last asked for it, on the same clock. */
+  /** When a caller last asked for it, on the monotonic clock. */
   readonly lastUsedAt: number
 }
 

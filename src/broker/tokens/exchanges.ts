@@ -119,7 +119,7 @@ export class Exchanges {
     if (entry.exchange === undefined && isOutdated(entry)) this.exchangeAnew(entry)
   }
 
-  /** Exchanges a key in the way that its identity says now. A running exchange goes on for its callers alone. */
+  /** Exchanges a key in the way that its identity says now. A running exchange goes on, for only its own callers. */
   exchangeAnew(entry: Entry): void {
     entry.exchange = undefined
     if (isOutdated(entry)) entry.endBackoff()

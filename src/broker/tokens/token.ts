@@ -53,7 +53,7 @@ export type Attempt = (
 
 /**
  * Returns a token or throws a `BrokerError`. `createSignal` is called for a caller that waits: its signal ends only this
- * waiting, by its reason, and not the exchange. Measured alone: with a signal for each request a cached one takes 45 % more CPU.
+ * waiting, by its reason, and not the exchange. Measured separately: with a signal for each request a cached one takes 45 % more CPU.
  */
 export type GetToken = (
   request: CacheRequest,

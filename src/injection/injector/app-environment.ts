@@ -58,7 +58,7 @@ function takesNoProxyFromElsewhere(container: Container): boolean {
 
 /** The variables by which programs reach Entra ID through a proxy. */
 const HTTPS_PROXY = /^(?:https|all)_proxy$/i
-/** The settings with which a sidecar has a proxy, or needs none. */
+/** A sidecar with `HTTPS_PROXY` has a proxy; one with `AZURE_KUBERNETES_TOKEN_PROXY` needs none. */
 const PROXY_OF_SIDECAR = /^(?:https_proxy|AZURE_KUBERNETES_TOKEN_PROXY)$/i
 
 /**

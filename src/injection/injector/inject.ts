@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createContainers, createVolumes } from './containers.ts'
-import { keepPluginDefaults } from './resources.ts'
+import { keepPluginDefaults } from './plugin-defaults.ts'
 import {
   findUnrecorded,
   formatRecord,

@@ -1,4 +1,4 @@
-/** CPU and memory of the injected containers, and what LimitRanger and other admission plugins have set of them. */
+/** CPU and memory of the injected containers. */
 import { createSchema, reject } from '../../service/parsers.ts'
 import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts'
 
@@ -97,7 +97,7 @@ export function createResources(pod: Pod, { requests, limits }: ResourceSettings
 }
 
 /** Leaves out undefined and empty members. */
-function formatResources(requests: Amounts, limits: Amounts): Resources {
+export function formatResources(requests: Amounts, limits: Amounts): Resources {
   const set = Object.entries({ requests, limits }).flatMap(([name, amounts]) => {
     const entries = Object.entries(amounts).filter(([, amount]) => amount !== undefined)
     return entries.length === 0 ? [] : [[name, Object.fromEntries(entries)] as const]
@@ -130,37 +130,4 @@ function hasEqualLimit({ resources }: Container, kind: string): boolean {
   const request = resources?.requests?.[kind]
   // A limit of zero counts as no limit.
   return limit > 0 && (request === undefined || parseQuantity(request) === limit)
-}
-
-/**
- * Returns the container with what admission plugins have set in it after an earlier call. The plugins run between the two
- * calls and not again, and validate afterwards. If LimitRanger has set amounts of resources, those are kept that the injector
- * does not set; AlwaysPullImages sets the pull policy. An author who forges an earlier injection can set no more than that.
- */
-export function keepPluginDefaults(container: Container, before: Pod): Container {
-  const old = before.spec.initContainers?.find(({ name }) => name === container.name)
-  if (old === undefined) return container
-  const { resources } = container
-  return {
-    ...container,
-    ...(old['imagePullPolicy'] === 'Always' && { imagePullPolicy: 'Always' }),
-    ...(hasDefaults(before, old) && {
-      resources: formatResources(
-        { ...old.resources?.requests, ...resources?.requests },
-        { ...old.resources?.limits, ...resources?.limits },
-      ),
-    }),
-  }
-}
-
-/**
- * LimitRanger records in this annotation what it has set, as in `LimitRanger plugin set: cpu, memory request for container
- * app; cpu limit for init container wimds`.
- */
-const LIMIT_RANGER = 'kubernetes.io/limit-ranger'
-
-/** Returns true if LimitRanger has set an amount in this container of the pod. */
-function hasDefaults({ metadata }: Pod, { name }: Container): boolean {
-  const records = metadata?.annotations?.[LIMIT_RANGER]?.split('; ') ?? []
-  return records.some((record) => record.endsWith(` container ${name}`))
 }

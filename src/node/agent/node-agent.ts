@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { connectToApiServer } from '../../kubernetes/api-client.ts'
 import { createNodeAgentMetrics, registerNodeState } from './agent-metrics.ts'
-import { createSettingsReader } from './find-settings.ts'
+import { createSettingsReader } from './find-identity.ts'
 import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
 import { watchPods } from './pod-watch.ts'

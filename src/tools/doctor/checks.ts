@@ -6,7 +6,7 @@ import { DOCS_URL } from '../../lib/version.ts'
 import type { Sections } from './doctor-report.ts'
 import { createFinding, failed, notNeeded, type Outcome, passed } from './findings.ts'
 import { checkSidecar } from './sidecar-check.ts'
-import { createStatus } from './status.ts'
+import { createStatus } from './trial-exchanges.ts'
 import { checkTokens } from './status-checks.ts'
 
 /** Returns the settings and the checks, without a secret. A check that fails is reported, not thrown. */

@@ -1,4 +1,4 @@
-/** Asks the API server by a dry run, which creates nothing, whether it would create an object, and explains a refusal. */
+/** Asks the API server by a dry run, which creates nothing, whether it would create an object. Explains a refusal. */
 import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import { failed, notChecked, type Outcome } from './findings.ts'

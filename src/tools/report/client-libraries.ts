@@ -36,7 +36,7 @@ const generic = (title: string, callers: string): ClientLibrary => {
 const UNKNOWN_ADVICE =
   'find out which process calls, and move it to an Azure SDK that supports workload identity'
 
-/** Libraries and programs whose User-Agent is that of what they call with. */
+/** Libraries and programs that send the User-Agent of their HTTP client, and none of their own. */
 const WITHOUT_NAME = {
   // Source: learn.microsoft.com/sql/connect/ado-net/sql/azure-active-directory-authentication
   sqlClient: {
@@ -73,7 +73,7 @@ const forOne = ({
 
 const SQL_CLIENT = forOne(WITHOUT_NAME.sqlClient)
 
-/** Those of which a User-Agent tells. */
+/** SDKs that the User-Agent names. */
 const SDKS: Readonly<Record<string, ClientLibrary>> = {
   'python-azure-identity': sdk('azure-identity (Python)', '1.13.0'),
   'js-azure-identity': sdk('@azure/identity (JavaScript)', '3.2.0'),

@@ -1,6 +1,6 @@
 /** Finds out which audience the projected token of a pod has, and so where it is exchanged. */
 import { posix } from 'node:path'
-import { isForDirectFederation } from '../../broker/exchange/assertion.ts'
+import { isForDirectFederation } from '../../broker/exchange/choose-destination.ts'
 import { findFederatedToken } from '../../injection/injector/federated-token.ts'
 import { allContainers, findVariable, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
 

@@ -284,7 +284,7 @@ function findStart(item: Item): number {
   return isPair(item) ? item.key.range[0] : item.range[0]
 }
 
-/** Returns the end of what was written for the item, without a comment behind it. */
+/** Returns the end of what was written for the item, before a comment that follows it. */
 function findEnd(item: Item): number {
   if (isPair(item)) {
     const { key, value } = item

@@ -1,7 +1,7 @@
 /** The identity of pods whose gate names none, from an API server that a test controls. */
 import { expect, test } from 'vitest'
 import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
-import { createSettingsReader } from '../../../src/node/agent/find-settings.ts'
+import { createSettingsReader } from '../../../src/node/agent/find-identity.ts'
 import { parseRoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
 import { nodeModePod } from './pods.ts'
