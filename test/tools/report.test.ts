@@ -56,7 +56,7 @@ shop/billing  azidentity (Go)          1.15.0   42        2026-11-24 11:59 UTC
 shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     → upgrade to 1.13.0: use DefaultAzureCredential or WorkloadIdentityCredential
 
-2 workloads call; 1 of them could work without the sidecar with their current library versions.
+2 workloads call; 1 has only libraries whose current versions work without the sidecar.
 `)
     expect(orders.requests).toEqual(['/status.json'])
   })

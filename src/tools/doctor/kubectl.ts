@@ -136,7 +136,7 @@ const FAILURES = [
     code: 'api_server_unreachable',
     // What kubectl tries without a kubeconfig.
     pattern: /^The connection to the server localhost:8080 /m,
-    fix: 'kubectl has no context here: set KUBECONFIG, or on AKS run az aks get-credentials --resource-group GROUP --name CLUSTER',
+    fix: 'kubectl has no context here: set KUBECONFIG to a file that exists, or on AKS run az aks get-credentials --resource-group GROUP --name CLUSTER',
   },
   {
     code: 'api_server_unreachable',

@@ -20,8 +20,9 @@ export const REPORT = {
   name: 'report',
   group: 'Find problems',
   summary: 'list the workloads that still call the sidecar, and how to migrate them',
-  description:
-    'Prints the workloads that still call the metadata service, their client libraries, and the version from which each library supports workload identity without the sidecar.',
+  description: `Prints the workloads that still call the metadata service, their client libraries, and the version from which each library supports workload identity without the sidecar.
+
+PROMETHEUS_TOKEN is sent to the Prometheus as a bearer token, over TLS only. Azure Monitor takes the token that az account get-access-token --resource https://prometheus.monitor.azure.com prints.`,
   flags: {
     url: {
       value: 'URL',
@@ -35,7 +36,6 @@ export const REPORT = {
     since: { value: 'TIME', help: 'how far back Prometheus looks (default 7d)' },
     ...OUTPUT_FLAGS,
   },
-  notes: `PROMETHEUS_TOKEN is sent to the Prometheus as a bearer token, over TLS only. Azure Monitor takes the token that az account get-access-token --resource https://prometheus.monitor.azure.com prints.`,
   examples: [
     `wimds report                # while kubectl port-forward -n shop pod/POD ${DEFAULT_ADMIN_PORT} runs`,
     'wimds report --prometheus http://localhost:9090 --since 30d',
@@ -178,5 +178,6 @@ function formatSummary(rows: readonly ReportRow[]): string {
     clients.every(({ supportsWorkloadIdentity }) => supportsWorkloadIdentity === true),
   )
   const called = `${workloads.size} ${workloads.size === 1 ? 'workload calls' : 'workloads call'}`
-  return `${called}; ${migratable.length} of them could work without the sidecar with their current library versions.`
+  const have = `${migratable.length} ${migratable.length === 1 ? 'has' : 'have'}`
+  return `${called}; ${have} only libraries whose current versions work without the sidecar.`
 }
