@@ -1,10 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { createBroker } from '../../src/broker/broker.ts'
-import { createExchangeStack } from '../../src/broker/exchange-stack.ts'
+import { createExchangeStack, type CreateSource } from '../../src/broker/exchange-stack.ts'
 import { loadConfig } from '../../src/broker/config/config.ts'
 import { type AssertionReader, createAssertionReader } from '../../src/broker/exchange/assertion.ts'
+import { createRetryBudget } from '../../src/broker/tokens/retries.ts'
+import { systemClock } from '../../src/broker/tokens/lifetime.ts'
+import { BrokerError } from '../../src/lib/errors.ts'
+import { Secret } from '../../src/lib/secret.ts'
 import { createLogger } from '../../src/service/logger.ts'
+import { readable } from './telemetry/observed.ts'
+import { startWith } from './tokens/setup.ts'
 
 const ENVIRONMENT = {
   AZURE_CLIENT_ID: '11111111-1111-4111-8111-111111111111',
@@ -15,14 +21,19 @@ const ENVIRONMENT = {
 const readForever = () => new Promise<never>(() => {})
 
 /** Creates a broker of the settings, and the lines that it logs. */
-async function start(readAssertion: AssertionReader, settings: Record<string, string> = {}) {
+async function start(
+  readAssertion: AssertionReader,
+  settings: Record<string, string> = {},
+  source?: CreateSource,
+) {
   const config = await loadConfig({ ...ENVIRONMENT, ...settings })
   const lines: unknown[] = []
   const log = createLogger({
     level: 'info',
     out: { write: (line) => lines.push(JSON.parse(line)) > 0 },
   })
-  const parts = { config, readAssertion, createSource: createExchangeStack(config), log }
+  const createSource = source ?? createExchangeStack(config)
+  const parts = { config, readAssertion, createSource, log }
   return { lines, create: () => createBroker(parts) }
 }
 
@@ -76,4 +87,26 @@ test('loads the exchange before the first request, since that takes long', async
   const createSource = createExchangeStack({ ...config, exchange })
   createSource({ readAssertion: readForever, timeoutMs: 60_000 })
   await expect(loaded.promise).resolves.toBeUndefined()
+})
+
+test('a rotated projected token ends the caching of a failure', async () => {
+  let { assertion } = readable
+  let attempts = 0
+  const refuse = () => {
+    attempts += 1
+    return Promise.reject(new BrokerError('policy_refused', 'no'))
+  }
+  const source: CreateSource = ({ timeoutMs }) =>
+    startWith(refuse, { timeoutMs, clock: systemClock, budget: createRetryBudget(systemClock) })
+  const broker = (await start(() => Promise.resolve(assertion), {}, source)).create()
+  const { identities, tokens } = broker.createPod('a')
+  const request = { identity: identities.resolve({ by: 'default' }), scope: 'a' }
+  const ask = () => tokens(request, () => new AbortController().signal)
+  await broker.watchAssertions()
+  await expect(ask()).rejects.toThrow('no')
+  assertion = { ...assertion, secret: new Secret('another') }
+  await broker.watchAssertions()
+  await expect(ask()).rejects.toThrow('no')
+  expect(attempts).toBe(2)
+  broker.close()
 })

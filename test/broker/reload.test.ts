@@ -126,7 +126,7 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
   expect(JSON.parse((await roundTrip(adminPort, local)).body).warnings).toHaveLength(1)
 })
 
-test('applies new names and resources without a new exchange', async () => {
+test('applies new names and resources without a new exchange, and prefetches other ones', async () => {
   const storage = 'https://storage.azure.com'
   await writeAtOnce(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
   await using sidecar = await start()
@@ -147,6 +147,9 @@ test('applies new names and resources without a new exchange', async () => {
   )
   expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
   expect(simulator.exchanges()).toBe(exchanges)
+
+  await writeAtOnce(file, identities(`${renamed}, prefetch: [${VAULT}, ${storage}]`))
+  await expect.poll(tokens).toEqual([`${VAULT} as shop`, `${storage} as shop`])
 })
 
 test('applies a new tenant to /metadata/identity/info and to the same query', async () => {

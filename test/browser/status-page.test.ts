@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createStatusRoutes } from '../../src/broker/status-page/routes.ts'
 import type { StatusDocument } from '../../src/broker/telemetry/status-schema.ts'
-import { observeBusy } from '../broker/telemetry/observed.ts'
+import { observe, observeBusy } from '../broker/telemetry/observed.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
 import { aStatus } from '../fixtures/status.ts'
 import { chromiumPath, launchBrowser, VIEWS } from './chromium.ts'
@@ -18,14 +18,24 @@ beforeAll(async () => {
 afterAll(() => browser?.close())
 
 const LONG = `the file /etc/wimds/${'x'.repeat(400)} cannot be read`
-const BUSY = { ...observeBusy().document([]), workload: aStatus().workload, warnings: [LONG] }
 const READY = aStatus()
+const BUSY = {
+  ...observeBusy().document([]),
+  workload: READY.workload,
+  identities: ['orders', 'billing'].flatMap((name) =>
+    READY.identities.map((each) => ({ ...each, name, isDefault: name === 'orders' })),
+  ),
+  warnings: [LONG],
+}
+const starting = observe()
+starting.assertions.clear()
+const STARTING = { ...starting.document([]), workload: READY.workload }
 const FAILING = { ...BUSY, state: 'failing' as const }
 const STATES: Readonly<Record<StatusDocument['state'], StatusDocument>> = {
   ready: READY,
   degraded: { ...BUSY, state: 'degraded' },
   failing: FAILING,
-  starting: aStatus({ state: 'starting', assertions: [], tokens: [], exchanges: [], clients: [] }),
+  starting: STARTING,
 }
 /** Where `npm run test:browser` puts its screenshots; docs/images has the upper parts of earlier ones. */
 const SCREENSHOTS = 'coverage/screenshots'

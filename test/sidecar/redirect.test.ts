@@ -26,8 +26,12 @@ END
 `
 
 describe('wimds redirect --dry-run', () => {
-  test('prints the script of loopback mode, the default', async () => {
+  test('prints the script of loopback mode, the default, and of its removal', async () => {
     expect(await run(['--dry-run'])).toEqual({ code: 0, out: LOOPBACK_SCRIPT, err: '' })
+    expect((await run(['--undo', '--dry-run'])).out).toBe(
+      `nft -f - <<'END'\ntable ip wimds\ndelete table ip wimds\nEND\n` +
+        'ip route flush exact 169.254.169.254/32 dev lo\n',
+    )
   })
 
   test('exempts the uid in both chains when pass-through is on, and only then', async () => {

@@ -99,6 +99,7 @@ describe('a Kubernetes API token', () => {
     await expect(createAssertionReader()(path)).rejects.toMatchObject({
       code: 'assertion_audience',
       problem: expect.stringContaining('credential for the Kubernetes API'),
+      fix: expect.any(String),
     })
   })
 })

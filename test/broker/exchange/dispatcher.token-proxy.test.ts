@@ -127,11 +127,12 @@ describe('a rejection of the token proxy itself', () => {
     ['of the token', 401, '{}', 'assertion_refused', 'api://AKSIdentityBinding'],
     ['that is Entra ID’s', 401, ENTRA, 'federated_credential_not_found', 'AADSTS700213'],
     ['of the path', 404, 'no such path', 'entra_bad_response', 'answered 404 "no such path"'],
-  ])('%s becomes an error code', async (_, status, body, code, problem) => {
+  ])('%s becomes an error code with a fix', async (_, status, body, code, problem) => {
     simulator.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
     await expect(exchangeViaTokenProxy()).rejects.toMatchObject({
       code,
       message: expect.stringContaining(problem),
+      fix: expect.any(String),
     })
   })
 })
@@ -143,6 +144,7 @@ test('a 401 of the token proxy for an expired token is temporary', async () => {
     code: 'assertion_expired',
     isPermanent: false,
     problem: expect.stringContaining('the token proxy of the cluster rejects it'),
+    fix: expect.any(String),
   })
 })
 

@@ -155,9 +155,14 @@ describe('the state', () => {
     },
   )
 
-  test('names what the projected token lacks while it starts, without a credential', () => {
-    const reasons = ['there is no [redacted]. Fix: mount it']
-    expect(observe({ assertion: unread }).readiness()).toEqual({ ready: false, reasons })
+  test('names what each projected token lacks while it starts, without a credential', () => {
+    const { assertions, readiness } = observe({ assertion: unread })
+    const empty = new BrokerError('assertion_empty', 'it is empty')
+    assertions.set('/other', { ...unread, error: empty })
+    const reasons = ['there is no [redacted]. Fix: mount it', 'it is empty']
+    expect(readiness()).toEqual({ ready: false, reasons })
+    assertions.clear()
+    expect(readiness().reasons).toEqual([expect.stringContaining('not been read yet')])
   })
 })
 
