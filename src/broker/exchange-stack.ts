@@ -14,9 +14,8 @@ import { IdentityFailures } from './tokens/identity-failures.ts'
 import { createRetryBudget } from './tokens/retries.ts'
 import type { Attempt } from './tokens/token.ts'
 
-interface SourceOptions extends Pick<
-  ExchangeOptions,
-  'readAssertion' | 'region' | 'onSkew' | 'onAttempt'
+interface SourceOptions extends Required<
+  Pick<ExchangeOptions, 'readAssertion' | 'region' | 'onSkew' | 'onAttempt'>
 > {
   /** How long a caller waits, in milliseconds. */
   readonly timeoutMs: number

@@ -85,7 +85,8 @@ test('loads the exchange before the first request, since that takes long', async
     },
   }
   const createSource = createExchangeStack({ ...config, exchange })
-  createSource({ readAssertion: readForever, timeoutMs: 60_000 })
+  const ignored = { region: undefined, onSkew: () => {}, onAttempt: () => {} }
+  createSource({ readAssertion: readForever, timeoutMs: 60_000, ...ignored })
   await expect(loaded.promise).resolves.toBeUndefined()
 })
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errorMessage, removeTraceIds } from '../../src/lib/describe-error.ts'
+import { describeFileError, errorMessage, removeTraceIds } from '../../src/lib/describe-error.ts'
 
 const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}`)
 
@@ -24,4 +24,14 @@ test.each([' ', '\r\n'])('removes the ids of Entra ID, which are separated by %j
   expect(removeTraceIds(`${message}. Fix: create one`)).toBe(
     'AADSTS700213: No match. Fix: create one',
   )
+})
+
+test('describes a file without permission by whom to give it to', () => {
+  const error = Object.assign(new Error("EACCES: permission denied, open '/a, b'"), {
+    code: 'EACCES',
+  })
+  expect(describeFileError('/a, b', error)).toEqual({
+    problem: 'cannot read /a, b: permission denied',
+    fix: 'let the user who runs wimds read it',
+  })
 })

@@ -65,4 +65,8 @@ test('gives up reviews that waited for two seconds, without a call', async () =>
   await answer({ [CLIENT_ID]: 'a' })
   expect(await first[0]).toEqual({ annotations: { [CLIENT_ID]: 'a' } })
   expect(calls).toHaveLength(16)
+  // They take no place from others.
+  void lookUp('shop', 'four')
+  await setImmediate()
+  expect(calls.at(-1)).toBe('shop/four')
 })
