@@ -11,7 +11,8 @@ export type ServiceAccountAnnotations = Readonly<Record<string, string | undefin
 export const CLIENT_ID = 'azure.workload.identity/client-id'
 export const TENANT_ID = 'azure.workload.identity/tenant-id'
 
-const PREFIX = 'azure.workload.identity/'
+/** The prefix of the annotations of azure-workload-identity. */
+export const AZWI_PREFIX = 'azure.workload.identity/'
 
 /** The annotations of ServiceAccounts and pods that azure-workload-identity reads. */
 const KNOWN = [
@@ -32,9 +33,9 @@ export function findMisspelt(
   annotations: Readonly<Record<string, string>> | null | undefined,
 ): Problem[] {
   return Object.keys(annotations ?? {}).flatMap((key) => {
-    const name = key.slice(PREFIX.length)
-    if (!key.startsWith(PREFIX) || name.startsWith('use') || KNOWN.includes(name)) return []
-    const suggestion = suggest(name, KNOWN, PREFIX)
+    const name = key.slice(AZWI_PREFIX.length)
+    if (!key.startsWith(AZWI_PREFIX) || name.startsWith('use') || KNOWN.includes(name)) return []
+    const suggestion = suggest(name, KNOWN, AZWI_PREFIX)
     if (suggestion === '') return []
     const problem = `the annotation ${key} is unknown and has no effect${suggestion}`
     return [{ problem, fix: 'correct its name, or remove it' }]

@@ -4,6 +4,7 @@ import { createSchema, flag, integer, matching } from '../../service/parsers.ts'
 import { type SettingName, Settings } from '../../broker/config/settings.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
+import { AZWI_PREFIX } from '../../kubernetes/service-account.ts'
 import { readRecord } from './injection-record.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { omitPodLevelResources, overrideResources } from './resources.ts'
@@ -18,9 +19,6 @@ import {
 
 /** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'
-
-/** The prefix of the annotations of azure-workload-identity. */
-const AZWI_PREFIX = 'azure.workload.identity/'
 
 const port = integer({ min: 1024, max: 65_535 })
 
