@@ -515,7 +515,7 @@ a: *nothing
     ])
     expect({ code, out }).toEqual({ code: 64, out: '' })
     const problems = [
-      'name a manifest',
+      'give the path of a manifest',
       '--path must be KIND=PATH',
       '--client-id must be a GUID',
       'NAME or NAME/KEY of a Secret, not "My CA"',

@@ -178,7 +178,7 @@ test('prints nothing if an input cannot be read', async () => {
 })
 
 test.each([
-  ['no input', ['--issuer', ISSUER], 'name a manifest'],
+  ['no input', ['--issuer', ISSUER], 'give the path of a manifest'],
   ['no issuer', [manifests], '--issuer is required'],
   ['an internal issuer', ['--issuer', 'https://kubernetes.default.svc', manifests], 'oidc-issuer'],
   ['--check alone', ['--check', manifests], 'pass --existing'],
