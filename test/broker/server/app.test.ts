@@ -31,6 +31,8 @@ test('returns the 400 of IMDS and our code for an unknown identity', async () =>
 
 test.each([
   ['entra_unreachable', 1001, '2'],
+  // The retry is running.
+  ['entra_unreachable', 0, '1'],
   ['federated_credential_not_found', 1001, undefined],
   // Clients sleep for it, without a word.
   ['entra_throttled', 3_600_000, '10'],

@@ -19,8 +19,10 @@ test('a sidecar with each kind of event and token has these series', async () =>
   await expect(shown).toMatchFileSnapshot('golden/metrics.txt')
 })
 
-test('the durations of a sidecar that has done nothing are there at 0', async () => {
-  expect(Object.fromEntries(await scrape(observe()))).toMatchObject({
+test('the durations of a sidecar that has done nothing are there at 0, and no clock skew', async () => {
+  const samples = await scrape(observe())
+  expect(samples.has('wimds_clock_skew_seconds')).toBe(false)
+  expect(Object.fromEntries(samples)).toMatchObject({
     'wimds_request_duration_seconds_count{protocol="imds",outcome="success"}': 0,
     'wimds_exchange_duration_seconds_count{code="ok"}': 0,
   })
