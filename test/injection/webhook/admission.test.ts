@@ -79,6 +79,15 @@ test.each([
   ['a Pod of another group', { kind: { group: 'metrics.k8s.io', version: 'v1', kind: 'Pod' } }],
   ['another kind', { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }],
   ['another operation', { operation: 'UPDATE' }],
+  [
+    'a Pod of wimds inject',
+    {
+      object: {
+        ...POD,
+        metadata: { annotations: { 'wimds.io/injected': 'old', 'wimds.io/mode': 'env' } },
+      },
+    },
+  ],
 ])('admits %s unchanged', async (_, more) => {
   const { outcome, response } = await responseTo(request(more))
   expect(outcome).toBe('skipped')
