@@ -1,6 +1,6 @@
 /** A minimal client of the token endpoint, with which a test changes one part of a valid request. */
 import { readFile } from 'node:fs/promises'
-import { fetch, type RequestInit } from 'undici'
+import { fetch, type Headers, type RequestInit } from 'undici'
 import {
   createSimulator,
   type Simulator,
@@ -26,7 +26,7 @@ export interface RequestChanges {
 
 export interface Outcome {
   readonly status: number
-  readonly headers: ReadonlyMap<string, string>
+  readonly headers: Headers
   readonly body: Readonly<Record<string, unknown>>
 }
 
@@ -60,7 +60,7 @@ export async function exchange(
   })
   return {
     status: response.status,
-    headers: new Map(response.headers),
+    headers: response.headers,
     body: JSON.parse(await response.text()),
   }
 }

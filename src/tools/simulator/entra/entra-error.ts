@@ -85,9 +85,17 @@ export const createTokenHeaders = (
   traceId: string,
   now: number,
   code = 0,
-): Readonly<Record<string, string>> => ({
-  'cache-control': 'no-store, no-cache',
-  'x-ms-request-id': traceId,
-  [TELEMETRY]: `1,${code},0,,`,
-  date: new Date(now).toUTCString(),
-})
+): [name: string, value: string][] => [
+  ['cache-control', 'no-store, no-cache'],
+  ['pragma', 'no-cache'],
+  ['expires', '-1'],
+  ['strict-transport-security', 'max-age=31536000; includeSubDomains'],
+  ['x-content-type-options', 'nosniff'],
+  ['p3p', 'CP="DSP CUR OTPi IND OTRi ONL FIN"'],
+  ['x-ms-request-id', traceId],
+  [TELEMETRY, `1,${code},0,,`],
+  ['x-ms-ests-server', '2.1.0.0 - SIM ProdSlices'],
+  ['set-cookie', 'x-ms-gateway-slice=estsfd; path=/; secure; samesite=none; httponly'],
+  ['set-cookie', 'stsservicecookie=estsfd; path=/; secure; samesite=none; httponly'],
+  ['date', new Date(now).toUTCString()],
+]

@@ -42,11 +42,18 @@ function createOpenidConfiguration(origin: string, tenantId: string) {
   const base = `${origin}/${tenantId}`
   return {
     token_endpoint: `${base}/oauth2/v2.0/token`,
+    token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
     jwks_uri: `${base}/discovery/v2.0/keys`,
+    response_modes_supported: ['query', 'fragment', 'form_post'],
     subject_types_supported: ['pairwise'],
     id_token_signing_alg_values_supported: ['RS256'],
     response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
+    scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
     issuer: formatV2Issuer(origin, tenantId),
     authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
+    end_session_endpoint: `${base}/oauth2/v2.0/logout`,
+    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'tid', 'ver'],
+    tenant_region_scope: 'EU',
+    cloud_instance_name: new URL(origin).host,
   }
 }

@@ -10,15 +10,11 @@ export type Handler = (request: Request) => Promise<Response>
 export function createJsonResponse(
   status: number,
   body: unknown,
-  headers?: Readonly<Record<string, string>>,
+  more?: ResponseInit['headers'],
 ): Response {
   const text = JSON.stringify(body)
-  return new Response(text, {
-    status,
-    headers: {
-      'content-type': 'application/json; charset=utf-8',
-      'content-length': String(Buffer.byteLength(text)),
-      ...headers,
-    },
-  })
+  const headers = new Headers(more)
+  headers.set('content-type', 'application/json; charset=utf-8')
+  headers.set('content-length', String(Buffer.byteLength(text)))
+  return new Response(text, { status, headers })
 }

@@ -76,7 +76,8 @@ async function answer(
   outgoing: ServerResponse,
 ): Promise<void> {
   const reply = await handler(await toRequest(scheme, incoming))
-  outgoing.writeHead(reply.status, Object.fromEntries(reply.headers))
+  // A flat list of names and values, so that Set-Cookie can occur twice.
+  outgoing.writeHead(reply.status, [...reply.headers].flat())
   for await (const chunk of reply.body ?? []) {
     if (outgoing.destroyed) return
     // Until the kernel has the chunk, an RST would discard it.

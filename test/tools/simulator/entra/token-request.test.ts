@@ -64,7 +64,9 @@ describe('an error response', () => {
       'content-type': 'application/json; charset=utf-8',
       'content-length': String(JSON.stringify(body).length),
       'cache-control': 'no-store, no-cache',
+      'x-ms-ests-server': expect.stringContaining('ProdSlices'),
       date: 'Tue, 24 Nov 2026 12:00:00 GMT',
     })
+    expect(headers.getSetCookie()).toHaveLength(2)
   })
 })
