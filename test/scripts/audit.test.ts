@@ -17,8 +17,11 @@ async function judged(name: string, severity: string) {
   const sbom = directory.write('sbom.cdx.json', { components })
   const vulnerability = { severity, nodes: [`node_modules/${name}`], via: [{ url: ADVISORY }] }
   const report = { auditReportVersion: 2, vulnerabilities: { [name]: vulnerability } }
-  return await runNode(['scripts/audit.mjs', lockFile, sbom], {}, JSON.stringify(report))
+  return await audit(report, [lockFile, sbom])
 }
+
+const audit = (report: object, args: readonly string[] = []) =>
+  runNode(['scripts/audit.mjs', ...args], {}, JSON.stringify(report))
 
 test.each([
   ['fastify', 'moderate', 1, 'bundled'],
@@ -32,4 +35,8 @@ test.each([
     stdout: `audit: 2 packages, ${code} refused\n`,
     stderr: code === 0 ? '' : refused,
   })
+})
+
+test('a reply without advisories fails the build', async () => {
+  expect(await audit({ message: 'the registry has no advisories' })).toMatchObject({ code: 1 })
 })
