@@ -62,6 +62,7 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
     await closed
     expect(gate.exitCode).toBe(128 + 15)
   })
+
   test('leaves a server that answers without an end', async () => {
     using pod = await podNetwork()
     pod.exec('ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo')

@@ -95,16 +95,20 @@ describe('wimds redirect fails with 1', () => {
     expect(err).toContain('the redirect needs nft and ip on the PATH')
   })
 
-  test('and the message of a tool that failed, on one line', async () => {
+  test.each([
+    ['Operation not permitted', 'it needs uid 0 and the capability NET_ADMIN'],
+    [
+      'Protocol not supported',
+      'the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node',
+    ],
+  ])('and the message of a tool that failed, on one line: %s', async (message, reason) => {
     using tools = stubTools({
       ip: 'exit 0',
-      nft: 'printf "Operation not permitted\\nadd table ip wimds\\n" >&2; exit 1',
+      nft: `printf "${message}\\nadd table ip wimds\\n" >&2; exit 1`,
     })
     const { code, err } = await run(['--mode=nft'], { PATH: tools.path })
     expect(code).toBe(1)
-    expect(err).toBe(
-      'wimds redirect: nft -f -: Operation not permitted add table ip wimds (it needs uid 0 and the capability NET_ADMIN)\n',
-    )
+    expect(err).toBe(`wimds redirect: nft -f -: ${message} add table ip wimds (${reason})\n`)
   })
 })
 

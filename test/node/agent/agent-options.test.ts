@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest'
+import { parseNodeAgentOptions } from '../../../src/node/agent/agent-options.ts'
 import { nodeAgent } from '../../../src/node/agent/node-agent.ts'
 import { captureIo, exitCode } from '../../tools/capture.ts'
+
+test('takes what an operator sets of the chart', () => {
+  const args = ['--tenant-id=contoso.com', '--max-brokers=100', '--broker-uids=7000-7999']
+  expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toMatchObject({
+    nodeName: 'node-1',
+    defaultTenantId: 'contoso.com',
+    maxBrokers: 100,
+    brokerUids: '7000-7999',
+  })
+})
 
 test.each([
   ['--node-name=', 'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec'],

@@ -14,6 +14,17 @@ test('a line that cannot be handled is misuse, with the reason', async () => {
   )
 })
 
+test('a gigabyte without an end of a line is misuse, and is not read', async () => {
+  let chunks = 0
+  const flood = Readable.from({
+    *[Symbol.iterator]() {
+      for (; chunks < 1024; chunks += 1) yield Buffer.alloc(1024 * 1024, 'x')
+    },
+  })
+  expect(await readLines(flood, () => {})).toBe('it sent a line of more than 2097152 bytes')
+  expect(chunks).toBeLessThan(32)
+})
+
 test('of a flood of lines 8192 are read at once, 400 in a second, and each after the one before', async () => {
   vi.useFakeTimers({ toFake: ['performance'] })
   onTestFinished(() => void vi.useRealTimers())

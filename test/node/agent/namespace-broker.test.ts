@@ -7,6 +7,7 @@ import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { type ListeningSocket, openSocket } from '../../../src/node/agent/open-socket.ts'
+import type { FileResult } from '../../../src/node/agent/pod-files.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import type { TokenKey } from '../../../src/node/broker/messages.ts'
 import type { Semaphore } from '../../../src/lib/semaphore.ts'
@@ -35,6 +36,7 @@ interface BrokerOptions {
   readonly failures?: number
   readonly limitStarts?: Semaphore
   readonly keysOf?: (uid: string) => TokenKey[] | undefined
+  readonly readFile?: () => Promise<FileResult>
   readonly program?: string
   readonly script?: string
 }
@@ -116,6 +118,23 @@ test('the pods of a broker wait when it ends, and have an event when it ends aga
   }
   await vi.waitUntil(() => onServing.mock.calls.length === 3, { timeout: 60_000 })
   expect(onRefused).toHaveBeenCalledWith(pod, expect.stringContaining('it has ended with 7'))
+})
+
+test('a broker that ends while a file is read for it, without an end, is replaced', async () => {
+  const script = `
+    onMessage(({ type, pod, id }) => {
+      if (type !== 'serve') return
+      send({ type: 'ask', id: 1, question: { about: 'file', uid: pod.uid, path: '/etc/file' } })
+      send({ type: 'pod', uid: pod.uid, state: 'serving' })
+    })
+    send({ type: 'ready' })`
+  const readFile = vi.fn<() => Promise<never>>(() => new Promise(() => {}))
+  const { serve, onEnd, pids } = startBroker({ script, readFile })
+  serve(routedPod(), (await openPort()).socket)
+  await vi.waitUntil(() => readFile.mock.calls.length === 1, { timeout: 60_000 })
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  await vi.waitUntil(() => readFile.mock.calls.length === 2, { timeout: 60_000 })
+  expect(onEnd).toHaveBeenCalledOnce()
 })
 
 test('a pod is served once, however often the broker says so, and again by the next broker', async () => {

@@ -245,3 +245,12 @@ test('closes a socket that comes after the end', async () => {
   expect(close).toHaveBeenCalledTimes(1)
   expect(onRoute).not.toHaveBeenCalled()
 })
+
+test('asks no broker for a pod after the end', async () => {
+  const { add, broker, reconciler } = setUp()
+  await add()
+  reconciler.close()
+  const serve = vi.spyOn(broker, 'serve')
+  await broker.end()
+  expect(serve).not.toHaveBeenCalled()
+})

@@ -67,21 +67,20 @@ afterEach(() => {
 
 const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 
-const createParts = (path = process.env['PATH']) => ({
-  findSettings,
-  listens: () => true,
-  kubeletPodsDirectory: kubelet.path,
-  tools: { path, signal },
-  limitTools: <T>(work: () => Promise<T>) => work(),
-})
-
-function createRouter(path = process.env['PATH']) {
+function createRouter() {
   const readSandboxes = createSandboxReader({
     cniResultsDirectory: cniResults.path,
     bundlesDirectory: bundles.path,
     netnsDirectory: netns.path,
   })
-  const routePod = createPodRouter({ ...createParts(path), readSandboxes })
+  const routePod = createPodRouter({
+    findSettings,
+    listens: () => true,
+    readSandboxes,
+    kubeletPodsDirectory: kubelet.path,
+    tools: { path: process.env['PATH'], signal },
+    limitTools: (work) => work(),
+  })
   return async (pod: RoutedPod, previous?: Route) => {
     const route = await routePod(pod, previous)
     if (route !== previous) routes.push(route)
