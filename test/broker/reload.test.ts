@@ -93,6 +93,7 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
   await symlink('..data/identities.yaml', file)
   await using sidecar = await start({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })
   const { port, adminPort } = sidecar
+  expect(sidecar.events()[0]).toMatchObject({ level: 'warn', event: 'config_warning' })
   const asOther = () => ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
   expect(await asOther()).toBe('400 Identity not found')
   expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)

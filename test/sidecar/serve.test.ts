@@ -11,6 +11,7 @@ import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
+import { freePort } from '../support/free-port.ts'
 import { captureIo } from '../tools/capture.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
@@ -140,12 +141,15 @@ test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
   'exits with 1 when the port of %s is taken, and says so when the log is silent, too',
   async (name) => {
     await using taken = await listening(createServer())
-    const listen = { [name]: `127.0.0.1:${taken.port}`, WIMDS_LOG_LEVEL: 'silent' }
-    const io = captureIo({ ...environmentOf(simulator), ...listen })
+    const port = await freePort()
+    const listen = { WIMDS_LISTEN: `127.0.0.1:${port}`, [name]: `127.0.0.1:${taken.port}` }
+    const io = captureIo({ ...environmentOf(simulator), ...listen, WIMDS_LOG_LEVEL: 'silent' })
     expect(await serve([], io)).toBe(1)
     expect(io.out()).toBe('')
     expect(io.err()).toMatch(
       /^wimds serve: cannot listen: .*EADDRINUSE.*\. Fix: choose another port/,
     )
+    // An open port would keep the process.
+    await expect(get(port, '/readyz')).rejects.toThrow('ECONNREFUSED')
   },
 )

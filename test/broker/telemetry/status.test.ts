@@ -142,13 +142,18 @@ describe('the state', () => {
     'is %s once the projected token can no longer be read and %s is cached',
     (state, _, entries) => {
       const observed = observe({ entries })
-      observed.isReady()
+      expect([observed.isReady(), observed.isReady()]).toEqual([true, true])
       const lastSubject = readable.assertion.subject
       observed.assertions.set(TOKEN_FILE, { ...unread, lastSubject })
       expect(observed.document([])).toMatchObject({
         state,
         workload: { namespace: 'shop', serviceAccount: 'orders' },
-        problems: [{ summary: 'there is no [redacted]', failure: { code: missing.code } }],
+        problems: [
+          {
+            summary: 'there is no [redacted]',
+            failure: { code: missing.code, message: 'there is no [redacted]' },
+          },
+        ],
       })
       expect(observed.isReady()).toBe(true)
       expect(observed.lines.filter(({ event }) => event === 'ready')).toHaveLength(1)
