@@ -36,24 +36,31 @@ export const SEARCH = {
         const term = typed.toLowerCase()
         const ours = {
           aad: ['entra'],
+          azuread: ['entra'],
           azwi: ['azure-workload-identity'],
+          fic: ['federated', 'credential'],
           k8s: ['kubernetes'],
           mic: ['aad-pod-identity'],
           msi: ['managed'],
           mutated: ['injected'],
           mutating: ['webhook'],
           nmi: ['aad-pod-identity'],
+          quota: ['limit'],
           restriction: ['restricted'],
+          ssl: ['tls'],
+          throttling: ['throttled'],
           uami: ['managed', 'identity'],
           unauthorized: ['401'],
           forbidden: ['403'],
         }
-        return /^(?:an?|and|are|as|at|be|but|by|can|do|does|don|for|from|has|have|how|i|if|in|into|is|its?|my|not?|of|on|or|so|that|the|then|there|this|to|use|used|using|was|we|what|when|which|while|why|will|with|wimds|you|your)$/.test(
+        return /^(?:an?|and|are|as|at|be|but|by|can|cannot|do|does|don|for|from|getting|has|have|how|i|if|in|into|is|its?|my|not?|of|on|or|so|that|the|then|there|this|to|use|used|using|was|we|what|when|which|while|why|will|with|wimds|you|your)$/.test(
           term,
         )
           ? null
           : [term, ...(Object.hasOwn(ours, term) ? ours[term] : [])]
       },
+      /** A code of Entra ID says more than the words around it. */
+      boostTerm: (term) => (/\d{5}/.test(term) ? 3 : 1),
       /** A code or an address means only itself, once it is typed whole. */
       fuzzy: (term) => (/\d|^.{0,4}$/.test(term) ? false : 0.2),
       prefix: (term, index, terms) =>

@@ -303,7 +303,7 @@ IDENTITY_ENDPOINT variable is not present inside the container | troubleshooting
 Migrate from autorest/adal to azidentity | compatibility#minimum-sdk-version-for-workload-identity compatibility#go tasks/report | secrets-store-csi-driver-provider-azure#996
 AKS rotate service account signing keys | operations#rotation troubleshooting#issuer_unreachable | AKS#3965
 is the proxy sidecar injected by default | kubernetes#injection-at-admission webhook#which-pods tasks/namespace troubleshooting#pod_not_injected | azure-aks-docs#285
-pods silently falling back to the node's managed identity | troubleshooting#route_to_other_service tasks/restricted-clusters#close-the-nodes-identity troubleshooting#the-token-is-that-of-another-identity | systemshardening.com
+pods silently falling back to the node's managed identity | troubleshooting#route_to_other_service tasks/restricted-clusters#block-access-to-the-nodes-imds-and-kubelet-identity troubleshooting#the-token-is-that-of-another-identity | systemshardening.com
 Calls via proxy or gateway aren't supported by IMDS, gateway error 502 | troubleshooting#token_request_proxied troubleshooting#forwarded_request @failed | azure-sdk-for-js#20223
 could not create Azure client: empty managedidentity.UserAssignedClientID | recipes/prometheus | prometheus#16634
 Support managed identity for Azure Blob output fluent bit | recipes/fluent-bit recipes/#fluent-bit-output-azure_kusto | fluent-bit#2814
@@ -328,13 +328,53 @@ certificate wrong after rotation, failed calling webhook x509: certificate signe
 App Configuration tries to use all user assigned managed identities | tasks/several-identities troubleshooting#identity_ambiguous | azure-sdk-for-java#31217
 label on the Deployment metadata but not on the pod template | troubleshooting#pod_not_injected kubernetes#injection-at-admission | aks-learning.github.io
 no match for platform in manifest: not found windows | #limitations support#machines kubernetes#rejected-pods troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | azure-workload-identity#1017
-kube-prometheus-stack wrong workload identity is used, identity of the kubelet | troubleshooting#the-token-is-that-of-another-identity recipes/prometheus troubleshooting#route_to_other_service troubleshooting#pod_not_injected tasks/restricted-clusters#close-the-nodes-identity | prometheus-community/helm-charts#5538
+kube-prometheus-stack wrong workload identity is used, identity of the kubelet | troubleshooting#the-token-is-that-of-another-identity recipes/prometheus troubleshooting#route_to_other_service troubleshooting#pod_not_injected tasks/restricted-clusters#block-access-to-the-nodes-imds-and-kubelet-identity | prometheus-community/helm-charts#5538
 azure_sd_configs authentication_method ManagedIdentity | recipes/prometheus | prometheus-operator#6256
 Connect to Azure Database for PostgreSQL using Azure Workload Identity | recipes/npgsql recipes/spring-boot | azure-docs#108443
 psql PGPASSWORD ossrdbms-aad.database.windows.net token | recipes/npgsql compatibility#programs-and-scripts sdk-variables | metabase#43168
 access azure resources from your EKS cluster | tasks/eks-and-gke | azure-workload-identity#241
 429 Too Many Requests when calling IMDS endpoint 169.254.169.254 | troubleshooting#entra_throttled troubleshooting#overloaded @failed | agentbeck.bot/report/7783
 AuthorizationFailure azcopy user assigned managed identity | tasks/access-denied#a-firewall-of-the-service @denied recipes/azcopy recipes/#azcopy | azure-storage-azcopy#2982
+workload identity for cronjob doesn't work properly | troubleshooting#pod_not_injected kubernetes#injection-at-admission | azure-workload-identity#932
+No azure identity found for request clientID | troubleshooting#identity_not_found @aad-pod-identity | external-dns#4149
+support for multiple managed identities per Kubernetes pod | tasks/several-identities | azure-workload-identity#408
+Network policy cannot block the access to IMDS endpoint | tasks/restricted-clusters#block-access-to-the-nodes-imds-and-kubelet-identity | azure-docs#63362
+databricks use_azure_managed_identity airflow AKS workload identity | recipes/airflow | airflow#41586
+please increase the number of allowed federated identity credentials | tasks/trust#more-than-20-federated-identity-credentials-the-limit | azure-workload-identity#1172
+Connection to IMDS endpoint cannot be established | @failed troubleshooting#connection-refused troubleshooting#connection-timed-out | azure-keyvault-plugin#257
+IMDS endpoint availability is delayed after pod startup | kubernetes#start-order-of-the-native-sidecar troubleshooting#only-the-first-request-fails-or-some-fail | aad-pod-identity#992
+DefaultAzureCredential for local docker testing | simulator tasks/outside-kubernetes | azure-sdk-for-net#19167
+managed identity token lifetime 24 hours group membership change | tasks/access-denied#steps | azure-sdk-for-net#27019
+SSL CERTIFICATE_VERIFY_FAILED unable to get local issuer certificate login.microsoftonline.com | troubleshooting#entra_tls tasks/proxy-and-ca | azure-cli#21696
+failed calling webhook context deadline exceeded on GKE | webhook#when-it-fails webhook#ports-and-networks tasks/eks-and-gke troubleshooting#webhook_unavailable runbooks#wimdswebhookunreachable | azure-workload-identity#863
+AAD Pod Identity archived and is no longer maintained | @aad-pod-identity | application-gateway-kubernetes-ingress#1599
+the requested identity isn't assigned to this resource | troubleshooting#identity_not_found troubleshooting#identity_ambiguous @failed | velero#8348
+workload identity in multiple tenants | configuration#multiple-tenants-applications-of-another-tenant | azurefile-csi-driver#2956
+getting 429 from IMDS after migrating to Azure.Identity | troubleshooting#entra_throttled | azure-sdk-for-net#19190
+AKS workload identity migration old Azure.Identity version sidecar needed | compatibility#minimum-sdk-version-for-workload-identity #when-to-use-it migrating#from-the-azure-workload-identity-proxy | azure-docs#99996
+MutatingWebhookConfiguration out of sync argocd caBundle | tasks/gitops | keda charts#681
+vault-agent azure auth failure with user assigned identity | recipes/vault-agent | vault-k8s#396
+EKS Pod Identity or IRSA equivalent for Azure ServiceAccount | #how-it-works #when-to-use-it kubernetes#identity tasks/quick-start-aks tasks/existing-workload | provider-upjet-azure#908
+ADLS Gen2 workload identity hadoop-azure | recipes/hadoop-abfs compatibility#minimum-sdk-version-for-workload-identity | starrocks#62743
+role assignment changes are not being detected | tasks/access-denied#steps tasks/access-denied#a-role-is-missing | azure-docs#98862
+proxy-init container runAsNonRoot true image will run as root | tasks/restricted-clusters kubernetes#routing-modes kubernetes#what-an-injected-pod-looks-like troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | azure-workload-identity#697
+ManagedIdentityCredential IMDS token request timed out | @timeout | azure-resourcemanager-exporter#18
+federated identity credentials support for wildcards | tasks/trust#more-than-20-federated-identity-credentials-the-limit | azure-workload-identity#373
+self-hosted github runners on AKS managed identity az login | recipes/azure-cli | Azure/login#593
+wasb hook not using AZURE_CLIENT_ID for ManagedIdentityCredential | recipes/airflow | airflow#23266
+give different identities to different containers in a pod | tasks/several-identities #limitations security#what-is-not-defended | aad-pod-identity#105
+restrict traffic to IMDS endpoints from pods | tasks/restricted-clusters#block-access-to-the-nodes-imds-and-kubelet-identity | AKS#4037
+jdbc ActiveDirectoryManagedIdentity AKS ERROR in getToken() call for scopes database.windows.net | recipes/sql-server-jdbc | azure-sdk-for-java#40067
+AADSTS700024 WorkloadIdentityCredential getting expired token randomly | aadsts#aadsts700024 troubleshooting#assertion_expired | azure-sdk-for-python#44488
+unable to validate against any security context constraint NET_ADMIN capability may not be added | tasks/openshift | istio#4500
+application container restarts because proxy sidecar starts last | kubernetes#start-order-of-the-native-sidecar | azure-workload-identity#1108
+The managed identity endpoint is indicating there's no available identity Status code 400 | @failed troubleshooting#identity_not_found | azure-sdk-for-js#31080
+pod identity and workload identity at the same time during migration | @aad-pod-identity | azure-sdk-for-java#35596
+egress network policy blocks request to IMDS endpoint connect timed out | tasks/restricted-clusters#network-policy-for-default-deny-egress troubleshooting#connection-timed-out | aad-pod-identity#1195
+socket operation was attempted to an unreachable network 169.254.169.254:80 | troubleshooting#net troubleshooting#connection-timed-out @failed | azure-keyvault-emulator#468
+cert-manager No ClientID found attempting to authenticate with ambient credentials | recipes/#cert-manager | cert-manager#7927
+any pod can get an access token of the node managed identity VMSS | tasks/restricted-clusters#block-access-to-the-nodes-imds-and-kubelet-identity #when-to-use-it kubernetes#routing-modes | aad-pod-identity#420
+identity binding DefaultAzureCredential fails to acquire a token EnableAzureTokenProxy | tasks/identity-bindings | azure-sdk-for-go#26399
 `
 
 export const SEARCHES: readonly Search[] = TABLE.trim()
