@@ -68,7 +68,7 @@ type NodeAgentEvent =
   | 'pod_routed'
   /** A pod is not served; reason and message say why. The agent retries, and records an event of the pod. */
   | 'pod_not_routed'
-  /** A broker has ended, as message says. The agent starts it again, and gives it all pods. */
+  /** A broker has ended; message says why. The agent starts it again, and gives it all pods. */
   | 'broker_ended'
   /** A broker has printed message, which is no line of a log. */
   | 'broker_output'
@@ -77,7 +77,7 @@ type NodeAgentEvent =
 
 /** Events of the node broker. */
 type NodeBrokerEvent =
-  /** The settings of a pod are invalid, as message says; an identities file is read again every two seconds. */
+  /** The settings of a pod are invalid; message says why. A corrected identities file takes effect within two seconds. */
   | 'pod_not_served'
   /** A message of the node agent could not be handled. */
   | 'node_broker_error'

@@ -34,7 +34,7 @@ export class IdentityFailures {
   }
 
   /**
-   * Settles as an attempt does, and records its outcome. A rejection of something that may be new is temporary during one
+   * Resolves or rejects as the attempt does, and records its outcome. A rejection of something that may be new is temporary during one
    * grace, which begins with the first one; the next grace begins only after a token, or for the assertion of another service
    * account, which has another credential.
    */

@@ -21,7 +21,7 @@ export function readWallOffset({ wall, monotonic }: Clock): number {
   return wall() - monotonic()
 }
 
-/** Returns an instant of the monotonic clock in epoch milliseconds, by the wall clock as it is set now. */
+/** Returns an instant of the monotonic clock in epoch milliseconds, by the current setting of the wall clock. */
 export function toWallTime(at: number, clock: Clock): number {
   return at + readWallOffset(clock)
 }
@@ -56,7 +56,7 @@ export function ttlMs({ startsAt, lengthMs, wallOffset }: Lifetime, clock: Clock
   return startsAt + lengthMs - (now - byWall > MAX_DRIFT_MS ? now : byWall)
 }
 
-/** Returns when the lifetime began and when it ends, in epoch milliseconds by the wall clock as it is set now. */
+/** Returns when the lifetime began and when it ends, in epoch milliseconds by the current setting of the wall clock. */
 export function toWallTimes(
   lifetime: Lifetime,
   clock: Clock,

@@ -31,7 +31,7 @@ const MAX_REPLACE_WAIT_MS = 2000
 /** How many first exchanges of prefetched tokens are made at the same time. */
 const MAX_PREFETCHING = 16
 
-/** A cache of the tokens of exchanges. */
+/** Caches access tokens. Callers of one key share an exchange. */
 export class TokenCache {
   readonly #store: EntryStore
   readonly #exchanges: Exchanges

@@ -96,7 +96,7 @@ function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
   return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
 }
 
-/** Mounts the whole volume where the sidecar's image may read. */
+/** Mounts the whole volume at a path that the sidecar's image may read. */
 function mountWhole(name: string, path: string) {
   const mount: VolumeMount = { name, mountPath: MOUNT_PATH, readOnly: true }
   return { file: posix.join(MOUNT_PATH, path), mount }

@@ -3,14 +3,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createContainers, createVolumes } from './containers.ts'
-import { keepPluginDefaults } from './plugin-defaults.ts'
-import {
-  findUnrecorded,
-  formatRecord,
-  INJECTED,
-  readRecord,
-  removeInjection,
-} from './injection-record.ts'
+import { keepPluginDefaults } from './admission-plugin-defaults.ts'
+import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-record.ts'
+import { removeInjection } from './uninject.ts'
 import { createPlan, type Plan } from './injection-plan.ts'
 import { listFound } from '../../lib/printable.ts'
 import type { ServiceAccountAnnotations } from '../../kubernetes/service-account.ts'

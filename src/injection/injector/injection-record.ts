@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
-import { listFound } from '../../lib/printable.ts'
 import { IDENTITY_HEADER_NAMES } from '../../lib/sdk-variables.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import {
@@ -13,9 +12,6 @@ import {
   findVariable,
   GATE,
   getLiteralValue,
-  isInjected,
-  isReservedVolume,
-  parsePod,
   type Pod,
   SIDECAR,
 } from '../../kubernetes/pod.ts'
@@ -33,7 +29,7 @@ const InjectionRecord = z.object({
   /** The changes by container and variable. */
   env: z.optional(z.record(z.string(), z.record(z.string(), Change))),
 })
-type InjectionRecord = z.infer<typeof InjectionRecord>
+export type InjectionRecord = z.infer<typeof InjectionRecord>
 
 /** Returns the record; undefined for a pod that this version did not inject. */
 export function readRecord({ metadata }: Pod): InjectionRecord | undefined {
@@ -77,34 +73,13 @@ export function findUnrecorded(pod: Pod): string | undefined {
     : undefined
 }
 
-/**
- * Returns the pod without what the record says that injection added. A variable that was edited since stays. A list
- * or map that only injection had filled is dropped.
- */
-export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
-  const restore = (container: Container) =>
-    reduce(container, 'env', (env) =>
-      env.flatMap((entry) => {
-        const change = findChange(pod, record, container, entry)
-        if (change === undefined || change.isEdited) return [entry]
-        return change.before === null ? [] : [{ ...entry, value: change.before }]
-      }),
-    )
-  const clean = (list: Container[]) => list.filter((each) => !isInjected(each)).map(restore)
-  const cleaned = { ...pod.spec, containers: clean(pod.spec.containers) }
-  const spec = reduce(reduce(cleaned, 'initContainers', clean), 'volumes', (volumes) =>
-    volumes.filter((volume) => !isReservedVolume(volume)),
-  )
-  return reduce({ ...pod, spec }, 'metadata', (metadata) =>
-    reduce(metadata, 'annotations', (annotations) => {
-      const { [INJECTED]: _, ...others } = annotations
-      return others
-    }),
-  )
-}
-
 /** Returns how injection changed a variable, and whether it was edited since; undefined: not at all. */
-function findChange(pod: Pod, { env = {} }: InjectionRecord, container: Container, entry: EnvVar) {
+export function findChange(
+  pod: Pod,
+  { env = {} }: InjectionRecord,
+  container: Container,
+  entry: EnvVar,
+) {
   const changes = Object.hasOwn(env, container.name) ? env[container.name] : undefined
   const change = changes && Object.hasOwn(changes, entry.name) ? changes[entry.name] : undefined
   if (change === undefined) return undefined
@@ -118,55 +93,4 @@ function isSecretOf(pod: Pod, { name, ...source }: EnvVar): boolean {
   const sidecar = allContainers(pod).find((each) => each.name === SIDECAR)
   const secret = sidecar && findVariable(sidecar, 'WIMDS_IDENTITY_HEADER')
   return secret === undefined || isDeepStrictEqual({ ...secret, name }, { ...source, name })
-}
-
-/** Returns the object with less in a member, and without the member if nothing is left in it. */
-function reduce<T extends object, K extends keyof T>(
-  object: T,
-  name: K,
-  change: (member: NonNullable<T[K]>) => T[K],
-): T {
-  const { [name]: member, ...others } = object
-  if (member == null || isEmpty(member)) return object
-  const left = change(member)
-  // oxlint-disable-next-line no-unsafe-type-assertion -- the members that are dropped are optional
-  return isEmpty(left) ? (others as unknown as T) : { ...object, [name]: left }
-}
-
-function isEmpty(value: unknown): boolean {
-  return Object.keys(value ?? {}).length === 0
-}
-
-export type Uninjection =
-  | { readonly kind: 'uninjected'; readonly pod: Pod; readonly warnings: readonly string[] }
-  /** The pod has not been injected. */
-  | { readonly kind: 'skipped' }
-  /** The record is malformed, or the pod has a sidecar without a record. */
-  | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
-
-/** Removes what injection added to a pod or pod template, by its record. Pure. The author's own annotations stay. */
-export function uninject(value: unknown): Uninjection {
-  const problems: string[] = []
-  const pod = parsePod(value, problems)
-  if (pod === undefined) return { kind: 'rejected', reasons: problems }
-  const unrecorded = findUnrecorded(pod)
-  if (unrecorded !== undefined) return { kind: 'rejected', reasons: [unrecorded] }
-  const record = readRecord(pod)
-  if (record === undefined) return { kind: 'skipped' }
-  const warnings = findWarnings(pod, record)
-  return { kind: 'uninjected', pod: removeInjection(pod, record), warnings }
-}
-
-function findWarnings(pod: Pod, record: InjectionRecord): string[] {
-  const edited = allContainers(pod).flatMap((container) =>
-    (container.env ?? [])
-      .filter((entry) => findChange(pod, record, container, entry)?.isEdited)
-      .map(({ name }) => `${name} of ${container.name}`),
-  )
-  return listFound(
-    edited.length > 0 &&
-      `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete the parts that are not yours`,
-    pod.metadata?.annotations?.['wimds.io/inject'] === 'true' &&
-      'the annotation wimds.io/inject stays, so the webhook injects the pods again. Fix: delete it',
-  )
 }

@@ -37,16 +37,21 @@ function findUidProblems(
   }
   if (securityContext?.privileged === true) {
     return [
-      `the container ${name} is privileged, so it may take ${exemption}. Fix: remove privileged`,
+      `the container ${name} is privileged, so it can switch to ${exemption}. Fix: remove privileged`,
     ]
   }
   const { drop, add } = securityContext?.capabilities ?? {}
-  const hasSetuid = includesSetuid(add) || (runAsUser === 0 && !includesSetuid(drop))
+  const addsSetuid = includesSetuid(add)
+  const hasSetuid = addsSetuid || (runAsUser === 0 && !includesSetuid(drop))
+  // The runtime drops first, and then adds.
+  const fix = addsSetuid
+    ? 'remove it from capabilities.add'
+    : 'add it to capabilities.drop, or set a runAsUser other than 0'
   return listFound(
     securityContext?.allowPrivilegeEscalation !== false &&
-      `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
+      `the container ${name} may run a setuid program and so switch to ${exemption}. Fix: set allowPrivilegeEscalation: false`,
     hasSetuid &&
-      `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or do not add it and set a runAsUser other than 0`,
+      `the container ${name} has the capability SETUID, so it can switch to ${exemption}. Fix: ${fix}`,
   )
 }
 

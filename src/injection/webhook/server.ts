@@ -124,7 +124,7 @@ function limitConnections(server: TlsServer, max: number, handler: RequestListen
   limiter.attach(server, handler, (socket) => accepted.get(createKey(socket)) ?? socket)
 }
 
-/** Chooses the connection with the most replies; one that is closed after its reply comes last. */
+/** Chooses the connection to close: that with the most replies. One that ends after its reply anyway comes last. */
 const chooseByWork: ChooseVictim = (open) =>
   findFirst(
     open,

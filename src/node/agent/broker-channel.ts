@@ -73,7 +73,7 @@ export class BrokerChannel {
     return readLines(this.#stream, async (line) => {
       if (!isSmall(line)) throw new Misuse('it sent a message of too many values')
       const { data: message } = BrokerMessage.safeParse(parseJson(line))
-      if (message === undefined) throw new Misuse('it sent a message of no known type')
+      if (message === undefined) throw new Misuse('it sent a message of an unknown type')
       if (message.type === 'received') return this.#onReceived(message.socket)
       return onMessage(message)
     })

@@ -18,7 +18,7 @@ interface RunningAgent {
   readonly onError: (error: unknown) => void
 }
 
-/** Without another agent, all new connections of the node wait for this. */
+/** How long brokers may take for their last answers. Without another agent, new connections of the node wait as long. */
 const LAST_ANSWERS_MS = 2000
 /** Like the end of the brokers, within the grace period of the agent's pod. A successor waits longer for its answer. */
 const END_ROUTES_MS = 4000

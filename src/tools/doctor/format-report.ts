@@ -22,7 +22,7 @@ export function formatReport({ settings, checks }: Sections, title: string): str
           formatSection('Settings', values),
           formatSection('Checks', findings),
         ]),
-    // Several checks can have one fix.
+    // Several checks can have the same fix, which is printed once.
     ...new Set(checks.flatMap(formatCommands)),
     formatVerdict(checks),
   ]

@@ -130,7 +130,7 @@ export async function checkRoute(options: RouteOptions): Promise<Outcome> {
   return failed({
     code: isMissing ? 'route_missing' : 'route_to_other_service',
     problem: `${detail}, but in mode ${mode} applications call the sidecar by that address`,
-    fix: 'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env',
+    fix: 'run the init container wimds-redirect before the application, as wimds inject and the webhook add it, or choose mode env. Its log: kubectl logs POD -c wimds-redirect',
   })
 }
 

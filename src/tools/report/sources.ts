@@ -18,7 +18,7 @@ export type Sightings = Awaited<ReturnType<typeof fetchFromPrometheus>>
 
 const { shape } = StatusSchema
 
-/** The part of a status document that the report needs; the rest may have the form of another version. */
+/** The part of a status document that the report needs; the other members are not checked: another version may write them differently. */
 const SidecarDocument = z.object({
   workload: z.pick(shape.workload, { host: true, namespace: true, serviceAccount: true }),
   startedAt: shape.startedAt,

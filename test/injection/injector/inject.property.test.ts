@@ -1,7 +1,8 @@
 /** Properties of every pod that can be injected. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { INJECTED, readRecord, uninject } from '../../../src/injection/injector/injection-record.ts'
+import { INJECTED, readRecord } from '../../../src/injection/injector/injection-record.ts'
+import { uninject } from '../../../src/injection/injector/uninject.ts'
 import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { injected, patchFor } from './patched.ts'
 import { pods } from './arbitrary-pod.ts'

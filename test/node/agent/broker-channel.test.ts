@@ -15,7 +15,7 @@ function startProgram(script: string) {
 }
 
 test.each([
-  ['is of no known type', `{ type: 'serve' }`, 'it sent a message of no known type'],
+  ['is of an unknown type', `{ type: 'serve' }`, 'it sent a message of an unknown type'],
   ['acknowledges a socket that was not sent', `{ type: 'received', socket: 1 }`, 'it received a'],
 ])('a message that %s ends the reading', async (_, message, misuse) => {
   const channel = startProgram(`send(${message}); setTimeout(() => {}, 60_000)`)

@@ -1,6 +1,6 @@
 /** Edits the pod templates of one object, and reports what was done to it. */
 import { inject } from '../../../injection/injector/inject.ts'
-import { uninject } from '../../../injection/injector/injection-record.ts'
+import { uninject } from '../../../injection/injector/uninject.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
 import {
   findMisspelt,
@@ -136,7 +136,7 @@ export function editObject(
   }
 }
 
-/** Its API has neither `restartPolicy` nor `lifecycle` in a container. */
+/** Knative's API allows neither `restartPolicy` nor `lifecycle` in a container. */
 const KNATIVE =
   'Knative allows no sidecar that starts first. Fix: set the annotation wimds.io/inject: "true" of spec.template, so that the webhook injects the pods'
 

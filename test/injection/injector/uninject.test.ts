@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/injection/injector/inject.ts'
-import { uninject } from '../../../src/injection/injector/injection-record.ts'
+import { uninject } from '../../../src/injection/injector/uninject.ts'
 import {
   APP,
   containerOf,
