@@ -26,6 +26,8 @@ export interface TrustOptions {
   readonly clientId: string | undefined
   /** The namespaces that may use an identity, by its client id. */
   readonly allowed: ReadonlyMap<string, readonly string[]>
+  /** True if what was not checked must not pass. */
+  readonly isCheck: boolean
 }
 
 /** A federated credential that one object needs. */
@@ -50,18 +52,43 @@ interface Context {
   readonly report: Report
   /** Subjects whose tokens go to the token proxy of an identity binding. */
   readonly bound: Set<string>
+  /** Workloads that neither ask for an identity nor opt out. */
+  readonly silent: WorkloadObject[]
 }
 
 /** Returns the need of each object. The credential of one identity and subject may be needed by several. */
 export function findNeeds(objects: ClusterObjects, options: TrustOptions, report: Report): Need[] {
   const accounts = readAccounts(objects.serviceAccounts, report)
-  const context: Context = { objects, accounts, options, report, bound: new Set() }
+  const context: Context = { objects, accounts, options, report, bound: new Set(), silent: [] }
   const ofWorkloads = objects.workloads.flatMap((workload) => findWorkloadNeeds(workload, context))
   const ofAccounts = [...accounts].flatMap(([subject, account]) =>
     findAccountNeeds(subject, account, ofWorkloads, context),
   )
-  return [...ofAccounts, ...ofWorkloads]
+  const needs = [...ofAccounts, ...ofWorkloads]
+  reportSilent(context, needs)
+  return needs
 }
+
+/** Reports the workloads that may be injected later, such as by `wimds inject`, and need a credential then. */
+function reportSilent({ silent, bound, options, report }: Context, needs: readonly Need[]): void {
+  const subjects = new Set(needs.map(({ subject }) => subject))
+  const unlisted = silent.filter((each) => !subjects.has(toSubject(each)))
+  const [first] = unlisted
+  if (first === undefined) return
+  const isAll = needs.length + bound.size === 0
+  report[isAll && options.isCheck ? 'error' : 'warning'](
+    'input',
+    `no credential is listed for workloads that do not request injection: ${unlisted.length}, such as ${formatObject(first.kind, first)}`,
+    `if they use wimds, ${REQUEST_FIX}, or pass the output of wimds inject`,
+  )
+}
+
+/** How a workload requests injection. */
+export const REQUEST_FIX =
+  'set the annotation wimds.io/inject: "true" of the pod template, or pass the Namespace too whose label asks for injection'
+
+const toSubject = ({ namespace, template }: WorkloadObject) =>
+  formatSubject(namespace, getServiceAccountName(template.spec))
 
 /** Returns the need of an annotated ServiceAccount. Its workloads may not be in the input. */
 function findAccountNeeds(
@@ -73,10 +100,7 @@ function findAccountNeeds(
   if (isReported) return []
   const source = formatObject('ServiceAccount', object)
   if (clientId === undefined) {
-    const isUsed = objects.workloads.some(
-      ({ namespace, template }) =>
-        formatSubject(namespace, getServiceAccountName(template.spec)) === subject,
-    )
+    const isUsed = objects.workloads.some((each) => toSubject(each) === subject)
     if (object.annotations[TENANT_ID] !== undefined && !isUsed) {
       report.warning(
         source,
@@ -100,7 +124,7 @@ function findAccountNeeds(
 }
 
 function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
-  const { objects, accounts, options, report, bound } = context
+  const { objects, accounts, options, report, bound, silent } = context
   const { template, namespace } = workload
   const source = formatObject(workload.kind, workload)
   const accountName = getServiceAccountName(template.spec)
@@ -130,7 +154,8 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     return [{ clientId, subject, audience, source, namespace }]
   }
   const { configMap } = parseAnnotations(template)
-  const isInjected = isToBeInjected(workload, objects)
+  const request = findRequest(workload, objects)
+  const isInjected = request === true
   const leaveOut = (problem: string, fix: string) =>
     report.leaveOut(namespace, source, problem, fix)
   if (takesClientIdFromElsewhere(template)) report.keep(namespace)
@@ -141,7 +166,10 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     return [...explicit, ...listed].flatMap(toNeed)
   }
   const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
-  if (explicit.length > 0 || (!isInjected && !isLabelled)) return explicit.flatMap(toNeed)
+  if (explicit.length > 0 || (!isInjected && !isLabelled)) {
+    if (explicit.length === 0 && request === undefined) silent.push(workload)
+    return explicit.flatMap(toNeed)
+  }
   const account = accounts.get(subject)
   if (account?.isReported) return []
   const clientId = account?.clientId ?? (isInjected ? options.clientId : undefined)
@@ -155,19 +183,22 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
       )
 }
 
-/** Returns true if the pods have the sidecar or an annotation for it, or their namespace asks for it. */
-function isToBeInjected(
+/**
+ * Returns true if the pods have the sidecar or an annotation for it, or their namespace asks for it; false if they opt out;
+ * undefined if nothing says.
+ */
+function findRequest(
   { template, annotations, namespace }: WorkloadObject,
   { injectedNamespaces }: ClusterObjects,
-): boolean {
+): boolean | undefined {
   const { inject } = parseAnnotations(template)
   if (inject === false || annotations['wimds.io/inject'] === 'false') return false
   const names = Object.keys(template.metadata?.annotations ?? {})
-  return (
+  const isRequested =
     inject === true ||
     injectedNamespaces.has(namespace) ||
     names.some((name) => name.startsWith('wimds.io/'))
-  )
+  return isRequested || undefined
 }
 
 /** Reports what is wrong with a workload, which is left out. */

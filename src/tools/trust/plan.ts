@@ -4,7 +4,7 @@ import { describeIdentity, selectAllowed } from './claims.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
 import type { Report } from './finding.ts'
 import type { ExistingCredential, KnownIdentity } from './inventory.ts'
-import { findNeeds, type Need, type TrustOptions } from './needs.ts'
+import { findNeeds, type Need, REQUEST_FIX, type TrustOptions } from './needs.ts'
 
 /** How many federated credentials Azure allows for an identity. */
 export const CREDENTIAL_LIMIT = 20
@@ -64,7 +64,7 @@ export function createTrustPlan(
     report.warning(
       '--client-id',
       `no credential for ${options.clientId} is in the output, since only injected workloads whose ServiceAccount names no identity get it`,
-      'set the annotation wimds.io/inject: "true" of the pod template, or pass the Namespace too whose label asks for injection',
+      REQUEST_FIX,
     )
   }
   const byClientId = [...Map.groupBy(needs, ({ clientId }) => clientId)].toSorted(

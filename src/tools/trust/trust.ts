@@ -154,7 +154,7 @@ function parseOptions(flags: TrustFlags): ManifestArguments & { readonly options
   if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
   return {
     ...manifests,
-    options: { issuer, audience, clientId, allowed },
+    options: { issuer, audience, clientId, allowed, isCheck: flags.has('check') },
   }
 }
 

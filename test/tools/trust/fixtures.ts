@@ -26,6 +26,7 @@ const OPTIONS: TrustOptions = {
   audience: AUDIENCE,
   clientId: undefined,
   allowed: new Map(),
+  isCheck: false,
 }
 
 type Texts = Readonly<Record<string, string>>
@@ -78,6 +79,7 @@ interface TemplateOptions {
 }
 
 export const INJECT = { 'wimds.io/inject': 'true' }
+export const OPTED_OUT = { annotations: { 'wimds.io/inject': 'false' } }
 
 /** A ConfigMap with an identities file of these entries. */
 export const identitiesFile = (entries: string) => ({

@@ -8,6 +8,7 @@ import {
   existingFor,
   identitiesFile,
   INJECT,
+  OPTED_OUT,
   ORDERS,
   plan,
   projectedToken,
@@ -18,7 +19,6 @@ import {
 
 const CONFIG_MAP = { ...INJECT, 'wimds.io/config-map': 'identities' }
 const BINDING = { ...INJECT, 'azure.workload.identity/use-identity-binding': 'true' }
-const OPTED_OUT = { annotations: { 'wimds.io/inject': 'false' } }
 const INJECTED = { annotations: INJECT }
 const CONFIGURED = { annotations: CONFIG_MAP }
 
@@ -60,6 +60,11 @@ test.each<[string, readonly object[], readonly string[], Partial<TrustOptions>?]
     [`${ORDERS} orders`],
   ],
   [
+    'an annotated ServiceAccount whose workload does not request injection',
+    [serviceAccount('orders', ORDERS), deployment('orders', 'orders')],
+    [`${ORDERS} orders`],
+  ],
+  [
     'each injected workload without an identity: the default one',
     [
       serviceAccount('default', undefined),
@@ -67,7 +72,6 @@ test.each<[string, readonly object[], readonly string[], Partial<TrustOptions>?]
       deployment('web', undefined, INJECTED),
       OLD_REPLICAS,
       deployment('orders', 'orders', INJECTED),
-      deployment('other', 'other'),
       deployment('out', 'out', OPTED_OUT),
     ],
     [`${ORDERS} orders`, `${BILLING} default`],
@@ -143,11 +147,13 @@ test('needs no credential for a ServiceAccount whose pods use an identity bindin
   expect(findings).toMatchObject([warning('ServiceAccount shop/orders', 'identity binding')])
 })
 
+const SILENT = warning('input', 'do not request injection: 1, such as Deployment shop/orders')
+
 test('warns of --client-id if no workload gets it', async () => {
   const objects = [serviceAccount('orders', undefined), deployment('orders', 'orders')]
   const { identities, findings } = await plan(objects, { clientId: BILLING })
   expect(identities).toEqual([])
-  expect(findings).toMatchObject([warning('--client-id', BILLING)])
+  expect(findings).toMatchObject([SILENT, warning('--client-id', BILLING)])
 })
 
 /** A ServiceAccount with these annotations of azure-workload-identity. */
@@ -232,10 +238,10 @@ test.each<[string, readonly object[], readonly unknown[], extra?: readonly strin
   [
     'a malformed client id of a container',
     [NO_IDENTITY, withClientId({ value: '${CLIENT_ID}' })],
-    [error(DEPLOYMENT, 'cluster.yaml, document 3 must be a GUID, not "${CLIENT_ID}"')],
+    [error(DEPLOYMENT, 'cluster.yaml, document 3 must be a GUID, not "${CLIENT_ID}"'), SILENT],
   ],
-  ['a client id that Kubernetes expands', [withClientId({ value: '$(ID)' })], []],
-  ['a client id in a ConfigMap', [withClientId(ELSEWHERE)], []],
+  ['a client id that Kubernetes expands', [withClientId({ value: '$(ID)' })], [SILENT]],
+  ['a client id in a ConfigMap', [withClientId(ELSEWHERE)], [SILENT]],
   [
     'an audience that is a file for the Azure CLI',
     audienceOf('@/etc/passwd'),
