@@ -101,7 +101,9 @@ export function parseFlags<Name extends string>(
     if (problem === undefined) {
       given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? ''])
     } else {
-      problems.push(problem)
+      // kubectl takes files by -f.
+      const isFile = token.rawName === '-f' && maxPositionals === Infinity
+      problems.push(isFile ? `${problem}: FILE is an argument` : problem)
     }
   }
   problems.push(...positionals.slice(maxPositionals).map((word) => `unexpected argument ${word}`))
@@ -155,7 +157,7 @@ function findProblem(
 ): string | undefined {
   const declaration = Object.hasOwn(declarations, name) ? declarations[name] : undefined
   if (declaration === undefined) {
-    const suggestion = suggest(name, [...Object.keys(declarations), 'help'], '--')
+    const suggestion = suggest(name, Object.keys(declarations), '--')
     return `${rawName} is not a flag of this command${suggestion}`
   }
   if (declaration.value === undefined) {

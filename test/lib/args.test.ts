@@ -6,6 +6,7 @@ const FLAGS = {
   for: { value: 'SET', choices: ['imds', 'cloud-shell'], isList: true, help: '' },
   port: { value: 'PORT', help: '' },
   quiet: { short: 'q', help: '' },
+  'tenant-id': { value: 'ID', help: '' },
 } as const satisfies FlagDeclarations
 
 test.each([['--output=json'], ['-ojson'], ['-qo json'], ['-o text -o json']])(
@@ -27,6 +28,8 @@ test('keeps every value and every positional in order, and reports those that ar
 
 test.each([
   ['--rpot=1', '--rpot is not a flag of this command. Did you mean --port?'],
+  ['--tenant x', '--tenant is not a flag of this command. Did you mean --tenant-id?'],
+  ['--shell', '--shell is not a flag of this command'],
   ['--frobnicate', '--frobnicate is not a flag of this command'],
   ['--x', '--x is not a flag of this command'],
   ['--port', '--port needs a value'],
@@ -39,4 +42,11 @@ test.each([
   ],
 ])('explains the problem of %j', (line, problem) => {
   expect(parseFlags(line.split(' '), FLAGS).problems[0]).toBe(problem)
+})
+
+test('says for -f that a command of files takes them as arguments', () => {
+  expect(parseFlags(['-f', 'x'], FLAGS, Infinity).problems).toEqual([
+    '-f is not a flag of this command: FILE is an argument',
+  ])
+  expect(parseFlags(['-f'], FLAGS).problems).toEqual(['-f is not a flag of this command'])
 })
