@@ -62,6 +62,9 @@ test('passes for a cluster that is ready, and changes nothing in it', async () =
   const { code, report, statuses, calls } = await check()
   expect(statuses).toEqual(['api_server: ok', 'issuer: ok', 'injected_pod: ok'])
   expect(report).toMatchObject({ ok: true, schemaVersion: 1 })
+  expect(report.checks.at(-1)?.details).toContainEqual(
+    expect.stringMatching(/^– not checked: .*login host.*nodes/),
+  )
   expect(code).toBe(0)
   const creations = calls.filter((call) => !/^--namespace=shop (?:get|version) /.test(call))
   expect(new Set(creations)).toEqual(
