@@ -1,21 +1,20 @@
 /** Finds the federated credentials that the objects of a cluster need. */
-import type { IdentityEntry } from '../../broker/config/identities-file.ts'
-import { findAudience } from '../../lib/clouds.ts'
 import { parseAnnotations } from '../../injection/injector/annotations.ts'
 import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
-import {
-  allContainers,
-  findVariable,
-  getLiteralValue,
-  getServiceAccountName,
-  type Pod,
-} from '../../kubernetes/pod.ts'
-import { isDnsSubdomain, isGuid } from '../../lib/grammars.ts'
-import { type Account, CLIENT_ID_FIX, readAccounts } from './accounts.ts'
+import { getServiceAccountName } from '../../kubernetes/pod.ts'
+import { isDnsSubdomain } from '../../lib/grammars.ts'
+import { type Account, readAccounts } from './accounts.ts'
 import { type ClusterObjects, formatObject, type WorkloadObject } from './cluster-objects.ts'
 import { formatSubject, type Report } from './finding.ts'
 import { isAudience } from './find-issuer.ts'
-import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
+import { BINDING, findMainToken } from './projected-token.ts'
+import {
+  findEntries,
+  findEntryIdentity,
+  findExplicitIdentities,
+  takesClientIdFromElsewhere,
+  type WorkloadIdentity,
+} from './workload-identities.ts'
 
 export interface TrustOptions {
   /** The issuer of the cluster's tokens. */
@@ -162,7 +161,9 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const explicit = findExplicitIdentities(workload, main, leaveOut)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, objects, leaveOut)
-    const listed = entries.map((entry) => findEntryIdentity(entry, template, main, options))
+    const listed = entries.map((entry) =>
+      findEntryIdentity(entry, template, main, options.audience),
+    )
     return [...explicit, ...listed].flatMap(toNeed)
   }
   const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
@@ -199,77 +200,4 @@ function findRequest(
     injectedNamespaces.has(namespace) ||
     names.some((name) => name.startsWith('wimds.io/'))
   return isRequested || undefined
-}
-
-/** Reports what is wrong with a workload, which is left out. */
-type LeaveOut = (problem: string, fix: string) => never[]
-
-interface WorkloadIdentity {
-  readonly clientId: string
-  readonly token: TokenUse
-}
-
-/** Returns true if a container's client id comes from another object or variable, and so is not known here. */
-function takesClientIdFromElsewhere(template: Pod): boolean {
-  const entries = allContainers(template).map((each) => findVariable(each, 'AZURE_CLIENT_ID'))
-  return entries.some(
-    (entry) => entry !== undefined && (getLiteralValue(entry)?.includes('$(') ?? true),
-  )
-}
-
-/** Finds the client ids in the environment of containers that have a projected token for Entra ID. */
-function findExplicitIdentities(
-  workload: WorkloadObject,
-  main: TokenUse,
-  leaveOut: LeaveOut,
-): WorkloadIdentity[] {
-  const clientIds = allContainers(workload.template)
-    .filter(
-      (container) =>
-        findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE') !== undefined &&
-        // The identities file replaces the variable.
-        findVariable(container, 'WIMDS_CONFIG') === undefined,
-    )
-    .map((container) => getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID')) ?? '')
-    .filter((text) => text !== '' && !text.includes('$('))
-  return [...new Set(clientIds)].flatMap((text) => {
-    if (isGuid(text)) return { clientId: text.toLowerCase(), token: main }
-    return leaveOut(
-      `AZURE_CLIENT_ID in ${workload.place} must be a GUID, not ${JSON.stringify(text)}`,
-      CLIENT_ID_FIX,
-    )
-  })
-}
-
-function findEntries(
-  { namespace }: WorkloadObject,
-  configMap: string,
-  { configMaps }: ClusterObjects,
-  leaveOut: LeaveOut,
-): readonly IdentityEntry[] {
-  const found = configMaps.find((each) => each.namespace === namespace && each.name === configMap)
-  if (found !== undefined) return found.entries
-  const label = formatObject('ConfigMap', { namespace, name: configMap })
-  return leaveOut(
-    `uses the identities of ${label}, which is not in the input or has no key identities.yaml`,
-    'add it to the input',
-  )
-}
-
-/** Returns the identity of an entry. */
-function findEntryIdentity(
-  { clientId, tokenFile, exchangeVia, authorityHost }: IdentityEntry,
-  pod: Pod,
-  main: TokenUse,
-  options: TrustOptions,
-): WorkloadIdentity {
-  const audience = authorityHost === undefined ? options.audience : findAudience(authorityHost)
-  const projected = tokenFile === undefined ? main : findTokenAt(pod, tokenFile, audience)
-  const token =
-    exchangeVia === 'token-proxy'
-      ? BINDING
-      : exchangeVia === 'entra' && projected === BINDING
-        ? audience
-        : projected
-  return { clientId, token }
 }
