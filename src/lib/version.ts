@@ -14,3 +14,8 @@ export function formatDocument(members: object): string {
 
 /** Whether this version is a release, whose images are in the public registry. */
 export const IS_RELEASED = !DOCS_URL.endsWith('/main')
+
+/** Returns where a page of the site can be read. Before a release that is the checkout: nobody has reserved the host of the site. */
+export function locatePage(url: string): string {
+  return IS_RELEASED ? url : url.replace(`${DOCS_URL}/`, 'docs/').replace('.html', '.md')
+}
