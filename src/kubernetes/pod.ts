@@ -159,6 +159,12 @@ export function getLiteralValue(entry: EnvVar | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
+/** Returns the value that stands in the pod; undefined also for one with `$(NAME)`, which only the kubelet resolves. */
+export function getKnownValue(entry: EnvVar | undefined): string | undefined {
+  const value = getLiteralValue(entry)
+  return value?.includes('$(') ? undefined : value
+}
+
 /**
  * Returns why a runtime (Kata, gVisor) cannot run pods of mode `node`: the rules of the node's kernel do not reach its
  * network stack. Undefined for any other.

@@ -14,6 +14,9 @@ export const TENANT_ID = 'azure.workload.identity/tenant-id'
 /** The prefix of the annotations of azure-workload-identity. */
 export const AZWI_PREFIX = 'azure.workload.identity/'
 
+/** The label of the pods that the webhook of azure-workload-identity selects, and whose tokens it projects. */
+export const USE_LABEL = `${AZWI_PREFIX}use`
+
 /** The annotations of ServiceAccounts and pods that azure-workload-identity reads. */
 const KNOWN = [
   'client-id',

@@ -3,11 +3,6 @@ import { isFederationAudience } from '../../lib/clouds.ts'
 import type { Identity } from '../identities.ts'
 import type { Assertion } from './assertion.ts'
 
-/** Returns true for a token that is projected for direct federation with Entra ID. */
-export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>): boolean {
-  return audience.some(isFederationAudience)
-}
-
 /**
  * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
  * assertion decides: only Entra ID accepts a token for direct federation.
@@ -17,5 +12,5 @@ export function usesTokenProxy(
   assertion: Pick<Assertion, 'audience'>,
 ): boolean {
   if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
-  return !isForDirectFederation(assertion)
+  return !assertion.audience.some(isFederationAudience)
 }

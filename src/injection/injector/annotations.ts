@@ -4,7 +4,7 @@ import { createSchema, flag, integer, matching } from '../../service/parsers.ts'
 import { type SettingName, Settings } from '../../broker/config/settings.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { AZWI_PREFIX } from '../../kubernetes/service-account.ts'
+import { AZWI_PREFIX, USE_LABEL } from '../../kubernetes/service-account.ts'
 import { readRecord } from './injection-record.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { omitPodLevelResources, overrideResources } from './resources.ts'
@@ -138,7 +138,7 @@ function asksForAzwiProxy(pod: Pod): boolean {
 
 /** Returns true if the webhook of azure-workload-identity would inject its own proxy: it selects by this label. */
 export function isInjectedByAzwi({ metadata }: Pod): boolean {
-  const isSelected = metadata?.labels?.[`${AZWI_PREFIX}use`] === 'true'
+  const isSelected = metadata?.labels?.[USE_LABEL] === 'true'
   return isSelected && metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`] !== undefined
 }
 

@@ -15,7 +15,7 @@ import { DEFAULT_UID, ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-
 import { DOCS_URL, IS_RELEASED, locatePage, VERSION } from '../../lib/version.ts'
 import { choice, createSchema, integer, matching, reject } from '../../service/parsers.ts'
 import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
-import { type EnvVar, getLiteralValue } from '../../kubernetes/pod.ts'
+import { type EnvVar, getKnownValue } from '../../kubernetes/pod.ts'
 import { DEFAULT_RESOURCES, quantity } from './resources.ts'
 
 /** A key of a ConfigMap or Secret in the pod's namespace. */
@@ -233,8 +233,8 @@ const SCHEMAS = new Map<string, z.ZodMiniType>(Object.entries(Settings.shape))
  * $(NAME) stand for.
  */
 export function findValueProblem(entry: EnvVar): string | undefined {
-  const value = getLiteralValue(entry) ?? ''
-  if (value === '' || value.includes('$(')) return undefined
+  const value = getKnownValue(entry) ?? ''
+  if (value === '') return undefined
   return SCHEMAS.get(entry.name)?.safeParse(value).error?.issues[0]?.message
 }
 

@@ -3,7 +3,7 @@ import { PREFIX } from './annotations.ts'
 import type { Plan } from './injection-plan.ts'
 import { PER_POD_SETTINGS } from '../../broker/config/node-mode-settings.ts'
 import { listFound } from '../../lib/printable.ts'
-import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
+import { type EnvVar, findRuntimeProblem, getKnownValue, type Pod } from '../../kubernetes/pod.ts'
 
 /** Annotations without a counterpart for a single pod of mode node. */
 const OF_SIDECAR = [
@@ -46,5 +46,5 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
 
 /** Returns true if the value stands in the pod. */
 function isKnown(entry: EnvVar): boolean {
-  return getLiteralValue(entry)?.includes('$(') === false
+  return getKnownValue(entry) !== undefined
 }

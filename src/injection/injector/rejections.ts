@@ -17,6 +17,7 @@ import {
   findVariable,
   isInjected,
   isReservedVolume,
+  getKnownValue,
   getLiteralValue,
   type Pod,
   getServiceAccountName,
@@ -147,8 +148,8 @@ function findIdentityProblems({ spec }: Pod, { sidecarEnv, token }: Plan): strin
 
 /** The sidecar refuses a projected token without the audience of WIMDS_AUDIENCE. */
 function findOtherAudience({ sidecarEnv, token: { audience, volume } }: Plan): string[] {
-  const wanted = getLiteralValue(sidecarEnv.find(({ name }) => name === 'WIMDS_AUDIENCE')) ?? ''
-  if (wanted === '' || wanted.includes('$(') || (audience ?? wanted) === wanted) return []
+  const wanted = getKnownValue(sidecarEnv.find(({ name }) => name === 'WIMDS_AUDIENCE')) ?? ''
+  if (wanted === '' || (audience ?? wanted) === wanted) return []
   const fix = volume ? `give --audience ${wanted}` : 'correct the audience in the volume of the pod'
   return [
     `WIMDS_AUDIENCE is ${wanted}, but the projected token has the audience ${audience}. Fix: ${fix}, or leave WIMDS_AUDIENCE out`,

@@ -1,6 +1,6 @@
 /** Finds the federated credentials that the objects of a cluster need. */
 import { parseAnnotations } from '../../injection/injector/annotations.ts'
-import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
+import { CLIENT_ID, TENANT_ID, USE_LABEL } from '../../kubernetes/service-account.ts'
 import { getServiceAccountName } from '../../kubernetes/pod.ts'
 import { isDnsSubdomain } from '../../lib/grammars.ts'
 import { type Account, readAccounts } from './accounts.ts'
@@ -39,9 +39,6 @@ export interface Need {
   /** The namespace of the object. */
   readonly namespace: string
 }
-
-/** The label of pods whose tokens the webhook of azure-workload-identity projects. */
-const USE_LABEL = 'azure.workload.identity/use'
 
 interface Context {
   readonly objects: ClusterObjects

@@ -1,8 +1,9 @@
 /** Finds out which audience the projected token of a pod has, and so where it is exchanged. */
 import { posix } from 'node:path'
-import { isForDirectFederation } from '../../broker/exchange/choose-destination.ts'
+import { isFederationAudience } from '../../lib/clouds.ts'
 import { findFederatedToken } from '../../injection/injector/federated-token.ts'
 import { allContainers, findVariable, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
+import { AZWI_PREFIX } from '../../kubernetes/service-account.ts'
 
 /** Stands for a token that goes to the token proxy of an AKS identity binding. */
 export const BINDING = Symbol('identity binding')
@@ -10,7 +11,7 @@ export const BINDING = Symbol('identity binding')
 /** The audience of a token for Entra ID, or `BINDING`. */
 export type TokenUse = string | typeof BINDING
 
-const USE_BINDING = 'azure.workload.identity/use-identity-binding'
+const USE_BINDING = `${AZWI_PREFIX}use-identity-binding`
 
 /** Returns the use of the token that the sidecar gets by default. */
 export function findMainToken(pod: Pod, defaultAudience: string): TokenUse {
@@ -28,7 +29,7 @@ export function findTokenAt(pod: Pod, file: string, defaultAudience: string): To
 
 /** Decides as the sidecar does: with a token proxy, only tokens of direct federation go to Entra ID. */
 function classify(pod: Pod, audience: string): TokenUse {
-  return usesBinding(pod) && !isForDirectFederation({ audience: [audience] }) ? BINDING : audience
+  return usesBinding(pod) && !isFederationAudience(audience) ? BINDING : audience
 }
 
 function usesBinding(pod: Pod): boolean {

@@ -1,7 +1,7 @@
 /** Finds the identities that a workload names itself: in the environment of its containers, and in its identities file. */
 import type { IdentityEntry } from '../../broker/config/identities-file.ts'
 import { findAudience } from '../../lib/clouds.ts'
-import { allContainers, findVariable, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
+import { allContainers, findVariable, getKnownValue, type Pod } from '../../kubernetes/pod.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { CLIENT_ID_FIX } from './accounts.ts'
 import { type ClusterObjects, formatObject, type WorkloadObject } from './cluster-objects.ts'
@@ -18,9 +18,7 @@ export interface WorkloadIdentity {
 /** Returns true if a container's client id comes from another object or variable, and so is not known here. */
 export function takesClientIdFromElsewhere(template: Pod): boolean {
   const entries = allContainers(template).map((each) => findVariable(each, 'AZURE_CLIENT_ID'))
-  return entries.some(
-    (entry) => entry !== undefined && (getLiteralValue(entry)?.includes('$(') ?? true),
-  )
+  return entries.some((entry) => entry !== undefined && getKnownValue(entry) === undefined)
 }
 
 /** Finds the client ids in the environment of containers that have a projected token for Entra ID. */
@@ -36,8 +34,8 @@ export function findExplicitIdentities(
         // The identities file replaces the variable.
         findVariable(container, 'WIMDS_CONFIG') === undefined,
     )
-    .map((container) => getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID')) ?? '')
-    .filter((text) => text !== '' && !text.includes('$('))
+    .map((container) => getKnownValue(findVariable(container, 'AZURE_CLIENT_ID')) ?? '')
+    .filter((text) => text !== '')
   return [...new Set(clientIds)].flatMap((text) => {
     if (isGuid(text)) return { clientId: text.toLowerCase(), token: main }
     return leaveOut(
