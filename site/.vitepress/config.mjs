@@ -1,9 +1,8 @@
 /** Builds the pages of the repository, as they stand, into dist/ and the name of its tag, or main before it is released. */
 import { copyFileSync } from 'node:fs'
-import { posix } from 'node:path'
 import { defineConfig } from 'vitepress'
-import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
-import { findPlace, REF, REPOSITORY, rewriteLinks, ROOT } from './links.mjs'
+import { REF, VERSION } from '../../src/lib/version.ts'
+import { findPlace, REPOSITORY, rewriteLinks, ROOT } from './links.mjs'
 import { SEARCH } from './search.mjs'
 import { readSidebar } from './sidebar.mjs'
 
@@ -41,7 +40,7 @@ export default defineConfig({
         text: REF === 'main' ? 'main (not released)' : VERSION,
         items: [
           { text: 'Changes', link: '/changelog' },
-          { text: 'Versions', link: posix.dirname(DOCS_URL) + '/versions.html' },
+          { text: 'Versions', link: 'https://wimds.github.io/wimds/versions.html' },
         ],
       },
     ],

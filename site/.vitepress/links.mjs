@@ -2,11 +2,9 @@
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DOCS_URL } from '../../src/lib/version.ts'
+import { REF } from '../../src/lib/version.ts'
 
 export const REPOSITORY = 'https://github.com/wimds/wimds'
-/** The branch or tag to which the links in messages lead. */
-export const REF = posix.basename(DOCS_URL)
 const FILES = `${REPOSITORY}/blob/${REF}`
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))

@@ -7,7 +7,7 @@ import {
   type ErrorCode,
 } from '../lib/errors.ts'
 import { scrubAndTruncate } from '../lib/secret.ts'
-import { DOCS_URL } from '../lib/version.ts'
+import { docsPage } from '../lib/version.ts'
 
 /** One AADSTS code, with all that wimds knows about it. Code that acts on an AADSTS code reads its entry. */
 export interface AadstsEntry {
@@ -307,10 +307,10 @@ export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
   return AADSTS_TABLE.get(findListed(aadsts))
 }
 
-/** Returns the URL of the section that explains an AADSTS number; undefined for an unknown one, and for none. */
-export function findAadstsUrl(aadsts?: number): string | undefined {
+/** Returns the section of the documentation that explains an AADSTS number; undefined for an unknown one, and for none. */
+export function findAadstsPage(aadsts?: number): string | undefined {
   const listed = findListed(aadsts)
-  return listed === undefined ? undefined : `${DOCS_URL}/aadsts.html#aadsts${listed}`
+  return listed === undefined ? undefined : docsPage('aadsts', `aadsts${listed}`)
 }
 
 /** Returns true for a rejection that counts as temporary, since what is missing may be new. */

@@ -1,21 +1,25 @@
 /** The version of this release; a test compares it with package.json. */
 export const VERSION = '0.1.0'
 
+/** The site with the documentation of this version. The script scripts/release/version.sh changes its last segment. */
+const DOCS_URL = 'https://wimds.github.io/wimds/main'
+
+/** The branch or tag of this version: `main` before the release. A test compares it with CHANGELOG.md. */
+export const REF = DOCS_URL.replace(/.*\//, '')
+
+/** Whether this version is a release, whose images are in the public registry. */
+export const IS_RELEASED = REF !== 'main'
+
 /**
- * Where the documentation of this version is, for links in messages. The URL ends with the release's tag; before the release, with
- * main. A test compares it with CHANGELOG.md. docs/releasing.md has the command that changes it.
+ * Returns where messages send the reader for a page of docs/, such as `troubleshooting`, and its section: to the site, or before a
+ * release to the file in the checkout, since nobody has reserved the host of the site.
  */
-export const DOCS_URL = 'https://wimds.github.io/wimds/main'
+export function docsPage(page: string, section = ''): string {
+  const hash = section && `#${section}`
+  return IS_RELEASED ? `${DOCS_URL}/${page}.html${hash}` : `docs/${page}.md${hash}`
+}
 
 /** Formats the JSON document of a command. Its form is public: members are added, never renamed. */
 export function formatDocument(members: object): string {
   return `${JSON.stringify({ schemaVersion: 1, version: VERSION, ...members }, null, 2)}\n`
-}
-
-/** Whether this version is a release, whose images are in the public registry. */
-export const IS_RELEASED = !DOCS_URL.endsWith('/main')
-
-/** Returns where a page of the site can be read. Before a release that is the checkout: nobody has reserved the host of the site. */
-export function locatePage(url: string): string {
-  return IS_RELEASED ? url : url.replace(`${DOCS_URL}/`, 'docs/').replace('.html', '.md')
 }

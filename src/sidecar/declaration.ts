@@ -1,13 +1,13 @@
 /** Declares `wimds serve`. */
 import { DEFAULTS, Settings } from '../broker/config/settings.ts'
 import type { CommandDeclaration } from '../lib/args.ts'
-import { DOCS_URL } from '../lib/version.ts'
+import { docsPage } from '../lib/version.ts'
 
 export const SERVE = {
   name: 'serve',
   group: 'Run in a cluster',
   summary: 'run the sidecar: answer IMDS token requests by workload identity federation',
-  description: `Runs the sidecar until SIGTERM or SIGINT. It takes no flags, but reads the variables below, which ${DOCS_URL}/configuration.html explains.`,
+  description: `Runs the sidecar until SIGTERM or SIGINT. It takes no flags, but reads the variables below, which ${docsPage('configuration')} explains.`,
   flags: {},
   notes: `Variables, with their defaults:
 ${Object.keys(Settings.shape)

@@ -14,7 +14,7 @@ import {
   type VariableSet,
 } from '../lib/sdk-variables.ts'
 import { isPlainWord, quoteForShell } from './shell.ts'
-import { DOCS_URL, formatDocument } from '../lib/version.ts'
+import { docsPage, formatDocument } from '../lib/version.ts'
 import type { CommandIo } from '../lib/command.ts'
 
 const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
@@ -25,7 +25,7 @@ export const ENV = {
   summary: 'print the variables that configure SDKs for the sidecar',
   description: `Prints the variables that make SDKs use the sidecar, from the sidecar's settings (WIMDS_LISTEN …).
 
-${DOCS_URL}/sdk-variables.html lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
+${docsPage('sdk-variables')} lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
   flags: {
     for: {
       value: 'SET',

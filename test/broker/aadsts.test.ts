@@ -4,7 +4,7 @@ import { BrokerError, ERROR_KINDS } from '../../src/lib/errors.ts'
 import {
   AADSTS_TABLE,
   explainAadsts,
-  findAadstsUrl,
+  findAadstsPage,
   findGraceMs,
   formatFix,
 } from '../../src/broker/aadsts.ts'
@@ -50,7 +50,7 @@ describe('explainAadsts', () => {
     [7002139, 700213],
   ])('explains the unlisted AADSTS%i of the family of 70021 as AADSTS%i', (number, listed) => {
     expect(explainAadsts(number)).toBe(explainAadsts(listed))
-    expect(findAadstsUrl(number)).toMatch(new RegExp(`#aadsts${listed}$`))
+    expect(findAadstsPage(number)).toMatch(new RegExp(`#aadsts${listed}$`))
     expect(graceMs(number)).toBe(3 * 60_000)
   })
 

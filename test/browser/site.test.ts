@@ -6,14 +6,14 @@ import { createServer } from 'node:http'
 import { extname, join, relative } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DOCS_URL } from '../../src/lib/version.ts'
+import { REF } from '../../src/lib/version.ts'
 import { PAGES } from '../docs/pages.ts'
 import { listening } from '../fixtures/listening.ts'
 import { chromiumPath, launchBrowser, VIEWS } from './chromium.ts'
 import { SEARCHES } from './searches.ts'
 
 const DIST = 'site/dist'
-const BASE = `${new URL(DOCS_URL).pathname}/`
+const BASE = `/wimds/${REF}/`
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
@@ -111,10 +111,13 @@ test('every link in a released file leads to a page and a heading', async () => 
   for await (const file of glob('{src,charts,examples}/**/*.{ts,md,yaml,txt,json}')) {
     texts.push(await readFile(file, 'utf8'))
   }
-  const text = texts.join('\n').replaceAll('${DOCS_URL}', DOCS_URL)
-  // Of a template literal only the page is known: `#aadsts${number}`.
-  const LINK = /https:\/\/wimds\.github\.io(\/wimds\/[\w.-]+\/[\w./-]*(?:#[\w-]+(?![\w$-]))?)/g
-  const links = [...text.matchAll(LINK)].map(([, link = '']) => link)
+  const text = texts.join('\n')
+  const LINK = /https:\/\/wimds\.github\.io(\/wimds\/[\w.-]+\/[\w./-]*(?:#[\w-]+)?)/g
+  const PAGE = /docsPage\('([^']+)'(?:, '([^']+)')?/g
+  const links = [
+    ...[...text.matchAll(LINK)].map(([, link = '']) => link),
+    ...[...text.matchAll(PAGE)].map(([, page, section = '']) => `${BASE}${page}.html#${section}`),
+  ]
   expect(links.length).toBeGreaterThan(50)
   expect(links.filter((link) => findFault(new URL(link, 'http://site')) !== undefined)).toEqual([])
 })

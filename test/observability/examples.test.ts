@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { ERROR_KINDS } from '../../src/lib/errors.ts'
-import { DOCS_URL } from '../../src/lib/version.ts'
+import { REF } from '../../src/lib/version.ts'
 import {
   dashboardQueries,
   documentedQueries,
@@ -123,7 +123,10 @@ describe('the rules', () => {
       })
     }
     expect(alerts.map(({ annotations }) => annotations?.['runbook_url'])).toEqual(
-      alerts.map(({ alert = '' }) => `${DOCS_URL}/runbooks.html#${alert.toLowerCase()}`),
+      alerts.map(
+        ({ alert = '' }) =>
+          `https://wimds.github.io/wimds/${REF}/runbooks.html#${alert.toLowerCase()}`,
+      ),
     )
     const parts = ['**Fires** ', '**What to do**']
     expect(sections.filter((section) => !parts.every((part) => section.includes(part)))).toEqual([])

@@ -8,7 +8,7 @@ import { ENABLE_OIDC_ISSUER } from '../../lib/internal-issuer.ts'
 import { scrubAndTruncate, Secret } from '../../lib/secret.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile } from '../../lib/files.ts'
-import { DOCS_URL } from '../../lib/version.ts'
+import { docsPage } from '../../lib/version.ts'
 import { createSingleFlight } from '../../lib/semaphore.ts'
 
 /** A projected token, with the claims that decide whether Entra ID accepts it. */
@@ -169,7 +169,7 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
 const REGULAR_FILE_FIX = 'set AZURE_FEDERATED_TOKEN_FILE to the file, not to its directory'
 const RIGHTS_FIX =
   'let the user of the sidecar read it: remove defaultMode from the projected volume, or set fsGroup in the securityContext of the pod'
-const READABLE_FIX = `the image lets Node read the folders of Kubernetes: mount the projected token below /var/run/secrets, or allow its folder: ${DOCS_URL}/security.html`
+const READABLE_FIX = `the image lets Node read the folders of Kubernetes: mount the projected token below /var/run/secrets, or allow its folder: ${docsPage('security')}`
 const OPEN_FILES_FIX =
   'raise the limit of open files of the container runtime, or lower WIMDS_MAX_CONNECTIONS'
 const FIXES_BY_REASON: Readonly<Record<string, string>> = {

@@ -7,7 +7,7 @@ import {
   ERROR_KINDS,
   type ErrorCode,
 } from '../../lib/errors.ts'
-import { DOCS_URL } from '../../lib/version.ts'
+import { docsPage } from '../../lib/version.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import {
   describeInternalIssuer,
@@ -150,7 +150,7 @@ export function parseTokenProxyError(
     return new BrokerError(
       'token_proxy_forbidden',
       `${answered}: ${scrubAndTruncate(assertion.subject, MAX_REASON)} may not use the managed identity ${clientId}`,
-      `create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it: ${DOCS_URL}/tasks/identity-bindings.html has both`,
+      `create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it: ${docsPage('tasks/identity-bindings')} has both`,
     )
   }
   if (status === 401) {

@@ -5,7 +5,7 @@ import { BrokerError } from '../../lib/errors.ts'
 import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
 import { sendGet } from '../../lib/send-get.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
-import { DOCS_URL } from '../../lib/version.ts'
+import { docsPage } from '../../lib/version.ts'
 
 /** The part of a caller's request that matters here. The guard has rejected ambiguous targets. */
 type ForwardableRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>
@@ -51,7 +51,7 @@ const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
 export function findPrefixProblem(prefix: string): string | undefined {
   if (!PLAIN_PATH.test(prefix)) return 'must be a path such as /metadata/instance'
   if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined
-  return `cannot be forwarded; ${DOCS_URL}/configuration.html lists the paths that can`
+  return `cannot be forwarded; ${docsPage('configuration')} lists the paths that can`
 }
 
 /** Converts a path to lower case, since servers differ in whether case counts, and removes superfluous slashes. */

@@ -13,8 +13,8 @@ import {
 } from './components.ts'
 import { type Page, renderShell } from './shell.ts'
 import { removeTraceIds } from '../../lib/describe-error.ts'
-import { DOCS_URL } from '../../lib/version.ts'
-import { findAadstsUrl } from '../aadsts.ts'
+import { docsPage, IS_RELEASED } from '../../lib/version.ts'
+import { findAadstsPage } from '../aadsts.ts'
 
 const STATES: Readonly<Record<StatusDocument['state'], string>> = {
   starting: 'Not ready',
@@ -159,15 +159,20 @@ function renderFailure({ code, message, fix }: ShownFailure, summary?: string): 
 }
 
 function renderCode(code: string): Html {
-  const url = `${DOCS_URL}/troubleshooting.html#${code}`
-  return html`<a class="tag failing" href="${url}">${renderText(code)}</a>`
+  return renderLink(docsPage('troubleshooting', code), renderText(code), 'tag failing')
 }
 
-/** Renders an AADSTS number, as a link to its section if there is one; undefined: there is no number. */
-function renderAadsts(aadsts: number | undefined): Html | undefined {
-  const url = findAadstsUrl(aadsts)
-  if (url !== undefined) return html`<a href="${url}">${aadsts}</a>`
-  return aadsts === undefined ? undefined : html`${aadsts}`
+/** Renders an AADSTS number, as a link to its section if there is one. */
+function renderAadsts(aadsts: number | undefined): Html | number | undefined {
+  const page = findAadstsPage(aadsts)
+  return aadsts === undefined || page === undefined ? aadsts : renderLink(page, aadsts)
+}
+
+/** Renders a link to a page of the documentation. Before a release the page is a file of the checkout, so only a title names it. */
+function renderLink(page: string, text: Html | number, kind = ''): Html {
+  return IS_RELEASED
+    ? html`<a class="${kind}" href="${page}">${text}</a>`
+    : html`<span class="${kind}" title="${page}">${text}</span>`
 }
 
 /** Renders the next step: `wimds doctor`. `pod` has no sidecar to run it in. */

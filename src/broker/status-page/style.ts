@@ -23,7 +23,7 @@ dt,th[scope=col]{color:var(--quiet);font-size:.85rem;font-weight:400}
 dd{margin:0}
 .problem{margin:.75rem 0;padding:.75rem 1rem;border-left:4px solid;background:var(--box)}
 p.problem{white-space:pre-line}
-.problem>:not(a){color:var(--text)}
+.problem>:not(.tag){color:var(--text)}
 td dl{flex-direction:column;margin:0}
 code{user-select:all}
 table{width:100%;border-collapse:collapse}

@@ -12,7 +12,7 @@ import {
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import { isDnsSubdomain } from '../../lib/grammars.ts'
 import { DEFAULT_UID, ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
-import { DOCS_URL, IS_RELEASED, locatePage, VERSION } from '../../lib/version.ts'
+import { docsPage, IS_RELEASED, VERSION } from '../../lib/version.ts'
 import { choice, createSchema, integer, matching, reject } from '../../service/parsers.ts'
 import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
 import { type EnvVar, getKnownValue } from '../../kubernetes/pod.ts'
@@ -78,7 +78,7 @@ export const INJECTION_FLAGS = {
     value: 'MODE',
     choices: ROUTING_MODES,
     group: 'Injection',
-    help: `mode of pods without the annotation wimds.io/mode: env, loopback (the default), nft or node; see ${DOCS_URL}/kubernetes.html`,
+    help: `mode of pods without the annotation wimds.io/mode: env, loopback (the default), nft or node; see ${docsPage('kubernetes')}`,
   },
   'image-registry': {
     value: 'REGISTRY',
@@ -185,7 +185,7 @@ export function findUnpublishedImages(flags: Pick<Flags<InjectionFlag>, 'has'>):
   ]
   if (unnamed.length === 0) return []
   return [
-    `--image-registry is missing: this version is not released, and ${unnamed.join(', ')} would be what somebody else put there. Fix: build the images (${locatePage(`${DOCS_URL}/install.html#from-a-checkout`)}) and pass the registry that has them, such as --image-registry example.azurecr.io`,
+    `--image-registry is missing: this version is not released, and ${unnamed.join(', ')} would be what somebody else put there. Fix: build the images (${docsPage('install', 'from-a-checkout')}) and pass the registry that has them, such as --image-registry example.azurecr.io`,
   ]
 }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { UsageError } from '../../lib/errors.ts'
 import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
 import { errorMessage, printError } from '../../lib/describe-error.ts'
-import { DOCS_URL } from '../../lib/version.ts'
+import { docsPage } from '../../lib/version.ts'
 import { REPORTS } from '../simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../simulator/simulator.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
@@ -74,7 +74,7 @@ export async function demo(
 const IS_INSTALLED = import.meta.url.includes('/node_modules/')
 
 const NEXT = `
-${IS_INSTALLED ? '' : `Next, install the command line: ${DOCS_URL}/install.html\n`}${IS_INSTALLED ? 'Next' : 'Then'}, with your own cluster and manifests; neither changes anything:
+${IS_INSTALLED ? '' : `Next, install the command line: ${docsPage('install')}\n`}${IS_INSTALLED ? 'Next' : 'Then'}, with your own cluster and manifests; neither changes anything:
 
   wimds doctor --pre
       says whether the cluster can run it

@@ -2,7 +2,7 @@
 import { loadConfig } from '../../broker/config/config.ts'
 import { describeSettings, type Environment } from '../../broker/config/settings.ts'
 import { ConfigError, formatProblem } from '../../lib/errors.ts'
-import { DOCS_URL } from '../../lib/version.ts'
+import { docsPage } from '../../lib/version.ts'
 import type { Sections } from './doctor-report.ts'
 import { createFinding, failed, notNeeded, type Outcome, passed } from './findings.ts'
 import { checkSidecar } from './sidecar-check.ts'
@@ -31,7 +31,7 @@ const WITHOUT = createFinding('sidecar', notNeeded('left out by --no-sidecar'))
 const UNSET = {
   code: 'settings_invalid',
   problem: 'no setting of a sidecar is set here',
-  fix: `run wimds doctor --pre before an installation, wimds doctor --cluster for an installation, or wimds doctor NAMESPACE/POD for a pod. To check a sidecar on this machine, set its variables: ${DOCS_URL}/configuration.html`,
+  fix: `run wimds doctor --pre before an installation, wimds doctor --cluster for an installation, or wimds doctor NAMESPACE/POD for a pod. To check a sidecar on this machine, set its variables: ${docsPage('configuration')}`,
 } as const
 
 /** Returns the failure of invalid settings. Throws any other error. */
@@ -41,7 +41,7 @@ function explainSettings(error: unknown, isUnset: boolean): Outcome {
   const fault = {
     code: 'settings_invalid',
     problem: 'wimds serve does not start with these settings',
-    fix: `correct the settings that are named: ${DOCS_URL}/configuration.html`,
+    fix: `correct the settings that are named: ${docsPage('configuration')}`,
   } as const
   return failed(fault, 'invalid settings', ...error.problems.map(formatProblem))
 }

@@ -43,7 +43,7 @@ export interface Failure {
   /** The meaning of the AADSTS code. */
   readonly explanation?: string
   readonly fix?: string
-  /** The section of docs/troubleshooting.md. */
+  /** The section of the documentation: a URL, or before a release a file of the checkout. */
   readonly url: string
 }
 

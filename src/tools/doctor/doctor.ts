@@ -9,7 +9,7 @@ import {
 import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
-import { DOCS_URL, formatDocument, VERSION } from '../../lib/version.ts'
+import { docsPage, formatDocument, VERSION } from '../../lib/version.ts'
 import { loadProcessConfig } from '../../broker/config/config.ts'
 import { checkHere } from './checks.ts'
 import type { CheckStatus, Sections } from './doctor-report.ts'
@@ -26,7 +26,7 @@ export const DOCTOR = {
 
 It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
 
-Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists the checks.`,
+Nothing is reported as right that was not checked. ${docsPage('doctor')} lists the checks.`,
   flags: {
     ...OUTPUT_FLAGS,
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },

@@ -1,8 +1,8 @@
 /** Creates the findings of checks, and links each failure to its section of docs/troubleshooting.md. */
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
 import { scrub, scrubAndTruncate } from '../../lib/secret.ts'
-import { DOCS_URL } from '../../lib/version.ts'
-import { explainAadsts, findAadstsUrl } from '../../broker/aadsts.ts'
+import { docsPage } from '../../lib/version.ts'
+import { explainAadsts, findAadstsPage } from '../../broker/aadsts.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import type { CheckName, Failure, Finding } from './doctor-report.ts'
 
@@ -142,7 +142,7 @@ function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
     code,
     problem: scrubAndTruncate(problem, MAX_PROBLEM),
     ...(fix !== undefined && { fix: scrub(fix) }),
-    url: findAadstsUrl(aadsts) ?? `${DOCS_URL}/troubleshooting.html#${code}`,
+    url: findAadstsPage(aadsts) ?? docsPage('troubleshooting', code),
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

@@ -1,6 +1,5 @@
 /** Formats a report for people: one line for each check, the facts below it, and a fix for each failure. */
 import { toLine } from '../../lib/printable.ts'
-import { locatePage } from '../../lib/version.ts'
 import type { CheckName, CheckStatus, Failure, Finding, Sections } from './doctor-report.ts'
 
 const SYMBOLS: Readonly<Record<CheckStatus, string>> = {
@@ -63,7 +62,7 @@ function formatFailure({ code, problem, aadsts, explanation, fix, url }: Failure
   return [
     `  ${title}: ${explanation ?? problem}`,
     ...(fix === undefined ? [] : [`  Fix: ${fix}`]),
-    `  See: ${locatePage(url)}`,
+    `  See: ${url}`,
     ...(explanation === undefined ? [] : [`  Entra ID: ${problem}`]),
   ]
 }

@@ -115,7 +115,7 @@ test('prints the commands that create a missing federated credential', async () 
       code: 'federated_credential_not_found',
       aadsts: 700213,
       explanation: expect.stringContaining('subject'),
-      url: expect.stringMatching(/aadsts\.html#aadsts700213$/),
+      url: expect.stringMatching(/aadsts\.\w+#aadsts700213$/),
     },
   })
   expect(exchange?.commands?.[0]?.command).toBe(
