@@ -4,7 +4,8 @@ import { createSchema, flag, integer, matching } from '../../service/parsers.ts'
 import { type SettingName, Settings } from '../../broker/config/settings.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { AZWI_PREFIX, USE_LABEL } from '../../kubernetes/service-account.ts'
+import { AZWI_PREFIX } from '../../kubernetes/service-account.ts'
+import { optsInByAzwi } from './azwi-opt-in.ts'
 import { readRecord } from './injection-record.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { omitPodLevelResources, overrideResources } from './resources.ts'
@@ -22,7 +23,7 @@ export const PREFIX = 'wimds.io/'
 
 const port = integer({ min: 1024, max: 65_535 })
 
-/** Creates the schema of the value of a setting, as the variable of the sidecar. */
+/** Creates a schema that turns the value of a setting into the sidecar's variable. */
 function variable(name: SettingName) {
   return createSchema((value): EnvVar => {
     const problem = Settings.shape[name].safeParse(value).error?.issues[0]
@@ -31,7 +32,7 @@ function variable(name: SettingName) {
   })
 }
 
-/** Creates the schema of the key of a Secret that has the value of a setting, as the variable of the sidecar. */
+/** Creates a schema that turns the name of a Secret into the sidecar's variable, which takes its value from a key of the Secret. */
 function secretVariable(name: SettingName, defaultKey: string) {
   const toVariable = (secret: ObjectKey): EnvVar => {
     return { name, valueFrom: { secretKeyRef: { name: secret.name, key: secret.key } } }
@@ -39,7 +40,7 @@ function secretVariable(name: SettingName, defaultKey: string) {
   return z.pipe(objectKey('Secret', defaultKey), z.transform(toVariable))
 }
 
-/** A URL without a user. The error does not repeat it, since it may contain a password. */
+/** A URL without a user. The error does not repeat the URL, since it may contain a password. */
 const withoutUser = createSchema((url) => {
   if (!url.includes('@')) return url
   throw new Error(
@@ -47,7 +48,7 @@ const withoutUser = createSchema((url) => {
   )
 })
 
-/** The annotations that are variables of the sidecar. */
+/** The annotations that become variables of the sidecar. */
 const VARIABLES = {
   prefetch: variable('WIMDS_PREFETCH'),
   'pass-through': variable('WIMDS_PASS_THROUGH'),
@@ -65,7 +66,7 @@ const ANNOTATIONS = {
   'admin-port': port,
   'config-map': configMapName,
   ...VARIABLES,
-  // Separated by commas or, as azure-workload-identity does it, by semicolons.
+  // The names are separated by commas or, as in azure-workload-identity, by semicolons.
   'skip-containers': createSchema((text) => text.split(/[,;]/).map((name) => name.trim())),
 }
 type Name = keyof typeof ANNOTATIONS
@@ -75,7 +76,7 @@ const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
 /** The settings of the injection of one pod. */
 export type PodSettings = ReturnType<typeof parseAnnotations>
 
-/** Parses the annotations; settings that they do not override have the operator's value. */
+/** Returns the settings of this pod: the values of its annotations, and for the others those of the operator. */
 export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTION_DEFAULTS) {
   const annotations = pod.metadata?.annotations ?? {}
   const problems = [...findUnknownAnnotations(annotations), ...findConflicts(annotations)]
@@ -86,7 +87,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTI
     if (parsed?.error) problems.push(`the annotation ${key} ${parsed.error.issues[0]?.message}`)
     return parsed?.data
   }
-  /** Parses the annotation, or the other one if the pod has only that. */
+  /** Parses the annotation of wimds, or `other` if the pod has only that. */
   function read<N extends Name>(name: N, other = PREFIX + name): Values[N] | undefined {
     const key = PREFIX + name
     return parse(annotations[key] === undefined ? other : key, SCHEMAS[name])
@@ -97,8 +98,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTI
   const mode = wantedMode ?? readRecord(pod)?.mode ?? defaults.mode
   return {
     ...defaults,
-    /** Says whether the pod opts in or out; undefined if it has no such annotation. */
-    inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
+    /** True if the pod opts in, false if it opts out, undefined if it does neither. */
+    inject: read('inject') ?? (optsInByAzwi(pod) || undefined),
     /** True if an earlier injection decides the mode, and the operator's settings have another one. */
     keepsEarlierMode: mode !== (wantedMode ?? defaults.mode),
     mode,
@@ -113,7 +114,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTI
     variables: Object.entries(VARIABLES).flatMap(
       ([name, schema]) => parse(PREFIX + name, schema) ?? [],
     ),
-    /** How long the projected token that injection adds is valid, in seconds; undefined: for the default. */
+    /** The lifetime of the projected token that injection adds, in seconds. Undefined: the default. */
     tokenExpiration: parse(`${AZWI_PREFIX}service-account-token-expiration`, TOKEN_EXPIRATION),
     /** Containers whose environment is not changed. */
     skipped: new Set(
@@ -125,22 +126,6 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTI
 }
 
 const TOKEN_EXPIRATION = integer({ min: 3600, max: 86_400 })
-
-/**
- * Returns true if the pod asks for the proxy of azure-workload-identity by the value `true`, and its webhook
- * would not inject that. (That webhook treats any value as true, even "false":
- * Azure/azure-workload-identity#1210.)
- */
-function asksForAzwiProxy(pod: Pod): boolean {
-  const value = pod.metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`]
-  return value === 'true' && !isInjectedByAzwi(pod)
-}
-
-/** Returns true if the webhook of azure-workload-identity would inject its own proxy: it selects by this label. */
-export function isInjectedByAzwi({ metadata }: Pod): boolean {
-  const isSelected = metadata?.labels?.[USE_LABEL] === 'true'
-  return isSelected && metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`] !== undefined
-}
 
 /** Returns a problem for each unknown annotation: a misspelt one would be ignored silently. */
 function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): string[] {
@@ -155,7 +140,7 @@ function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): 
     })
 }
 
-/** A pod may have only one of these annotations. */
+/** The pairs of annotations of which a pod may have only one. */
 const ALTERNATIVES = [
   ['ca-config-map', 'ca-secret'],
   ['https-proxy', 'https-proxy-secret'],

@@ -3,7 +3,7 @@ import { formatProblem } from '../../lib/errors.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { listFound } from '../../lib/printable.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
-import { isInjectedByAzwi } from './annotations.ts'
+import { isInjectedByAzwi } from './azwi-opt-in.ts'
 import {
   ACCOUNT_ANNOTATIONS,
   findMisspelt,
@@ -28,7 +28,7 @@ import type { Plan } from './injection-plan.ts'
 import { findValueProblem } from './injection-settings.ts'
 import { findResourceProblems } from './resources.ts'
 
-/** Checks a pod without an earlier injection, and the plan for it. */
+/** Checks a pod, from which an earlier injection has been removed, and the plan for it. */
 export function checkPod(pod: Pod, plan: Plan) {
   const { settings, hasPassThrough } = plan
   const isNode = settings.mode === 'node'
@@ -62,7 +62,7 @@ export function checkPod(pod: Pod, plan: Plan) {
   }
 }
 
-/** The label of nodes that the kubelet sets, and the deprecated one. */
+/** The label of a node's operating system, and its deprecated name. */
 const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
 
 function findUnsuitablePod(pod: Pod, { settings }: Plan): string[] {
@@ -117,7 +117,7 @@ function findPortConflicts(pod: Pod, { settings: { mode, port, adminPort } }: Pl
   )
 }
 
-/** Two entries of NO_PROXY may differ, and injection would have to change both. */
+/** Returns a problem for NO_PROXY that is set twice: the values may differ, and injection would have to change both. */
 function findDuplicateVariables({ name: container, env }: Container): string[] {
   return NO_PROXY_NAMES.flatMap((name) => {
     const count = env?.filter((entry) => entry.name === name).length ?? 0
@@ -127,14 +127,14 @@ function findDuplicateVariables({ name: container, env }: Container): string[] {
   })
 }
 
-/** Returns a sentence for a tenant that is missing, and for each id that is malformed. */
+/** Returns a problem for a missing tenant id, and for each malformed id. */
 function findIdentityProblems({ spec }: Pod, { sidecarEnv, token }: Plan): string[] {
   const account = getServiceAccountName(spec)
   const problems = sidecarEnv.flatMap((entry) => {
     const annotation = ACCOUNT_ANNOTATIONS.get(entry.name)
     const problem = annotation && findValueProblem(entry)
     if (annotation === undefined || problem === undefined) return []
-    // Flags are validated, so it is a variable of a container or an annotation.
+    // Flags were validated before, so the value is from a variable of a container or from an annotation.
     return token.variables.includes(entry)
       ? [`the variable ${entry.name} of a container ${problem}. Fix: correct it`]
       : [formatAccountProblem(annotation, account, problem)]
@@ -146,7 +146,7 @@ function findIdentityProblems({ spec }: Pod, { sidecarEnv, token }: Plan): strin
   ]
 }
 
-/** The sidecar refuses a projected token without the audience of WIMDS_AUDIENCE. */
+/** Returns a problem if the audience of the projected token is not WIMDS_AUDIENCE: the sidecar would reject the token. */
 function findOtherAudience({ sidecarEnv, token: { audience, volume } }: Plan): string[] {
   const wanted = getKnownValue(sidecarEnv.find(({ name }) => name === 'WIMDS_AUDIENCE')) ?? ''
   if (wanted === '' || (audience ?? wanted) === wanted) return []
@@ -161,7 +161,7 @@ function findUnexpected(pod: Pod, { settings, sidecarEnv }: Plan): string[] {
   const present = new Set(allContainers(pod).map(({ name }) => name))
   const hasClientId = sidecarEnv.some(({ name }) => name === 'AZURE_CLIENT_ID')
   return [
-    // Misspelt, or of a container that another webhook adds later.
+    // The name is misspelt, or another webhook adds the container later.
     ...[...settings.skipped]
       .filter((name) => !present.has(name))
       .map((name) => `wimds.io/skip-containers lists ${name}, but the pod has no such container`),
@@ -169,14 +169,14 @@ function findUnexpected(pod: Pod, { settings, sidecarEnv }: Plan): string[] {
     ...listFound(
       settings.configMap === undefined &&
         !hasClientId &&
-        'no client id: every token request must name one. Fix: annotate the ServiceAccount of the pod with azure.workload.identity/client-id, unless the requests do',
+        'no client id, so every token request must name one. Fix: if some do not, annotate the ServiceAccount of the pod with azure.workload.identity/client-id',
       settings.keepsEarlierMode &&
         `the pod keeps mode ${settings.mode} of its earlier injection. Fix: set wimds.io/mode to change it`,
     ),
   ]
 }
 
-/** Warns of a container whose SDKs ask for another identity than that of the pod, unless several are listed. */
+/** Returns a warning if the SDKs of a container ask for another identity than the pod's, unless an identities file lists several. */
 function findOtherIdentity(container: Container, { sidecarEnv, settings }: Plan): string[] {
   if (settings.configMap !== undefined) return []
   const own = getLiteralValue(sidecarEnv.find(({ name }) => name === 'AZURE_CLIENT_ID')) ?? ''
