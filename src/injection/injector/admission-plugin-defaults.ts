@@ -1,11 +1,12 @@
-/** What LimitRanger and other admission plugins have set in the injected containers. */
+/** Keeps the defaults that LimitRanger and AlwaysPullImages have set in the injected containers. */
 import type { Container, Pod } from '../../kubernetes/pod.ts'
 import { formatResources } from './resources.ts'
 
 /**
- * Returns the container with what admission plugins have set in it after an earlier call. The plugins run between the two
- * calls and not again, and validate afterwards. If LimitRanger has set amounts of resources, those are kept that the injector
- * does not set; AlwaysPullImages sets the pull policy. An author who forges an earlier injection can set no more than that.
+ * Returns the container with the defaults that admission plugins have set in it since an earlier call of the webhook. The plugins
+ * set them only between the two calls, and validate the pod afterwards. Keeps the amounts of resources that LimitRanger has set and
+ * the injector does not set, and the pull policy of AlwaysPullImages. An author who forges an earlier injection can set nothing
+ * else.
  */
 export function keepPluginDefaults(container: Container, before: Pod): Container {
   const old = before.spec.initContainers?.find(({ name }) => name === container.name)
@@ -24,8 +25,8 @@ export function keepPluginDefaults(container: Container, before: Pod): Container
 }
 
 /**
- * LimitRanger records in this annotation what it has set, as in `LimitRanger plugin set: cpu, memory request for container
- * app; cpu limit for init container wimds`.
+ * The annotation in which LimitRanger records the amounts that it has set, as in `LimitRanger plugin set: cpu, memory request for
+ * container app; cpu limit for init container wimds`.
  */
 const LIMIT_RANGER = 'kubernetes.io/limit-ranger'
 

@@ -20,13 +20,13 @@ export function addAppEnvironment(container: Container, { settings, endpoint }: 
   return { ...container, env: [...env, ...added] }
 }
 
-/** Variables that send requests to a proxy, or keep them from it. */
+/** The variables that send requests to a proxy, or exclude hosts from it. */
 const PROXY_VARIABLE = /^(?:https?|all|no)_proxy$/i
 
 /**
- * Returns the environment with the metadata hosts in NO_PROXY and no_proxy, if a proxy may be set: by a variable, or
- * by `envFrom`, which only the kubelet can read. It replaces `$(NAME)` by the value from there, and leaves the text if
- * there is none. A value with `valueFrom` cannot be extended and stays.
+ * Returns the environment with the metadata hosts in NO_PROXY and no_proxy, if a variable or `envFrom` may set a proxy. Only the
+ * kubelet reads `envFrom`. It replaces `$(NAME)` by the value that `envFrom` sets, or keeps that text if `envFrom` does not set the
+ * variable. A value with `valueFrom` cannot be extended, so it stays.
  */
 function excludeFromProxy(container: Container, alwaysSetsNoProxy: boolean): EnvVar[] {
   const env = container.env ?? []
@@ -58,12 +58,12 @@ function takesNoProxyFromElsewhere(container: Container): boolean {
 
 /** The variables by which programs reach Entra ID through a proxy. */
 const HTTPS_PROXY = /^(?:https|all)_proxy$/i
-/** A sidecar with `HTTPS_PROXY` has a proxy; one with `AZURE_KUBERNETES_TOKEN_PROXY` needs none. */
+/** The variables of a sidecar that has a proxy, `HTTPS_PROXY`, or that needs none, `AZURE_KUBERNETES_TOKEN_PROXY`. */
 const PROXY_OF_SIDECAR = /^(?:https_proxy|AZURE_KUBERNETES_TOKEN_PROXY)$/i
 
 /**
- * Returns a warning for each container whose NO_PROXY cannot be extended, and one for a sidecar without a proxy beside an
- * application with one. In mode node the broker has settings of its own.
+ * Returns a warning for each container whose NO_PROXY cannot be extended, and a warning if an application has a proxy but the
+ * sidecar has none. In mode node the operator sets the proxy of the broker.
  */
 export function findProxyWarnings(apps: readonly Container[], { settings, sidecarEnv }: Plan) {
   const foreign = apps.filter(takesNoProxyFromElsewhere)
@@ -86,7 +86,10 @@ export function findProxyWarnings(apps: readonly Container[], { settings, sideca
   ]
 }
 
-/** Returns the value with the hosts added, and with the hosts of the other name if only `envFrom` may set this one. */
+/**
+ * Returns the value of a variable with the metadata hosts added. `other` is its name in the other letter case. If only `envFrom`
+ * may set the variable, the hosts of `other` are added too.
+ */
 function extend(container: Container, name: string, other: string): string {
   const isInherited = (each: string) =>
     hasEnvFrom(container) && findVariable(container, each) === undefined

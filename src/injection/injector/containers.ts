@@ -16,8 +16,8 @@ import { createResources } from './resources.ts'
 import type { ObjectKey } from './injection-settings.ts'
 
 /**
- * Creates the init containers that injection puts before the pod's own: the gate, or the native sidecar and the redirect, which
- * ends once the sidecar serves. Mode env needs no redirect.
+ * Creates the init containers that injection puts before the pod's own. In mode node that is the gate. In the other modes it is
+ * the native sidecar and, except in mode env, the redirect, which ends once the sidecar serves.
  */
 export function createContainers(pod: Pod, plan: Plan): Container[] {
   const { mode } = plan.settings
@@ -26,13 +26,12 @@ export function createContainers(pod: Pod, plan: Plan): Container[] {
 }
 
 /**
- * Creates the sidecar. No probe reaches it over the network: a mesh that redirects inbound connections to
- * its own proxy, which starts later, would make the kubelet's probe fail for ever. The init container
- * after it waits for its port inside the pod instead. Where there is none, its start hook delays the containers
- * that follow.
+ * Creates the sidecar. The kubelet does not probe it over the network: a mesh redirects inbound connections to its own proxy, which
+ * starts later, so such a probe would always fail. In its place the redirect waits for the sidecar's port inside the pod. Mode env
+ * has no redirect, so a start hook of the sidecar waits.
  *
- * It has no readiness probe either: the readiness of a native sidecar counts for the pod's, and a
- * healthy app must not leave its Service because the sidecar answers late.
+ * The sidecar has no readiness probe: the pod would be unready whenever the sidecar is, and a healthy app must not leave its
+ * Service because the sidecar answers late.
  */
 function createSidecar(pod: Pod, plan: Plan): Container {
   const { settings, sidecarEnv } = plan
@@ -59,9 +58,9 @@ function createSidecar(pod: Pod, plan: Plan): Container {
 }
 
 /**
- * Creates the gate of mode node, which ends once the broker of its node answers for this pod. It mounts what the node agent
- * reads, since the kubelet writes no volume that no container mounts. It needs under a megabyte of memory, but has the
- * resources of a sidecar: a namespace may limit those of each container, and there is one way to change them.
+ * Creates the gate of mode node, which ends once the broker of its node answers for this pod. It mounts the volumes that the node
+ * agent reads, since the kubelet sets up a volume only if a container mounts it. It needs less than a megabyte of memory, but has
+ * the resources of a sidecar: a namespace may limit the resources of each container, and the same settings change them.
  */
 function createGate(pod: Pod, plan: Plan): Container {
   return {
@@ -115,13 +114,13 @@ function createSecurityContext({ settings: { uid } }: Plan) {
   }
 }
 
-/** Creates the mounts of what the pod's settings name: its tokens and its identities file. */
+/** Creates the mounts of the pod's tokens and of its identities file. */
 function createMounts({ token, settings: { configMap } }: Plan): VolumeMount[] {
   const configMount = { name: CONFIG_VOLUME, mountPath: CONFIG_DIRECTORY, readOnly: true }
   return [token.mount, ...token.otherMounts, ...(configMap === undefined ? [] : [configMount])]
 }
 
-/** Creates the volumes that the sidecar or gate mounts and the pod does not have. */
+/** Creates the volumes that the sidecar or gate mounts, except those that the pod has already. */
 export function createVolumes({ token, settings: { configMap, ca } }: Plan): Volume[] {
   return [
     ...(token.volume === undefined ? [] : [token.volume]),
@@ -130,7 +129,7 @@ export function createVolumes({ token, settings: { configMap, ca } }: Plan): Vol
   ]
 }
 
-/** Creates a volume with only the one key: a Secret with a CA often has a private key too. The kubelet updates it. */
+/** Creates a volume with only the CA, since its Secret often has a private key too. The kubelet keeps the file current. */
 function createCaVolume({ kind, name, key }: ObjectKey): Volume {
   const items = [{ key, path: CA_FILE_NAME }]
   return {

@@ -1,19 +1,19 @@
 /**
- * The endpoint variables of SDKs (R21) in the containers of an application: those that injection sets in mode env, and what a
- * container's own ones lead to.
+ * The endpoint variables of SDKs (R21) in the application's containers: creates them in mode env, and checks whether the variables
+ * that a container sets itself lead to the sidecar.
  */
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { type RoutingMode, TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from '../../kubernetes/pod.ts'
 
-/** A sidecar, as the other containers of its pod reach it. */
+/** The addresses and the secret by which the containers of a pod reach its sidecar. */
 export interface SidecarEndpoint {
-  /** The addresses that it listens on. */
+  /** The addresses on which the sidecar listens. */
   readonly listen: readonly string[]
   /** In every mode but `env` the metadata address leads to the sidecar too. */
   readonly mode: RoutingMode
-  /** Its WIMDS_IDENTITY_HEADER. It does not serve the endpoint of App Service if this is undefined or empty. */
+  /** The sidecar's WIMDS_IDENTITY_HEADER. If undefined or empty, the sidecar does not serve the endpoint of App Service. */
   readonly identityHeader: EnvVar | undefined
 }
 
@@ -22,21 +22,21 @@ export function formatListenAddress(port: number): string {
   return `127.0.0.1:${port}`
 }
 
-/** The field whose value is the secret of App Service's endpoint: each pod has another one, and all its containers the same. */
+/** The source of the secret of App Service's endpoint: each pod has another uid, and all its containers have the same. */
 export const POD_UID = { fieldRef: { fieldPath: 'metadata.uid' } }
 
 const IMDS_HOST = 'AZURE_POD_IDENTITY_AUTHORITY_HOST'
 
-/** Both pairs of the real App Service: an endpoint and its secret. */
+/** The variables of the real App Service, in pairs of an endpoint and its secret. */
 const PAIRS = [
   ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER'],
   ['MSI_ENDPOINT', 'MSI_SECRET'],
 ] as const
 
 /**
- * Returns the variables that lead the SDKs of a container to the sidecar in mode env, and that it does not set itself. A
- * variable is left out if it would change what the container's own ones mean: App Service's pairs beside another protocol, and
- * an endpoint beside a secret that is not the sidecar's.
+ * Returns the variables that lead the SDKs of a container to the sidecar in mode env, except those that the container sets itself.
+ * Leaves out variables that would change the meaning of the container's own: both pairs of App Service if it sets the endpoint of
+ * another protocol, and an endpoint if it sets another secret than the sidecar's.
  */
 export function createEndpointVariables(
   container: Container,
@@ -66,7 +66,10 @@ function isServed(identityHeader: EnvVar | undefined): boolean {
   return identityHeader !== undefined && getLiteralValue(identityHeader) !== ''
 }
 
-/** Returns true if a container's secret is not the sidecar's. A Secret may have the value that an operator has written. */
+/**
+ * Returns true if a container's secret is not the sidecar's. A value from a Secret is unknown here, so it may equal a value that
+ * the operator has set.
+ */
 function differs(own: EnvVar | undefined, sidecar: EnvVar | undefined): boolean {
   if (own === undefined) return false
   const [one, other] = [getLiteralValue(own), getLiteralValue(sidecar)]
@@ -106,7 +109,7 @@ function findValues(name: string, { listen, mode }: SidecarEndpoint): string[] {
   return origins.flatMap((origin) => paths.map((path) => `${origin}${path}`))
 }
 
-/** Returns the origins by which a container of the pod reaches an address that the sidecar listens on. */
+/** Returns the origins that lead the containers of the pod to this address of the sidecar. */
 function findOrigins(address: string): string[] {
   const port = address.slice(address.lastIndexOf(':') + 1).trim()
   const isIpv6 = address.trim().startsWith('[')
@@ -116,9 +119,9 @@ function findOrigins(address: string): string[] {
 }
 
 /**
- * Returns the URL without letter case and repeated slashes, as the sidecar routes it (R11). Compare only the text: SDKs
- * differ in how they parse an unusual URL, such as one with a backslash, and the kubelet replaces `$(NAME)`, which may end the
- * user of a URL and begin another host.
+ * Returns the URL in lower case, without repeated and trailing slashes, since these make no difference to the sidecar (R11). Does
+ * not parse the URL: SDKs parse an unusual one, such as one with a backslash, in different ways. The kubelet replaces `$(NAME)`,
+ * whose value may contain another host.
  */
 function normalize(url = ''): string {
   return url
@@ -127,7 +130,7 @@ function normalize(url = ''): string {
     .replace(/\/$/, '')
 }
 
-/** Returns a problem for each variable by which SDKs of the container get no token of the sidecar. */
+/** Returns a problem for each endpoint variable with which SDKs of the container get no token from the sidecar. */
 export function findEndpointProblems(container: Container, endpoint: SidecarEndpoint) {
   return [...ENDPOINT_PATHS.keys()].flatMap((name) => {
     const found = findProblem(name, container, endpoint)
@@ -143,7 +146,7 @@ export function findEndpointProblems(container: Container, endpoint: SidecarEndp
 function findProblem(name: string, container: Container, endpoint: SidecarEndpoint) {
   const present = findVariable(container, name)
   const value = getLiteralValue(present)
-  // SDKs take an empty variable for none, and then ask the metadata address.
+  // SDKs treat an empty variable as unset, and then ask the metadata address.
   if (present === undefined || (value === '' && endpoint.mode !== 'env')) return undefined
   if (!findValues(name, endpoint).includes(normalize(value))) {
     const own = (ENDPOINT_PATHS.get(name) ?? [])
@@ -161,7 +164,7 @@ function findProblem(name: string, container: Container, endpoint: SidecarEndpoi
     : undefined
 }
 
-/** Finds a secret of App Service's endpoint for which the sidecar answers 401, or 404 if it has none. */
+/** Finds a secret of App Service's endpoint that the sidecar rejects: with 401, or with 404 if the sidecar has no secret. */
 function findSecretProblem(
   name: string,
   container: Container,
@@ -170,7 +173,7 @@ function findSecretProblem(
   if (!isServed(identityHeader)) {
     return {
       code: 'invalid_secret_header' as const,
-      problem: `sets ${name}, but the sidecar has no secret for it (WIMDS_IDENTITY_HEADER)`,
+      problem: `sets ${name}, but the sidecar does not serve that endpoint, since its WIMDS_IDENTITY_HEADER is not set`,
       fix: `remove ${name}${mode === 'env' ? '' : ', or choose mode env (wimds.io/mode), which sets both'}`,
     }
   }
@@ -178,7 +181,7 @@ function findSecretProblem(
   if (!differs(findVariable(container, secret), identityHeader)) return undefined
   return {
     code: 'invalid_secret_header' as const,
-    problem: `sets ${secret} to another value than the sidecar has, which answers 401 to it`,
+    problem: `sets ${secret} to a value other than the sidecar's, so the sidecar answers 401`,
     fix: `remove ${name} and ${secret}${mode === 'env' ? ', since injection sets both' : ''}`,
   }
 }

@@ -16,13 +16,13 @@ import {
 const MOUNT_PATH = '/var/run/secrets/wimds'
 const TOKEN_FILE = 'token'
 
-/** The directories that Node may read in the sidecar's image, by its NODE_OPTIONS. */
+/** The directories in which the sidecar's image lets Node read tokens, by its NODE_OPTIONS. */
 export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
 
-/** The kubelet rotates the token at 80 % of this. Entra rejects one that is valid for longer than a day. */
+/** The lifetime of the token. The kubelet rotates it after 80 % of that. Entra ID rejects a token that is valid for over a day. */
 const EXPIRATION_SECONDS = 3600
 
-/** The variables that the AKS webhook sets with the token; the sidecar gets them too. */
+/** The variables that the AKS webhook sets together with the token. The sidecar gets them too. */
 const AKS_VARIABLES = [
   'AZURE_CLIENT_ID',
   'AZURE_TENANT_ID',
@@ -34,8 +34,8 @@ const AKS_VARIABLES = [
 ]
 
 /**
- * Returns the token of this pod. The file has no `defaultMode`: with the kubelet's default the sidecar
- * can read it whatever uids the pod's containers have, and needs no `fsGroup`.
+ * Returns the token of this pod. The volume sets no `defaultMode`: with the kubelet's default the sidecar can read the file
+ * without an `fsGroup`, whatever uids the pod's containers have.
  */
 export function findFederatedToken(
   pod: Pod,
@@ -50,14 +50,14 @@ export function findFederatedToken(
   return {
     /** The path of the token inside the sidecar. */
     file,
-    /** Undefined: the pod projects a token with the audience of the API server. */
+    /** Undefined if the volume of the pod names no audience: the token then has the API server's. */
     audience: found === undefined ? audience : (found.audience ?? undefined),
     mount,
     /** The mounts of further tokens for Entra ID, which an identities file may name. */
     otherMounts: findOtherMounts(pod, tokens, mount),
     /** The volume to add; undefined if the pod has it already. */
     volume: found === undefined ? volume : undefined,
-    /** What the AKS webhook set on a container of the pod; an empty value counts as unset. */
+    /** The variables that the AKS webhook has set in a container of the pod. An empty value counts as unset. */
     variables: findAksVariables(pod),
   }
 }
@@ -91,7 +91,7 @@ function findNamedToken(pod: Pod, tokens: Tokens) {
   return undefined
 }
 
-/** Returns true if the sidecar can read the token there. Not by a `subPath`, whose files the kubelet never updates. */
+/** Returns true if the sidecar can read the token by this mount. A `subPath` does not do: the kubelet never updates its files. */
 function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
   return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
 }

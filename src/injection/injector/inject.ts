@@ -18,11 +18,11 @@ export interface InjectionRequest {
   readonly pod: unknown
   readonly serviceAccount: ServiceAccountAnnotations
   readonly settings: InjectionSettings
-  /** True if the mode of the settings must not differ from the mode of an earlier injection. */
+  /** If true, a pod is rejected if an earlier injection gave it another mode than that of the settings. */
   readonly requiresMode?: boolean
   /**
-   * True at admission, where plugins of the API server change the injected containers between two calls of the
-   * webhook, and validate them afterwards.
+   * True in the webhook. Between two calls of the webhook, admission plugins of the API server change the injected containers,
+   * and they validate them afterwards.
    */
   readonly isAdmission?: boolean
 }
@@ -48,8 +48,8 @@ export interface Operation {
 }
 
 /**
- * Injects the sidecar. Pure and idempotent: what an earlier injection added is removed first, so the
- * result is the same as for a new pod, also after others have changed the injected containers.
+ * Injects the sidecar. Pure and idempotent: removes first what an earlier injection added, so the result is the same as for a new
+ * pod, even if another webhook has changed the injected containers.
  */
 export function inject({
   pod: value,
@@ -68,7 +68,7 @@ export function inject({
   if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
   const unrecorded = findUnrecorded(pod)
   if (unrecorded !== undefined) {
-    // With a record of another version the pod has been injected.
+    // A pod with a record of another version has been injected.
     return isAdmission && pod.metadata?.annotations?.[INJECTED] !== undefined
       ? { kind: 'skipped', warnings: [unrecorded] }
       : { kind: 'rejected', reasons: [unrecorded] }
@@ -96,7 +96,7 @@ export function inject({
   return { kind: 'injected', pod: injected, patch, warnings }
 }
 
-/** Warns of annotations on a pod that does not opt in; not on one that `wimds inject` has injected. */
+/** Returns a warning if a pod that does not opt in has annotations, unless `wimds inject` has injected it. */
 function findIneffective({ metadata }: Pod): string[] {
   const names = Object.keys(metadata?.annotations ?? {}).filter((name) => name.startsWith(PREFIX))
   if (names.length === 0 || names.includes(INJECTED)) return []
@@ -108,7 +108,10 @@ function findIneffective({ metadata }: Pod): string[] {
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
 const MAX_PATCH_BYTES = 2 ** 20
 
-/** Adds the injection to a pod without one. `before` is the pod with an earlier one, whose defaults of plugins are kept. */
+/**
+ * Injects a pod from which an earlier injection has been removed. `before` is the pod before that removal, from which the defaults
+ * of admission plugins are kept. Undefined for a manifest, in which no plugin has set any.
+ */
 function addInjection(pod: Pod, plan: Plan, before: Pod | undefined): Pod {
   const addEnvironment = (container: Container) => addAppEnvironment(container, plan)
   const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
@@ -129,7 +132,7 @@ function addInjection(pod: Pod, plan: Plan, before: Pod | undefined): Pod {
   return { ...pod, metadata: { ...pod.metadata, annotations }, spec }
 }
 
-/** Adds or replaces, as a whole, each of the four parts of a pod that injection changes. */
+/** Creates a patch that sets each changed part of the pod as a whole. */
 function createPatch(before: Pod, after: Pod): Operation[] {
   const parts = [
     ['/metadata/annotations', before.metadata?.annotations, after.metadata?.annotations],

@@ -1,4 +1,4 @@
-/** The plan of one pod's injection: its settings, and the identity of its ServiceAccount. */
+/** Creates the plan of one pod's injection: its settings, its token, and the variables of its sidecar. */
 import type { PodSettings } from './annotations.ts'
 import {
   ACCOUNT_ANNOTATIONS,
@@ -14,7 +14,7 @@ export type Plan = ReturnType<typeof createPlan>
 /** The directory where the ConfigMap of `wimds.io/config-map` is mounted. */
 export const CONFIG_DIRECTORY = '/etc/wimds'
 
-/** The directory where the CA bundle is mounted: not the directory of the ConfigMap, which is read-only. */
+/** The directory where the CA bundle is mounted. It cannot be below the directory of the ConfigMap, which is mounted read-only. */
 export const CA_DIRECTORY = '/etc/ssl/wimds'
 export const CA_FILE_NAME = 'ca.crt'
 
@@ -58,7 +58,7 @@ function createServeEnv(
     ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
     ...toVariable('WIMDS_MODE', settings.mode),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
-    // In no other mode: the agent of mode node reads no field reference.
+    // Only in mode env. The agent of mode node reads no field references.
     ...(settings.mode === 'env' ? [{ name: 'WIMDS_IDENTITY_HEADER', valueFrom: POD_UID }] : []),
     ...toVariable('WIMDS_ADMIN_LISTEN', `[::]:${settings.adminPort}`),
     ...settings.sidecarEnv,
@@ -76,7 +76,7 @@ const GATE_FIELDS = [
   { name: 'WIMDS_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
 ]
 
-/** Returns the gate's environment: those variables of a sidecar that each pod has for itself. */
+/** Returns the gate's environment: the sidecar's variables that each pod sets for itself, and GATE_FIELDS. */
 function createGateEnv(sidecarEnv: readonly EnvVar[]): EnvVar[] {
   return [...sidecarEnv.filter(({ name }) => PER_POD_SETTINGS.has(name)), ...GATE_FIELDS]
 }

@@ -1,4 +1,4 @@
-/** The record of an injection: an annotation that says what it changed, by which it is repeated and removed. */
+/** The record of an injection: an annotation with its changes, by which they can be removed and made again. */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod/mini'
@@ -19,8 +19,8 @@ import {
 export const INJECTED = 'wimds.io/injected'
 
 /**
- * The value before (null: the variable was not set), and a digest of the value after (null: that of the sidecar's
- * WIMDS_IDENTITY_HEADER, which may be a secret).
+ * A changed variable. First its value before the injection, null if it was not set. Then a digest of its value after the injection.
+ * The digest is null if that value is the sidecar's WIMDS_IDENTITY_HEADER, which may be a secret.
  */
 const Change = z.tuple([z.nullable(z.string()), z.nullable(z.string())])
 
@@ -31,7 +31,7 @@ const InjectionRecord = z.object({
 })
 export type InjectionRecord = z.infer<typeof InjectionRecord>
 
-/** Returns the record; undefined for a pod that this version did not inject. */
+/** Returns the record. Undefined if the pod has none, or one of a version with another format. */
 export function readRecord({ metadata }: Pod): InjectionRecord | undefined {
   return InjectionRecord.safeParse(parseJson(metadata?.annotations?.[INJECTED] ?? '')).data
 }
@@ -59,13 +59,13 @@ function findChanges(before: Container, after: Container) {
     })
 }
 
-/** Returns a short digest of the value, which shows whether it was edited since. A list of hosts can be long. */
+/** Returns a digest of the value, which shows whether it was edited since. The value itself, a list of hosts, can be long. */
 function computeDigest(entry: EnvVar): string {
   const value = getLiteralValue(entry) ?? ''
   return createHash('sha256').update(value).digest('base64url').slice(0, 8)
 }
 
-/** Returns why a pod without a record is not changed: it has a sidecar or gate. Undefined for any other. */
+/** Returns a problem if the pod has a sidecar or gate but no record. Undefined for any other pod. */
 export function findUnrecorded(pod: Pod): string | undefined {
   const found = allContainers(pod).find(({ name }) => name === SIDECAR || name === GATE)
   return found !== undefined && readRecord(pod) === undefined
@@ -73,7 +73,7 @@ export function findUnrecorded(pod: Pod): string | undefined {
     : undefined
 }
 
-/** Returns how injection changed a variable, and whether it was edited since; undefined: not at all. */
+/** Returns how injection changed a variable, and whether it was edited since. Undefined if injection did not change it. */
 export function findChange(
   pod: Pod,
   { env = {} }: InjectionRecord,
@@ -88,7 +88,7 @@ export function findChange(
   return { before, isEdited }
 }
 
-/** Returns true if the variable has the value or the source of the sidecar's secret, or the pod's sidecar has none. */
+/** Returns true if the variable has the value or the source of the sidecar's secret, or if the sidecar has no secret. */
 function isSecretOf(pod: Pod, { name, ...source }: EnvVar): boolean {
   const sidecar = allContainers(pod).find((each) => each.name === SIDECAR)
   const secret = sidecar && findVariable(sidecar, 'WIMDS_IDENTITY_HEADER')

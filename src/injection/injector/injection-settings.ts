@@ -50,7 +50,7 @@ function isKey(text: string): boolean {
 
 const CA_KEY = 'ca.crt'
 
-/** The values of flags and annotations of the same name. */
+/** The schemas of the settings that are both a flag and an annotation. */
 export const SHARED_SETTINGS = {
   mode: choice(...ROUTING_MODES),
   'ca-config-map': objectKey('ConfigMap', CA_KEY),
@@ -155,7 +155,7 @@ export function parseInjectionSettings(
     image: read('image', imageName) ?? images.image,
     redirectImage: read('redirect-image', imageName) ?? images.redirectImage,
     gateImage: read('gate-image', imageName) ?? images.gateImage,
-    /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
+    /** The uid of the sidecar. Undefined leaves it to the cluster (OpenShift assigns each namespace a range). */
     uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? DEFAULT_UID),
     resources: DEFAULT_RESOURCES,
     /** Additional variables for the sidecar. They override the injector's defaults, and a pod's annotations override them. */
@@ -172,8 +172,8 @@ export function parseInjectionSettings(
 }
 
 /**
- * Returns a problem if no flag names an image and this version is not a release: whoever takes the name in the public registry
- * decides what runs.
+ * Returns a problem if an image would come from the public registry and this version is not released: whoever registers the name
+ * there would decide what runs.
  */
 export function findUnpublishedImages(flags: Pick<Flags<InjectionFlag>, 'has'>): string[] {
   if (IS_RELEASED || flags.has('image-registry')) return []
@@ -197,7 +197,7 @@ const registryName = matching(
 const imageName = matching(/^\S+$/, 'the name of an image')
 const audience = matching(/^\S+$/, `an audience such as ${DEFAULT_AUDIENCE}`)
 
-/** The alternative to a variable that injection sets. The chart has the same names (injection.env). */
+/** The variables that injection sets, and what to use in place of each. The chart rejects the same names in injection.env. */
 export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([
   [
     'AZURE_CLIENT_ID',
@@ -229,8 +229,8 @@ function parseVariable(entry: string, problems: string[]): EnvVar[] {
 const SCHEMAS = new Map<string, z.ZodMiniType>(Object.entries(Settings.shape))
 
 /**
- * Returns what is wrong with a setting by itself. An empty one counts as unset, and the kubelet knows what `valueFrom` and
- * $(NAME) stand for.
+ * Returns the problem of the value of a setting. Undefined if the value is valid, if it is empty, which counts as unset, or if only
+ * the kubelet knows it (`valueFrom`, $(NAME)).
  */
 export function findValueProblem(entry: EnvVar): string | undefined {
   const value = getKnownValue(entry) ?? ''
@@ -238,10 +238,10 @@ export function findValueProblem(entry: EnvVar): string | undefined {
   return SCHEMAS.get(entry.name)?.safeParse(value).error?.issues[0]?.message
 }
 
-/** The numbers of runAsUser, without root. */
+/** A uid other than root. */
 const uid = integer({ min: 1, max: 2_147_483_647 })
 
-/** Returns a warning for each variable of `--env` that looks like a setting and is none. */
+/** Returns a warning for each variable of `--env` that looks like a setting but is not one. */
 export function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {
   const env = Object.fromEntries(sidecarEnv.map(({ name }) => [name, undefined]))
   return findUnknownSettings(env).map((text) => `--env: ${text}`)

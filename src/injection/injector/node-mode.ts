@@ -1,11 +1,11 @@
-/** Checks what a pod of mode node, which has no sidecar, cannot have. */
+/** Finds settings of a pod that mode node does not support, since the pod has no sidecar. */
 import { PREFIX } from './annotations.ts'
 import type { Plan } from './injection-plan.ts'
 import { PER_POD_SETTINGS } from '../../broker/config/node-mode-settings.ts'
 import { listFound } from '../../lib/printable.ts'
-import { type EnvVar, findRuntimeProblem, getKnownValue, type Pod } from '../../kubernetes/pod.ts'
+import { findRuntimeProblem, getKnownValue, type Pod } from '../../kubernetes/pod.ts'
 
-/** Annotations without a counterpart for a single pod of mode node. */
+/** The annotations that mode node does not support: they would concern all pods of the broker. */
 const OF_SIDECAR = [
   'admin-port',
   'ca-config-map',
@@ -17,7 +17,7 @@ const OF_SIDECAR = [
 
 const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
 
-/** Returns a sentence, with its fix, for all that the pod asks for and mode node does not have. */
+/** Returns a problem, with its fix, for each setting of the pod that mode node does not support. */
 export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
   const { settings, token, sidecarEnv } = plan
   const others = settings.allowedModes.filter((mode) => mode !== 'node').join(' or ')
@@ -26,7 +26,9 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
   const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
     ({ name }) => name === TOKEN_PROXY,
   )
-  const unknown = sidecarEnv.filter((entry) => PER_POD_SETTINGS.has(entry.name) && !isKnown(entry))
+  const unknown = sidecarEnv.filter(
+    (entry) => PER_POD_SETTINGS.has(entry.name) && getKnownValue(entry) === undefined,
+  )
   return [
     ...(runtime === undefined ? [] : [runtime]),
     ...OF_SIDECAR.filter((name) => pod.metadata?.annotations?.[name] !== undefined).map(
@@ -39,12 +41,7 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
     ),
     ...unknown.map(
       ({ name }) =>
-        `the value of ${name} comes from elsewhere (valueFrom, or $(NAME) in it), which the node agent does not read. Fix: write the value itself, or ${otherMode}`,
+        `the value of ${name} is not in the pod itself (it has valueFrom or $(NAME)), so the node agent cannot read it. Fix: write the value itself, or ${otherMode}`,
     ),
   ]
-}
-
-/** Returns true if the value stands in the pod. */
-function isKnown(entry: EnvVar): boolean {
-  return getKnownValue(entry) !== undefined
 }

@@ -3,7 +3,7 @@ import type { Plan } from './injection-plan.ts'
 import { listFound } from '../../lib/printable.ts'
 import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts'
 
-/** Returns a sentence, with its fix, for all that keeps the pod from it. */
+/** Returns a problem, with its fix, for each reason why the pod may not have pass-through. */
 export function findPassThroughProblems(pod: Pod, { settings }: Plan): string[] {
   const { mode, uid, allowPassThrough } = settings
   if (!allowPassThrough) {
@@ -21,8 +21,8 @@ export function findPassThroughProblems(pod: Pod, { settings }: Plan): string[] 
 }
 
 /**
- * Returns why the container may have the uid that pass-through exempts from the redirect, or take it. The kernel
- * honours a setuid file without any capability, and ignores it only under no_new_privs.
+ * Returns a problem if the container may run as the uid that pass-through exempts from the redirect, or may switch to it. The kernel
+ * honours a setuid file even for a process without capabilities, except under no_new_privs.
  */
 function findUidProblems(
   { name, securityContext }: Container,
@@ -43,7 +43,7 @@ function findUidProblems(
   const { drop, add } = securityContext?.capabilities ?? {}
   const addsSetuid = includesSetuid(add)
   const hasSetuid = addsSetuid || (runAsUser === 0 && !includesSetuid(drop))
-  // The runtime drops first, and then adds.
+  // The runtime adds capabilities after it has dropped others.
   const fix = addsSetuid
     ? 'remove it from capabilities.add'
     : 'add it to capabilities.drop, or set a runAsUser other than 0'

@@ -12,20 +12,20 @@ export interface ResourceSettings {
 }
 
 /**
- * A cached token costs microseconds of CPU, and a throttled sidecar would delay its app, so there is no limit. The memory is
- * Node's and little more.
+ * There is no CPU limit: a cached token costs microseconds of CPU, and a throttled sidecar would delay its app. Most of the memory
+ * is Node's own.
  */
 export const DEFAULT_RESOURCES: ResourceSettings = {
   requests: { cpu: '10m', memory: '64Mi' },
   limits: { memory: '128Mi' },
 }
 
-/** The limit in a Guaranteed pod, which must have one: enough to start quickly. Replaced by an annotation or a greater request. */
+/** The CPU limit in a Guaranteed pod, which must have one: enough to start quickly. An annotation or a higher request overrides it. */
 const GUARANTEED_CPU = '100m'
 
 export type Resources = Container['resources']
 
-/** The suffixes with their exponents: of ten from -9 in steps of three, and of two in steps of ten. */
+/** The suffixes of quantities, with their exponents of ten (DECIMAL) and of two (BINARY). */
 const DECIMAL = new Map(
   ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'].map((unit, index) => [unit, 3 * index - 9]),
 )
@@ -33,7 +33,7 @@ const BINARY = new Map(
   ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((unit, index) => [unit, 10 * index + 10]),
 )
 
-/** Parses a Kubernetes quantity that is not negative into a number; undefined if it is malformed. */
+/** Parses a Kubernetes quantity into a number. Undefined if it is malformed or negative. */
 function parseQuantity(text: string | number): number | undefined {
   const [, amount = '', exponent, unit = ''] =
     /^\+?(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+)|([a-zA-Z]*))$/.exec(String(text)) ?? []
@@ -41,7 +41,7 @@ function parseQuantity(text: string | number): number | undefined {
   const binary = BINARY.get(unit)
   if (binary !== undefined) return Number(amount) * 2 ** binary
   const decimal = exponent ?? DECIMAL.get(unit)
-  // The result is one number, so that 1005m equals 1.005.
+  // Not by a multiplication: 1005 * 0.001 is not exactly 1.005.
   return decimal === undefined ? undefined : Number(`${amount}e${decimal}`)
 }
 
@@ -51,9 +51,9 @@ export const quantity = createSchema((text) =>
 )
 
 /**
- * Returns the settings without the amounts of CPU or memory for a pod with pod-level resources of that kind: all its
- * containers share them. The API server rejects a pod whose containers request more than `spec.resources` does, which
- * by default is what the pod's own containers request.
+ * Returns the settings without the amounts of CPU or memory if the pod has pod-level resources of that kind, which all its
+ * containers share. The API server rejects a pod whose containers together request more than `spec.resources`, and the request
+ * there defaults to the sum of the pod's own containers.
  */
 export function omitPodLevelResources(
   { requests, limits }: ResourceSettings,
@@ -96,7 +96,7 @@ export function createResources(pod: Pod, { requests, limits }: ResourceSettings
   return formatResources(both, both)
 }
 
-/** Leaves out undefined and empty members. */
+/** Formats the amounts as `resources` of a container, without undefined and empty members. */
 export function formatResources(requests: Amounts, limits: Amounts): Resources {
   const set = Object.entries({ requests, limits }).flatMap(([name, amounts]) => {
     const entries = Object.entries(amounts).filter(([, amount]) => amount !== undefined)

@@ -51,8 +51,8 @@ function findWarnings(pod: Pod, record: InjectionRecord): string[] {
 }
 
 /**
- * Returns the pod without what the record says that injection added. A variable that was edited since stays. A list
- * or map that only injection had filled is dropped.
+ * Returns the pod without the containers, volumes and variables that injection added by the record. A variable that was edited since
+ * stays. A list or map that had members only of the injection is dropped.
  */
 export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
   const restore = (container: Container) =>
@@ -76,7 +76,7 @@ export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
   )
 }
 
-/** Returns the object with less in a member, and without the member if nothing is left in it. */
+/** Returns the object with the member changed, or without the member if that leaves it empty. */
 function reduce<T extends object, K extends keyof T>(
   object: T,
   name: K,

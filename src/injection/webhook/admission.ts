@@ -38,8 +38,8 @@ export interface AdmissionOptions {
 }
 
 /**
- * The outcomes of a review. `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the
- * look-up.
+ * The outcomes of a review. `error`: the ServiceAccount could not be read, or an unexpected error occurred. `overloaded`:
+ * there was no room for the review, or for the look-up of its ServiceAccount.
  */
 export const OUTCOMES = [
   'injected',
@@ -54,28 +54,28 @@ export interface Decision {
   readonly outcome: (typeof OUTCOMES)[number]
   /** Why the pod was not admitted. */
   readonly message?: string
-  /** The pod for the log: its name, or its `generateName`; empty if it has neither. */
+  /** How the log names the pod: by its name or `generateName`, which is empty if it has neither. */
   readonly subject?: { readonly namespace: string; readonly pod: string }
   /** The body of the reply. */
   readonly review: object
 }
 
-/** Decides on one pod, whose review `read` parses. */
+/** Decides on the pod of a review. `read` parses the review. */
 export type Review = (read: ReadReview) => Promise<Decision>
 
-/** Returns the reviews by their paths. */
+/** Returns the function that reviews the pods of each path. */
 export function createReviews(options: AdmissionOptions): Readonly<Record<string, Review>> {
   const ofNamespace = { ...options, settings: { ...options.settings, injectByDefault: true } }
   return {
     '/mutate': (read) => reviewPod(read, options),
-    // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
+    // The API server sends the pods of labelled namespaces here, so the webhook need not read namespaces.
     '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
   }
 }
 
 /**
- * Decides on one pod. A dry run is answered as any other request, since nothing is changed here. Throws
- * `MalformedReview`, and `Overloaded` if the body was evicted.
+ * Decides on one pod. A dry run gets the same reply, since a review changes nothing. Throws `MalformedReview`, and
+ * `Overloaded` if the queue has evicted the body.
  */
 export async function reviewPod(read: ReadReview, options: AdmissionOptions): Promise<Decision> {
   const { settings, defaultTenantId } = options
@@ -87,7 +87,7 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
   let account: AccountResult
   try {
-    // Any other text could change the path of the look-up.
+    // A text that is no such name could change the path of the look-up.
     account =
       isDnsLabel(namespace) && isDnsSubdomain(name)
         ? await options.lookUpServiceAccount(namespace, name)
@@ -131,7 +131,7 @@ function parseSubject(body: unknown) {
   }
 }
 
-/** Returns the name for the log: the API server calls webhooks before it validates names, so it may be any text. */
+/** Returns the name as the log shows it. It may be any text: the API server calls webhooks before it validates names. */
 function toPrintable(name: string): string {
   return name === '' || isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }
@@ -151,15 +151,15 @@ function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
   }
 }
 
-/** The pods of a labelled namespace may belong to a team that does not know of wimds. */
+/** Explains the rejection to a team that did not label its namespace itself, and says how to opt out. */
 const BY_NAMESPACE =
   ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
 
-/** The most reasons in one message: a pod can have one for each of thousands of containers. */
+/** The maximum number of reasons in one message. A pod can have one for each of thousands of containers. */
 const MAX_REASONS = 10
 const MAX_REASON_LENGTH = 500
 
-/** Returns the message with which a pod is rejected: one line, of limited length. */
+/** Formats the message of a rejection as one line of limited length. */
 function formatRejection(
   reasons: readonly string[],
   { injectByDefault }: InjectionSettings,

@@ -1,6 +1,6 @@
 /**
- * When the certificate of a running TLS server is replaced, and the CAs of its clients. Clients trust a new certificate before it
- * is served.
+ * Rotates the certificate of a running TLS server, and reloads the CAs of its clients' certificates. The API servers trust a new
+ * certificate before the server uses it.
  */
 import { createPause, type Pause, retry } from '../../lib/retry.ts'
 import type { CertificateStore } from './certificate-store.ts'
@@ -12,14 +12,15 @@ import {
   parseExpiry,
 } from './certificates.ts'
 
-/** Rotated with a third of its life left: enough time to notice that rotation fails. */
+/** A certificate is rotated when a third of its lifetime is left. That is enough time to notice that rotation fails. */
 const ROTATE_BELOW_SHARE = 1 / 3
 /** After a conflict another replica has stored a valid certificate, so the next read finds it. */
 const MAX_ATTEMPTS = 3
 
 /**
- * Returns the stored certificate of that name, or stores a new one if that is missing, invalid or due for rotation. `known` is the
- * PEM of CAs that clients trust already. Throws what the store throws, and if every write conflicts.
+ * Returns the stored certificate for the DNS name. If it is missing, invalid or due for rotation, creates and stores a new one.
+ * `known` has the CA certificates (PEM) that clients trust already. Throws the errors of the store, and an error if every write
+ * conflicts.
  */
 export async function ensureCertificate(
   store: CertificateStore,
@@ -44,13 +45,13 @@ interface RotationOptions {
   /** Returns the certificate to serve now. */
   readonly getCertificate: (served: CertificateMaterial | undefined) => Promise<CertificateMaterial>
   /**
-   * Makes the API servers trust these CA certificates. Called at every check, since others may undo it. Absent if another
-   * program publishes the CA.
+   * Makes the API servers trust these CA certificates. Called at every check, since another program may overwrite them. Absent
+   * if another program publishes the CA.
    */
   readonly publishCa?: ((caPem: string) => Promise<void>) | undefined
-  /** Reads the CAs of client certificates, PEM. Absent: callers need none. */
+  /** Reads the CAs of client certificates (PEM). Absent if callers need no client certificate. */
   readonly readClientCa?: (() => Promise<string>) | undefined
-  /** Serves the certificate from the next handshake on. */
+  /** Makes the server use the certificate from the next handshake on. */
   readonly serve: (material: CertificateMaterial, clientCa: string | undefined) => void
   readonly onError: (error: unknown) => void
   /** Ends the rotation. */
@@ -58,16 +59,16 @@ interface RotationOptions {
   readonly pause?: Pause
 }
 
-/** No pod that opts in can be created while the CA is not published, so a check comes soon after others have undone that. */
+/** If another program overwrites the published CA, no pod that opts in can be created until the next check. */
 const CHECK_INTERVAL_MS = 2000
-/** The longest delay between checks that fail. */
+/** The maximum delay after a failed check. */
 const MAX_BACKOFF_MS = 10_000
-/** The time between publishing a new certificate and serving it: every API server has to read the configuration first. */
+/** The time between publishing a new CA and serving its certificate: every API server has to read the configuration first. */
 const PROPAGATION_DELAY_MS = 5000
 
 /**
- * Checks now, and again after every interval. What cannot be read leaves the served certificate, or the CAs of clients, in place.
- * Resolves after the signal, once a check that is in progress has ended.
+ * Checks the certificate and the client CAs now and after every interval, and serves changed ones. If one cannot be read, the
+ * server keeps the one that it has. After the signal, resolves as soon as the running check has ended.
  */
 export async function rotateCertificate({
   getCertificate,
@@ -100,14 +101,14 @@ export async function rotateCertificate({
       served = wanted
       clientCa = wantedClientCa
     }
-    // Reported with backoff, as all failures are.
+    // Thrown only after the new certificate is served. `retry` reports it and backs off.
     if (failure !== undefined) throw failure
   }
 
   const backOff: Pause = (ms) => pause(Math.min(ms, MAX_BACKOFF_MS))
 
   while (!signal.aborted) {
-    // Fails only because of the shutdown.
+    // `retry` throws only after the signal is aborted.
     await retry(check, { onError, signal, pause: backOff }).catch(() => {})
     await pause(CHECK_INTERVAL_MS)
   }

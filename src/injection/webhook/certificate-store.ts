@@ -1,9 +1,9 @@
-/** Keeps the certificate of the replicas in a Secret, and publishes its CA in the webhook's configuration. */
+/** Stores the certificate of the replicas in a Secret, and publishes its CA in the MutatingWebhookConfiguration. */
 import * as z from 'zod/mini'
 import { type ApiServer, hasStatus, ifFound } from '../../kubernetes/api-client.ts'
 import type { CertificateMaterial } from './certificates.ts'
 
-/** Where the replicas share their certificate. */
+/** The Secret in which the replicas share their certificate. */
 export type CertificateStore = ReturnType<typeof createCertificateStore>
 
 const Strings = z.nullish(z.record(z.string(), z.string()))
@@ -12,7 +12,7 @@ const Secret = z.object({
   data: Strings,
 })
 
-/** Creates the store. The Secret is deleted together with the configuration of that name. */
+/** Creates the store. `name` is the name of the MutatingWebhookConfiguration, and the Secret's is `name` with the suffix -tls. */
 export function createCertificateStore(
   api: ApiServer,
   { namespace, name: configuration }: { readonly namespace: string; readonly name: string },
@@ -22,13 +22,13 @@ export function createCertificateStore(
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
 
   return {
-    /** Returns what is stored; no revision if the Secret does not exist. */
+    /** Returns the certificate, if the Secret has a whole one, and the revision of the Secret, if that exists. */
     async read() {
       const call = { action: `read ${title}`, path: `${secrets}/${name}` }
       const secret = await ifFound(api.call(call, Secret))
       return { material: parseSecret(secret?.data), revision: secret?.metadata.resourceVersion }
     },
-    /** Returns false if the Secret has changed since `read`. Without a revision, creates it. */
+    /** Writes the Secret, or creates it if there is no revision. Returns false if the Secret has changed since `read`. */
     async write(material: CertificateMaterial, revision: string | undefined): Promise<boolean> {
       const data = formatSecret(material)
       const call =
@@ -37,7 +37,7 @@ export function createCertificateStore(
               action: `create ${title}`,
               method: 'POST' as const,
               path: secrets,
-              // A Secret that is created during an uninstall must not be left behind.
+              // If a replica creates the Secret during an uninstall, Kubernetes deletes it together with its owner.
               body: {
                 metadata: {
                   name,
@@ -60,7 +60,7 @@ export function createCertificateStore(
         await api.call(call, z.unknown())
         return true
       } catch (error) {
-        // 404: deleted since it was read; 409: a conflict; 422: the test failed.
+        // 404: the Secret was deleted since it was read. 409: a conflict. 422: its revision differs.
         if (hasStatus(error, 404, 409, 422)) return false
         throw error
       }
@@ -89,7 +89,7 @@ function formatOwner({ metadata: { name, uid } }: z.infer<typeof Configuration>)
   return { apiVersion, kind: 'MutatingWebhookConfiguration', name, uid }
 }
 
-/** Writes the CA certificates into every webhook of the configuration that has others. */
+/** Writes the CA certificates into each webhook of the MutatingWebhookConfiguration whose caBundle differs. */
 export async function publishCa(api: ApiServer, name: string, caPem: string): Promise<void> {
   const caBundle = encodeBase64(caPem)
   const { webhooks } = await readConfiguration(api, name)
@@ -97,7 +97,7 @@ export async function publishCa(api: ApiServer, name: string, caPem: string): Pr
     webhook.clientConfig.caBundle === caBundle
       ? []
       : [
-          // The order may have changed since it was read.
+          // The order of the webhooks may have changed since they were read.
           { op: 'test', path: `/webhooks/${index}/name`, value: webhook.name },
           { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: caBundle },
         ],

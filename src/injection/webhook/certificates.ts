@@ -16,7 +16,7 @@ export interface CertificateMaterial {
 }
 
 const DAY_MS = 86_400_000
-/** CA certificates kept during a rotation. */
+/** The maximum number of CA certificates that clients trust at the same time, during rotations. */
 const MAX_CA_CERTIFICATES = 3
 
 /** Reads `tls.crt` and `tls.key` of a directory that another program, such as cert-manager, keeps current. */
@@ -29,8 +29,8 @@ export async function readMountedCertificate(directory: string): Promise<Certifi
 }
 
 /**
- * Reads the CAs of client certificates. Throws a `ConfigError` unless there is one: with an empty text Node would trust its
- * own roots, and with any other no caller.
+ * Reads the CAs of client certificates. Throws a `ConfigError` if the file has none: with an empty text Node would trust its
+ * own root CAs, and with any other text it would reject every caller.
  */
 export async function readClientCa(file: string): Promise<string> {
   const pem = await readNamedFile(file)
@@ -50,9 +50,9 @@ export function parseExpiry(certPem: string): number {
 export const LIFETIME_MS = 90 * DAY_MS
 
 /**
- * Creates a certificate for the DNS name by which the API server calls, issued by a new certificate authority, whose key is
- * discarded after it has signed. Its CAs are that one and, of the PEM of CAs that clients trust already, the first ones that have
- * not expired.
+ * Creates a certificate for the DNS name by which the API server calls the webhook. A new certificate authority signs it, and the
+ * key of that authority is discarded. `known` has the CA certificates (PEM) that clients trust already. `caPem` of the result has
+ * the new CA, and the first CAs of `known` that have not expired.
  */
 export async function createCertificate(name: string, known: string): Promise<CertificateMaterial> {
   const authority = await createCertificateAuthority({
@@ -68,7 +68,7 @@ export async function createCertificate(name: string, known: string): Promise<Ce
   return { certPem, keyPem, caPem }
 }
 
-/** Returns true if the certificate is for this name, and has its key and its CA, whether or not it has expired. */
+/** Returns true if the certificate is for this name and belongs to the key and to a CA. Does not check whether it has expired. */
 export function isUsable({ certPem, keyPem, caPem }: CertificateMaterial, name: string): boolean {
   try {
     const leaf = new X509Certificate(certPem)

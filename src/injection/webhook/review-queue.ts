@@ -1,15 +1,15 @@
-/** Queues admission reviews: bounds the memory of all of them together, and gives each connection an equal share of the work. */
+/** Queues admission reviews: bounds the memory of all of them together, and gives each connection an equal share of the CPU time. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendText } from '../../service/send.ts'
 import { parseJson } from '../../lib/json.ts'
 
-/** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
+/** Within these limits all bodies, and the one that is being parsed, fit into the memory limit of the chart. */
 const LIMITS = {
   /** Bytes of one body. The API server accepts no larger request. */
   maxBytes: 3 * 1024 * 1024,
   /**
-   * Bytes of all bodies and unread replies in memory. Beyond it the largest is evicted with 503; of equal ones, the oldest.
-   * Small reviews are never evicted: there is room for one on each connection, even for twice as many connections.
+   * Bytes of all bodies and unread replies in memory. Above this limit the queue evicts the largest one, and the oldest of equal
+   * ones. It never evicts small reviews: there is room for one on each connection, even if there were twice as many.
    */
   maxTotalBytes: 24 * 1024 * 1024,
   /** JSON values in one body. V8 needs up to 100 bytes for the two characters of `{}`. */
@@ -19,13 +19,13 @@ const LIMITS = {
 /** The body is not an AdmissionReview, or is larger than any that the API server sends. */
 export class MalformedReview extends Error {}
 
-/** The review was evicted, or not begun, to make room for others. */
+/** There is no room for the review: the queue has evicted it, or too many look-ups of ServiceAccounts wait. */
 export class Overloaded extends Error {}
 
 /**
- * Parses the body and calls `work` with the value. No value is kept between two calls: a parsed body can
- * take ten times the memory of its text, and reviews wait for the API server between them. Throws
- * `Overloaded`, `MalformedReview` and what `work` throws.
+ * Parses the body and calls `work` with the parsed value. The value is not kept between two calls: it can take ten times the
+ * memory of the text, and the review waits for the API server in between. Throws `Overloaded`, `MalformedReview` and the errors
+ * of `work`.
  */
 export type ReadReview = <T>(work: (body: unknown) => T) => Promise<T>
 
@@ -37,15 +37,15 @@ interface Entry {
   evict: () => void
 }
 
-/** Capacity of a new buffer; most pods are smaller. */
+/** The initial capacity of a buffer, in bytes. Most reviews are smaller. */
 const INITIAL_BYTES = 16_384
 
-/** The least cost of a turn, in parsed bytes: much of the work is the same for each review. */
+/** The minimum cost of a turn, in bytes of parsed text. Much of the work does not depend on the size of the review. */
 const MIN_COST = 16_384
 /** Parsing `{}` takes as long as parsing this many bytes of text. */
 const COST_OF_VALUE = 50
 
-/** Creates a queue: a function that receives the body of one request. */
+/** Creates a queue: a function that receives the body of one request, and returns what parses it and what sends the reply. */
 export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMITS) {
   const memory = createMemory(maxTotalBytes)
   const waitForTurn = createFairQueue()
@@ -71,7 +71,7 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMIT
       if (body === undefined) throw new MalformedReview('the body is not JSON')
       return work(body)
     }
-    /** Sends the JSON of the reply, which counts instead of the body until the caller has taken it. */
+    /** Sends the JSON of the reply. Its bytes count in place of the body's until the caller has read them. */
     const reply = (text: string) => {
       entry.buffer = entry.buffer.transfer(0)
       entry.evict = () => response.destroy()
@@ -86,11 +86,11 @@ const TOO_MANY = 'too many reviews at the same time; try again'
 
 type Memory = ReturnType<typeof createMemory>
 
-/** Creates the bound on the memory of all reviews. */
+/** Counts the memory of all reviews, and evicts the largest while they have more than the maximum. */
 function createMemory(maxTotalBytes: number) {
   const entries = new Set<Entry>()
 
-  /** Frees the memory now: garbage collection would come too late for a flood of bodies. */
+  /** Frees the memory at once. In a flood of bodies, garbage collection would free it too late. */
   function release(entry: Entry): void {
     entry.buffer = entry.buffer.transfer(0)
     entries.delete(entry)
@@ -114,7 +114,7 @@ function createMemory(maxTotalBytes: number) {
   return { add, has: (entry: Entry) => entries.has(entry), release, charge }
 }
 
-/** Resolves to the length of the body. */
+/** Reads the body into the buffer of the entry. Resolves to its length in bytes. Throws `MalformedReview` and `Overloaded`. */
 function receiveBody(
   request: IncomingMessage,
   entry: Entry,
@@ -129,7 +129,7 @@ function receiveBody(
       request.off('data', onData).resume()
       reject(error)
     }
-    // Copies, because a body that comes byte by byte would take hundreds of times its size in chunks.
+    // Copied into one buffer: kept as chunks, a body that arrives byte by byte would take hundreds of times its size.
     const onData = (chunk: Buffer) => {
       const end = size + chunk.length
       if (end > maxBytes) {
@@ -157,9 +157,9 @@ interface Turn {
 }
 
 /**
- * Creates a self-clocked fair queue (Golestani): the function resolves when it is the caller's turn. The turn that would
- * finish first is next, so a small body passes large ones, and a large one is passed by no more than its share: virtual
- * time goes on with each turn. A connection has one review at a time, so its share needs no memory of earlier ones.
+ * Creates a self-clocked fair queue (Golestani). The function that it returns resolves when it is the caller's turn. The turn
+ * that would finish first is next, so a small body overtakes large ones. Virtual time advances with each turn, so small bodies
+ * cannot delay a large one for ever. A connection has one review at a time, so the queue need not remember earlier ones.
  */
 function createFairQueue(): (cost: number) => Promise<void> {
   const waiting: Turn[] = []
@@ -183,7 +183,7 @@ function createFairQueue(): (cost: number) => Promise<void> {
     })
 }
 
-/** No Kubernetes object is nested deeper than some tens of levels; recursion copes with this many. */
+/** The maximum nesting. Kubernetes objects have some tens of levels, and recursive functions can handle this many. */
 const MAX_DEPTH = 500
 
 const [QUOTE = 0, BACKSLASH = 0, COMMA = 0] = Buffer.from('"\\,')

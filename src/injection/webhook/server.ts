@@ -23,15 +23,15 @@ export interface ReviewEvent extends Omit<Decision, 'review'> {
 }
 
 export interface ReviewServerParts {
-  /** Decides on the pods that are posted to each path. */
+  /** The review of each path, which decides on the pods that are posted to it. */
   readonly reviews: Readonly<Record<string, Review>>
   /** Counts a review. */
   readonly onReview: (event: ReviewEvent) => void
-  /** Gets the reviews that did not admit their pod, and unexpected errors, whose cause the caller does not learn. */
+  /** Logs pods that were not admitted, and unexpected errors with their cause, which the reply does not contain. */
   readonly log: Pick<Logger, 'warn'>
-  /** Aborted at shutdown: callers then have to go to another replica. */
+  /** Aborted at shutdown. From then on each reply closes its connection, so that callers connect to another replica. */
   readonly draining: AbortSignal
-  /** True serves only callers with a client certificate of a CA of the secure context. */
+  /** If true, callers need a client certificate that a CA passed to `serveCertificate` has issued. */
   readonly requiresClientCertificate?: boolean
   readonly maxConnections?: number
 }
@@ -39,7 +39,7 @@ export interface ReviewServerParts {
 /** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
 
-/** Reasons repeat what callers send. */
+/** Messages repeat text of callers. */
 const MAX_LOGGED_MESSAGE = 500
 
 /** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
@@ -75,7 +75,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
         sendJson(response, 400, { error: error.message })
       } else if (error instanceof Overloaded) {
         report({ outcome: 'overloaded', message: error.message })
-        // The connection is closed, since the rest of the body may not have come.
+        // The connection is closed, since the rest of the body may not have arrived.
         response.setHeader('Retry-After', '1').setHeader('Connection', 'close')
         sendJson(response, 503, { error: error.message })
       } else {
@@ -103,14 +103,15 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 }
 
 /**
- * Lets the handler answer the connections of the server. Above the cap, closes the connection with the most replies after its
- * reply; at twice the cap, at once. All connections may be of one peer, a proxy, so peers are not counted.
+ * Passes the server's requests to the handler, and limits its connections. A new connection above `max` closes the one with the
+ * most replies, after its current reply. Above twice `max`, it closes that one at once. Connections are not counted by peer, since
+ * all of them may come from one proxy.
  */
 function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
   const limiter = new ConnectionLimiter(2 * max, chooseByWork)
-  /** The sockets below those of TLS: only they are known when a connection is accepted. */
+  /** The TCP sockets by their addresses. A request has another socket, of TLS, which does not exist yet at the accept. */
   const accepted = new Map<string, Socket>()
-  // This listener runs before that of the limiter, which adds the new connection.
+  // Added before the listener of the limiter, so that `open` does not contain the new connection yet.
   server.on('connection', (socket: Socket) => {
     const { open } = limiter
     const victim = open.length >= max && open.length < 2 * max ? chooseByWork(open) : undefined
@@ -124,7 +125,7 @@ function limitConnections(server: TlsServer, max: number, handler: RequestListen
   limiter.attach(server, handler, (socket) => accepted.get(createKey(socket)) ?? socket)
 }
 
-/** Chooses the connection to close: that with the most replies. One that ends after its reply anyway comes last. */
+/** Chooses the connection to close: the one with the most replies. A connection that closes after its reply anyway comes last. */
 const chooseByWork: ChooseVictim = (open) =>
   findFirst(
     open,
@@ -134,7 +135,7 @@ const chooseByWork: ChooseVictim = (open) =>
       one.idleSince - other.idleSince,
   )
 
-/** Returns whether the connection is closed after a reply that it waits for. */
+/** Returns true if the connection closes after the reply for which it waits. */
 function isEnding(connection: Connection): boolean {
   return hasInflightRequest(connection) && connection.pending.at(-1)?.shouldKeepAlive === false
 }

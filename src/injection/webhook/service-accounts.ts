@@ -1,13 +1,13 @@
-/** Looks up the ServiceAccounts of reviewed pods: coalesced and bounded. */
+/** Looks up the ServiceAccounts of reviewed pods. Concurrent look-ups of one account share a call, and the calls are limited. */
 import type { ApiServer } from '../../kubernetes/api-client.ts'
 import { type AccountResult, readServiceAccount } from '../../kubernetes/service-account.ts'
 import { createSemaphore, createSingleFlight } from '../../lib/semaphore.ts'
 import { Overloaded } from './review-queue.ts'
 
-/** Throws `Overloaded`, and what the API server's client throws. */
+/** Looks up a ServiceAccount. Throws `Overloaded`, and the errors of the API client. */
 export type ServiceAccountLookup = (namespace: string, name: string) => Promise<AccountResult>
 
-/** Calls of the API server at the same time, and the look-ups that wait for one. */
+/** The maximum number of concurrent calls, and of look-ups that wait for one. */
 const LIMITS = {
   maxConcurrent: 16,
   maxQueued: 256,
@@ -15,7 +15,7 @@ const LIMITS = {
   maxWaitMs: 2000,
 }
 
-/** Milliseconds of a call, within a review for which the chart allows five seconds. */
+/** The time limit of a call, in milliseconds. The chart gives the whole review five seconds. */
 const CALL_MS = 2500
 
 /** Creates the look-up. Every review reads its account again, so a changed annotation applies at once. */
@@ -32,7 +32,7 @@ export function createServiceAccountLookup(api: ApiServer): ServiceAccountLookup
   })
   return (namespace, name) => {
     const read = () => readServiceAccount(api, { namespace, name, timeoutMs: CALL_MS })
-    // No part of a name has a slash.
+    // Neither name contains a slash, so the key is unambiguous.
     return share(`${namespace}/${name}`, () => limit(read))
   }
 }

@@ -12,8 +12,8 @@ import type { ReviewEvent } from './server.ts'
 const REVIEW_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
 
 /**
- * Creates the metrics. `expiresAt` returns the end of the served certificate in epoch milliseconds; `droppedLines` are those
- * of the log, by event.
+ * Creates the metrics. `expiresAt` returns when the served certificate expires, in epoch milliseconds. `droppedLines` has the
+ * number of dropped log lines by event.
  */
 export function createWebhookMetrics(
   expiresAt: () => number | undefined,
@@ -22,7 +22,7 @@ export function createWebhookMetrics(
   const registry = createRegistry()
   const reviewDuration = new Histogram({
     name: 'wimds_webhook_review_duration_seconds',
-    help: 'Time of admission reviews, by outcome: injected and skipped admit the pod, rejected does not. error and overloaded reject it if its ServiceAccount could not be read; otherwise, and with malformed, the failurePolicy decides.',
+    help: 'Duration of admission reviews, by outcome. injected and skipped admit the pod; rejected rejects it. With error and overloaded the webhook rejects the pod if it could not read the ServiceAccount; otherwise it fails the request, as with malformed, and the failurePolicy decides.',
     labelNames: ['outcome'],
     buckets: REVIEW_BUCKETS,
     registers: [registry],
@@ -32,7 +32,7 @@ export function createWebhookMetrics(
     {
       name: 'wimds_webhook_certificate_expiry_timestamp_seconds',
       type: 'gauge',
-      help: 'When the served certificate expires, in Unix time; absent while there is none.',
+      help: 'When the served certificate expires, in Unix time. Absent until the webhook has a certificate.',
       collect: () => {
         const expiry = expiresAt()
         return expiry === undefined ? undefined : Math.floor(expiry / 1000)

@@ -89,12 +89,12 @@ export function parseWebhookOptions(args: readonly string[]) {
       port: 9440,
     },
     drainMs: parseSettingFlag(flags, 'drain', DRAIN, problems) ?? 5000,
-    /** A file of CA certificates; undefined serves callers without a client certificate too. */
+    /** A file of CA certificates. If undefined, callers need no client certificate. */
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),
-    /** The tenant of a ServiceAccount that names none. */
+    /** The tenant of ServiceAccounts that name no tenant. */
     defaultTenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
-    /** The directory of a mounted certificate; undefined: the replicas share one of their own. */
+    /** The directory of a mounted certificate. If undefined, the replicas create one and share it. */
     certDirectory: flags.value('cert-dir'),
     /** The Service that the API server calls; the webhook's configuration has the same name. */
     service: {

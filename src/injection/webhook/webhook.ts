@@ -24,7 +24,7 @@ import { parseWebhookOptions, type WebhookOptions } from './webhook-options.ts'
 
 export { WEBHOOK } from './webhook-options.ts'
 
-/** The time for answers that are still being sent when the webhook no longer accepts connections. */
+/** The time for unfinished replies after the webhook has stopped accepting connections. */
 const CLOSE_TIMEOUT_MS = 1000
 const PORT_SETTINGS =
   '--listen or --admin-listen, in the chart by webhook.port or webhook.adminPort'
@@ -90,7 +90,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   log.info('draining', { drainMs })
   await sleep(drainMs)
   await closeServer(server, CLOSE_TIMEOUT_MS)
-  // Calls end only now: inflight reviews may need the API server, and API servers the CA and a new certificate.
+  // Calls are aborted only now: until here reviews needed them, and so did the rotation, to publish the CA again if necessary.
   calls.abort()
   await rotation
   await admin.close(CLOSE_TIMEOUT_MS)
@@ -98,7 +98,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   return 0
 }
 
-/** Returns whether the webhook is ready, with the reasons why it is not. */
+/** Returns whether the webhook is ready, and the reasons if it is not. */
 function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
   const reasons = [
     ...(isDraining ? ['the webhook is shutting down'] : []),

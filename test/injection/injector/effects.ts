@@ -3,12 +3,12 @@ import { inject, type Operation } from '../../../src/injection/injector/inject.t
 import type { InjectionSettings } from '../../../src/injection/injector/injection-settings.ts'
 import { applyPatch, patchFor, pod, request, SERVICE_ACCOUNT } from './patched.ts'
 
-/** A pod in. */
+/** A pod, the settings that concern it, and its ServiceAccount. */
 export interface Case {
   readonly annotations?: Readonly<Record<string, string>>
   readonly labels?: Readonly<Record<string, string>>
   readonly spec?: object
-  /** In place of all of these. */
+  /** The whole pod, in place of annotations, labels and spec. */
   readonly pod?: unknown
   readonly settings?: Partial<InjectionSettings>
   /** The annotations of the ServiceAccount. */
@@ -18,9 +18,9 @@ export interface Case {
 }
 
 /**
- * Describes the pod out: why it is rejected, or its warnings and the effects of the injection that a plain pod in that mode
- * does not have: `+` what it gets, `~` what it gets in place of something else, `-` what it lacks. Mode nft is compared with
- * mode loopback. Throws if a second injection of the pod changes it.
+ * Describes what injection does to the pod: the reasons of its rejection, or the warnings and the effects. Shows only effects by
+ * which the pod differs from a plain pod in its mode (mode nft: in mode loopback). `+` is an additional effect, `~` another value,
+ * `-` an effect that the pod lacks. Throws if a second injection changes the pod.
  */
 export function describeInjection(each: Case): string {
   const { annotations = {}, labels, spec = {}, settings = {}, account = SERVICE_ACCOUNT } = each
@@ -49,10 +49,10 @@ export function describeInjection(each: Case): string {
 
 const readMode = (annotations: Readonly<Record<string, string>>) =>
   /"mode":"(\w+)"/.exec(annotations[RECORD] ?? '')?.[1] ?? ''
-/** Has tests of its own. */
+/** The annotation with the record of the injection, which other tests check. */
 const RECORD = 'wimds.io/injected'
 
-/** Returns what the patch sets, by the path to it. */
+/** Returns the values that the patch sets, by their paths. */
 function findEffects(given: unknown, patch: readonly Operation[]): ReadonlyMap<string, string> {
   const [before, after] = [flatten(given), flatten(applyPatch(given, patch))].map((entries) => {
     const found = new Map(entries)
@@ -66,9 +66,9 @@ function findEffects(given: unknown, patch: readonly Operation[]): ReadonlyMap<s
   ])
 }
 
-/** Lists whose elements stand in a certain order. */
+/** The lists of which the order matters. */
 const ORDERED = /^(?:containers|initContainers|volumes)$/
-/** What stands on a line of its own. */
+/** The values that are shown as JSON on one line. */
 const WHOLE =
   /^(?:resources|securityContext|lifecycle|ports|args|valueFrom|volumeMounts)$|^wimds-(?:token|config|ca)$/
 

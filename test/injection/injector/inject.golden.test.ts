@@ -1,4 +1,4 @@
-/** Pods in and pods out. Read a change of golden/ as one of the injector: it is what a user's pod gets, and what he reads. */
+/** Compares injected pods and messages with golden/. A change there is a change of what users get: review it as such. */
 import { expect, test } from 'vitest'
 import { docsPage } from '../../../src/lib/version.ts'
 import { describeInjection } from './effects.ts'
@@ -23,7 +23,7 @@ const GOLDEN = {
 }
 
 test.each(Object.entries(GOLDEN))(
-  'injects the pods of golden/%s.txt as it says',
+  'injects the pods of golden/%s.txt as the file says',
   async (name, cases) => {
     const found = Object.entries(cases).map(
       ([title, each]) => `${title}\n${describeInjection(each)}\n`,

@@ -1,4 +1,4 @@
-/** The work and the patch are linear in the pod, whatever its author puts into it. */
+/** The steps of an injection and the size of its patch are linear in the size of the pod. */
 import { expect, test } from 'vitest'
 import { inject } from '../../../src/injection/injector/inject.ts'
 import { request } from './patched.ts'
@@ -85,7 +85,7 @@ function measure(size: number, containers: number): number {
   return steps
 }
 
-test('ten times the entries, or the containers, take at most ten times the steps, and the patch is at most three times the pod', () => {
+test('ten times as many entries or containers take at most ten times the steps, and the patch has at most three times the size of the pod', () => {
   expect(measure(500, 2)).toBeLessThan(10.5 * measure(50, 2))
   expect(measure(5, 200)).toBeLessThan(10.5 * measure(5, 20))
 })

@@ -6,7 +6,7 @@ import { APP, envOf, injected, patchFor, pod, reasonsFor } from './patched.ts'
 
 const TOKEN_FILE = 'AZURE_FEDERATED_TOKEN_FILE'
 
-test('the token and the CA are where the permissions of the image let Node read', async () => {
+test('the token and the CA are in directories that the image permits Node to read', async () => {
   const dockerfile = await readFile('Dockerfile', 'utf8')
   for (const directory of [...READABLE, '/etc/ssl']) {
     expect(dockerfile).toContain(` --allow-fs-read=${directory} `)
@@ -20,7 +20,7 @@ test('a pod whose patch would be larger than 1 MiB is rejected', () => {
   ])
 })
 
-test('injecting again takes the token that the AKS webhook has added since', () => {
+test('a second injection uses the token that the AKS webhook has added since', () => {
   const volumeMounts = [{ name: 'aks', mountPath: '/var/run/secrets/azure/tokens' }]
   const file = '/var/run/secrets/azure/tokens/azure-identity-token'
   const sources = [{ serviceAccountToken: { path: 'azure-identity-token' } }]
@@ -33,7 +33,7 @@ test('injecting again takes the token that the AKS webhook has added since', () 
   expect(twice.spec.volumes).toEqual([added])
 })
 
-test('injecting again with a newer image patches the init containers alone', () => {
+test('a second injection with a newer image patches only the init containers', () => {
   const patch = patchFor(injected(pod()), { image: 'wimds:newer' })
   expect(patch.map(({ path }) => path)).toEqual(['/spec/initContainers'])
 })

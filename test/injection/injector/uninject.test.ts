@@ -36,7 +36,7 @@ test('in mode env a skipped container loses what injection added before', () => 
   expect(injected(withAnnotations(injected(two({})), skip))).toEqual(injected(two(skip)))
 })
 
-test('in mode env a variable of the author that has the value of injection’s stays in every mode', () => {
+test('in mode env a variable of the author stays in every mode, even if injection would set the same value', () => {
   const env = [HOST, { name: 'URL', value: `$(${HOST.name})/metadata/identity/oauth2/token` }]
   const once = injected(withEnv(env))
   expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
@@ -44,7 +44,7 @@ test('in mode env a variable of the author that has the value of injection’s s
   expect(containerOf(injected(withAnnotations(once, NFT)), 'app').env).toEqual(env)
 })
 
-test('in mode env a variable that its author sets twice stays, of which the kubelet takes the last', () => {
+test('in mode env both entries of a variable that its author sets twice stay', () => {
   const env = [
     { name: 'MSI_SECRET', value: 'a' },
     { name: 'MSI_SECRET', value: 'b' },
@@ -58,14 +58,14 @@ test('in mode env a variable that its author sets twice stays, of which the kube
   expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: withEnv(env) })
 })
 
-test('in mode env a variable that was edited since stays, and is reported as the author’s', () => {
+test('in mode env a variable that was edited after the injection stays, and rejects the next one', () => {
   const once = injected(pod(ENV))
   const containers = [{ ...APP, env: [{ ...HOST, value: 'http://127.0.0.1:9' }] }]
   const edited = { ...once, spec: { ...once.spec, containers } }
   expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST.name}, so SDKs`)])
 })
 
-test('in mode env an identity header that was edited since stays, and its removal says so', () => {
+test('in mode env an identity header that was edited after the injection stays, and the removal reports it', () => {
   const mine = { name: 'IDENTITY_HEADER', value: 'mine' }
   const once = injected(pod(ENV))
   const env = (containerOf(once, 'app').env ?? []).map((entry) =>
@@ -83,18 +83,21 @@ test('in mode env an identity header that was edited since stays, and its remova
 test.each<readonly [string, object]>([
   ['a value', { value: 'hunter2' }],
   ['a Secret', { valueFrom: { secretKeyRef: { name: 'header', key: 'identity-header' } } }],
-])('an identity header of %s is removed by a record that does not contain it', (_, source) => {
-  const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', ...source }]
-  const once = injected(pod(ENV), { sidecarEnv })
-  expect(containerOf(once, 'app').env).toContainEqual({ name: 'IDENTITY_HEADER', ...source })
-  expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: pod(ENV), warnings: [] })
-  const digest = createHash('sha256').update('hunter2').digest('base64url').slice(0, 8)
-  expect(once.metadata.annotations[RECORD]).toContain('IDENTITY_HEADER')
-  expect(once.metadata.annotations[RECORD]).not.toContain('hunter2')
-  expect(once.metadata.annotations[RECORD]).not.toContain(digest)
-})
+])(
+  'the removal finds an identity header from %s, which the record does not contain',
+  (_, source) => {
+    const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', ...source }]
+    const once = injected(pod(ENV), { sidecarEnv })
+    expect(containerOf(once, 'app').env).toContainEqual({ name: 'IDENTITY_HEADER', ...source })
+    expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: pod(ENV), warnings: [] })
+    const digest = createHash('sha256').update('hunter2').digest('base64url').slice(0, 8)
+    expect(once.metadata.annotations[RECORD]).toContain('IDENTITY_HEADER')
+    expect(once.metadata.annotations[RECORD]).not.toContain('hunter2')
+    expect(once.metadata.annotations[RECORD]).not.toContain(digest)
+  },
+)
 
-test('a sidecar without a record of this version is admitted with a warning, or rejected where it has none', () => {
+test('a pod with a sidecar is admitted with a warning if another version has recorded it, and rejected without a record', () => {
   const old = {
     metadata: { annotations: { [RECORD]: 'loopback' } },
     spec: { containers: [APP], initContainers: [{ name: 'wimds', image: 'wimds:old' }] },
@@ -110,7 +113,7 @@ test('a sidecar without a record of this version is admitted with a warning, or 
   }
 })
 
-test('without an annotation it keeps its mode whatever the settings say, with a warning', () => {
+test('an injected pod without the annotation keeps its mode in a cluster with another one, with a warning', () => {
   const once = injected(pod(), { mode: 'nft' })
   expect(injected(once, { mode: 'env' })).toEqual(once)
   expect(inject(request(once, { mode: 'env' }))).toMatchObject({
@@ -120,7 +123,7 @@ test('without an annotation it keeps its mode whatever the settings say, with a 
 })
 
 test.each(['wimds', 'wimds-redirect', 'wimds-gate'])(
-  'a container %s in a pod that claims to be injected is written whole or removed',
+  'a container %s in a pod with a forged record is replaced or removed',
   (name) => {
     const crafted = {
       command: ['/bin/evil'],
@@ -157,7 +160,7 @@ describe('between two calls of the webhook', () => {
   }
 
   test.each(['loopback', 'env', 'node'])(
-    'the defaults of admission plugins are kept, and nothing else, in mode %s',
+    'injection keeps the defaults of admission plugins, and nothing else, in mode %s',
     (mode) => {
       const once = recorded(injected(pod({ 'wimds.io/mode': mode })))
       const twice = injected(changed(once, changes), {}, AT_ADMISSION)
@@ -169,7 +172,7 @@ describe('between two calls of the webhook', () => {
     },
   )
 
-  test('amounts that LimitRanger did not set are not kept, nor another pull policy, nor any of them in a manifest', () => {
+  test('injection keeps no other amounts and pull policies, and none in a manifest', () => {
     const once = injected(pod())
     const policy = { imagePullPolicy: 'Always' }
     expect(injected(changed(once, changes), {}, AT_ADMISSION)).toEqual(changed(once, policy))

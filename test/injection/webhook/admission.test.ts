@@ -94,7 +94,7 @@ test.each([
   expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
 })
 
-test('rejects a pod with every reason, and says how to leave it out where its namespace asks for injection', async () => {
+test('rejects a pod with every reason, and says how to opt out if the label of its namespace requests injection', async () => {
   const object = { spec: { ...POD.spec, hostNetwork: true, os: { name: 'windows' } } }
   const { outcome, response } = await responseTo(request({ object }), {
     settings: settings({ injectByDefault: true }),
@@ -112,14 +112,11 @@ test.each([
   [{ generateName: 'orders-7d9f8b6c5d-' }, 'orders-7d9f8b6c5d-'],
   [{ name: JWT }, '[redacted]'],
   [{ name: 'a, '.repeat(200) }, 'a, '.repeat(200).slice(0, 253)],
-])(
-  'a rejected pod has its name in the log, of at most 253 characters: case %#',
-  async (metadata, name) => {
-    const object = { ...POD, metadata: { ...POD.metadata, ...metadata } }
-    const { subject } = await review(request({ object }), { lookUpServiceAccount: failLookUp })
-    expect(subject).toEqual({ namespace: 'shop', pod: name })
-  },
-)
+])('names the pod in the log in at most 253 characters: case %#', async (metadata, name) => {
+  const object = { ...POD, metadata: { ...POD.metadata, ...metadata } }
+  const { subject } = await review(request({ object }), { lookUpServiceAccount: failLookUp })
+  expect(subject).toEqual({ namespace: 'shop', pod: name })
+})
 
 const findNothing = () => Promise.resolve({ problem: 'does not exist. Fix: create it' })
 const failLookUp = () => Promise.reject(new Error('the API server answered 500'))
@@ -150,7 +147,7 @@ describe('the ServiceAccount', () => {
     ['error', new Error(`401 for Bearer ${JWT}`)],
     ['overloaded', new Overloaded('too many ServiceAccounts to look up')],
   ])(
-    'rejects the pod for now with outcome %s if it cannot be read, and shows no credential',
+    'rejects the pod with 503 and outcome %s if it cannot be read, and shows no credential',
     async (expected, error) => {
       const lookUpServiceAccount = () => Promise.reject(error)
       const { outcome, response } = await responseTo(request(), { lookUpServiceAccount })

@@ -71,9 +71,9 @@ test('rotates a certificate when a third of its life is left, and keeps its CA u
   store.material = { ...made, caPem: made.caPem + known }
   const rotated = await current(store, { now: NOW + 61 * DAY_MS })
   expect(rotated.caPem).toContain(made.caPem)
-  // What is no certificate is dropped.
+  // A text that is no certificate is dropped from the CAs.
   expect(splitCertificates(rotated.caPem)).toHaveLength(2)
-  // As of a Secret that was deleted.
+  // The Secret was deleted, but the replica still serves its certificate.
   const refilled = await current(memoryStore(), { known: made.caPem })
   expect(refilled.caPem).toContain(made.caPem)
   const late = await current(memoryStore(made), { now: NOW + 92 * DAY_MS })

@@ -30,7 +30,7 @@ const connect = () =>
   })
 
 describe('the certificate store', () => {
-  test('creates a Secret that does not exist, that other replicas read, and that an uninstall deletes', async () => {
+  test('creates the Secret if it is missing, so that other replicas read it and an uninstall deletes it', async () => {
     let created = ''
     await using _ = await startApiServer({
       [READ_SECRET]: (response) => {

@@ -88,7 +88,7 @@ test('counts the reply, and closes the connection if it is beyond the bound', as
   expect(await connection.closed()).not.toContain('x'.repeat(LIMITS.maxTotalBytes))
 })
 
-test('reads the smallest first of bodies that wait at the same time', async () => {
+test('reads the smallest of the waiting bodies first', async () => {
   await using stack = new AsyncDisposableStack()
   const order: number[] = []
   const gate = Promise.withResolvers<void>()
@@ -110,7 +110,7 @@ test('reads the smallest first of bodies that wait at the same time', async () =
   expect(order).toEqual(sizes.toSorted((a, b) => a - b))
 })
 
-test('reads a large body in its turn while small ones never end', async () => {
+test('reads a large body in its turn while small bodies keep arriving', async () => {
   await using stack = new AsyncDisposableStack()
   const smallReads = { all: 0, beforeLarge: 0 }
   const gate = Promise.withResolvers<void>()

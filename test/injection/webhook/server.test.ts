@@ -63,7 +63,7 @@ test('counts a rejection, and logs it with its pod', async () => {
   await post('{}')
   expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
   const { outcome, subject } = decision
-  // Without what may be a token, and cut.
+  // The log redacts a text that may be a token, and cuts the message.
   const message = decision.message.replace(/\w{60}/, '[redacted]').slice(0, 500)
   expect(log).toEqual([{ event: 'pod_rejected', outcome, ...subject, message }])
 })
@@ -92,7 +92,7 @@ test('answers on the same connection after a body that is too large', async () =
   expect([first.status, second.status]).toEqual([400, 200])
 })
 
-test('asks to come again, on another connection, where there is no room for a review', async () => {
+test('asks the caller to retry on another connection if there is no room for a review', async () => {
   answer = () => Promise.reject(new Overloaded('no room'))
   const { status, headers } = await post('{}')
   expect(status).toBe(503)
@@ -134,7 +134,7 @@ test('answers a new caller while all connections are busy, and closes others aft
     await expect.poll(() => started).toBe(count)
   }
   gate.resolve(ADMITTED)
-  // The last three arrived at the cap: one ended the first, one the second and, at twice the cap, one closed the third.
+  // The last three arrived above the limit. Two ended the first and the second connection; at twice the limit one closed the third.
   const kept = '200 keep-alive'
   expect(await Promise.all(replies)).toEqual(['200 close', '200 close', 'closed', kept, kept])
 })

@@ -33,7 +33,7 @@ function createTestLookup() {
   }
 }
 
-test('a flood of unknown ServiceAccounts causes 16 calls at the same time, and 503 beyond 256 reviews that wait', async () => {
+test('a flood of unknown ServiceAccounts causes at most 16 concurrent calls, and 503 if 256 reviews wait already', async () => {
   const { lookUp, calls, answer } = createTestLookup()
   // Reviews of one ServiceAccount share a call.
   void lookUp('shop', 'ghost-0')
@@ -52,7 +52,7 @@ test('a flood of unknown ServiceAccounts causes 16 calls at the same time, and 5
   expect(calls).toHaveLength(272)
 })
 
-test('gives up reviews that waited for two seconds, without a call', async () => {
+test('rejects a review that has waited for two seconds, without a call', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const { lookUp, calls, answer } = createTestLookup()

@@ -133,7 +133,7 @@ test.each([
   expect(patch.includes('"restartPolicy":"Always"')).toBe(isInjected)
 })
 
-test('counts a flood of malformed reviews, and logs it in few lines, of the sidecar’s form', async () => {
+test('counts a flood of malformed reviews, and logs it in a few lines with the fields of the sidecar’s log', async () => {
   await using _ = await startApiServer()
   const port = await freePort()
   const { log } = startWebhook(`--admin-listen=127.0.0.1:${port}`)
@@ -150,7 +150,7 @@ test('counts a flood of malformed reviews, and logs it in few lines, of the side
   expect(metrics).toContain(`wimds_webhook_certificate_expiry_timestamp_seconds ${expiry}`)
 })
 
-test('while it drains, is not ready, closes connections and writes its CA again', async () => {
+test('is not ready while it drains, but closes connections and writes its CA again', async () => {
   await using api = await startApiServer()
   const port = await freePort()
   const { log, exit } = startWebhook('--drain=10s', `--admin-listen=127.0.0.1:${port}`)

@@ -7,7 +7,6 @@ const MSI = `${ORIGIN}/msi/token`
 const IMDS = `${ORIGIN}/metadata/identity/oauth2/token`
 const header = (value: string | object) => ({ IDENTITY_ENDPOINT: MSI, IDENTITY_HEADER: value })
 
-/** The endpoint variables of SDKs, and what a container's own ones change. */
 export const ENDPOINTS: Cases = {
   'in mode env, of containers with': {
     annotations: ENV,

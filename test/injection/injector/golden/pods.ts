@@ -1,4 +1,4 @@
-/** Pods that are rejected, or just not. */
+/** Pods that are rejected, and similar pods that are not. */
 import { APP } from '../patched.ts'
 import {
   all,

@@ -15,7 +15,7 @@ export const HTTP_PROXY = 'http://proxy:3128'
 export const MIGRATE = { name: 'migrate' }
 export const SECRET = { secretKeyRef: { name: 's', key: 'k' } }
 export const CONFIG_MAP = { configMapKeyRef: { name: 's', key: 'k' } }
-/** As the API server stores it. */
+/** The field reference, as the API server stores it. */
 export const UID = { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } }
 export const AMOUNTS = { cpu: '1', memory: '1Gi' }
 export const TOKEN_FILE = 'AZURE_FEDERATED_TOKEN_FILE'
@@ -29,7 +29,7 @@ export const toEnv = (values: Variables) =>
 /** A spec with a container of these fields. */
 export const app = (fields: object) => ({ containers: [{ ...APP, ...fields }] })
 export const env = (values: Variables) => app({ env: toEnv(values) })
-/** A spec with a container `app`, and one for each of these, by what it is to show. */
+/** A spec with a container `app`, and a container with each of these fields, named after what it shows. */
 export const all = (containers: Readonly<Record<string, object>>) => ({
   containers: [APP, ...Object.entries(containers).map(([name, fields]) => ({ name, ...fields }))],
 })
@@ -39,7 +39,7 @@ export const allEnv = (containers: Readonly<Record<string, Variables>>) =>
       Object.entries(containers).map(([name, values]) => [name, { env: toEnv(values) }]),
     ),
   )
-/** The same case with each of these values, which is in its title. */
+/** A case for each of these values, with the value in its title. */
 export const each = <T>(title: string, values: readonly T[], create: (value: T) => Case): Cases =>
   Object.fromEntries(
     values.map((value) => [
