@@ -31,6 +31,8 @@ export interface ClusterObject extends Name {
   /** Its kind, name and file. */
   readonly label: string
   readonly located: LocatedObject
+  /** True if the object was read from a cluster, which has given it a uid. */
+  readonly isStored: boolean
   readonly annotations: Readonly<Record<string, string>>
   readonly workloads: readonly Workload[]
   /** The identities file of a ConfigMap. */
@@ -85,12 +87,14 @@ export async function readClusterObjects(
     serviceAccounts: named.filter((object) => isCore(object, 'ServiceAccount')),
     workloads,
     configMaps: configMaps.flat(),
-    /** Namespaces whose label asks for injection of all their pods. */
-    injectedNamespaces: new Set(
+    /** Each Namespace of the input, and whether its label asks for the injection of all its pods. */
+    namespaces: new Map(
       all
         .filter((object) => isCore(object, 'Namespace'))
-        .filter(({ located }) => located.metadata.labels['wimds.io/inject'] === 'true')
-        .map(({ name }) => name),
+        .map(({ name, located: { metadata } }) => [
+          name,
+          metadata.labels['wimds.io/inject'] === 'true',
+        ]),
     ),
   }
 }
@@ -136,8 +140,9 @@ function parseObjects(
       report.warning(label, problem, flags.join(' '))
     }
     const identities = kind === 'ConfigMap' && getMember(object['data'], 'identities.yaml')
+    const isStored = getMember(object['metadata'], 'uid') !== undefined
     const own = { located, kind, namespace: namespace ?? '', name, place, label, annotations }
-    return { ...own, workloads: workloads ?? [], identities }
+    return { ...own, isStored, workloads: workloads ?? [], identities }
   })
 }
 

@@ -17,7 +17,7 @@ export function formatSubject(namespace: string, account: string): string {
 /** Collects the findings of all steps. */
 export class Report {
   readonly findings: Finding[] = []
-  /** The namespaces of objects that may need a credential which is not in the plan; undefined: any namespace. */
+  /** The subjects, or the namespaces, of objects that may need a credential which is not in the plan; undefined: any. */
   readonly #kept = new Set<string | undefined>()
 
   /** Adds an error. Returns an empty list, for the caller to return. */
@@ -32,14 +32,14 @@ export class Report {
     return this.error(object, problem, fix)
   }
 
-  /** Keeps the credentials of the namespace, or of any, from being called extra. */
-  keep(namespace: string | undefined): void {
-    this.#kept.add(namespace)
+  /** Keeps the credentials of a subject, of a namespace, or of any, from being called extra. */
+  keep(owner: string | undefined): void {
+    this.#kept.add(owner)
   }
 
   isKept(subject: string): boolean {
     const [, , namespace] = subject.split(':')
-    return this.#kept.has(undefined) || this.#kept.has(namespace)
+    return [undefined, namespace, subject].some((owner) => this.#kept.has(owner))
   }
 
   warning(object: string, problem: string, fix?: string): void {

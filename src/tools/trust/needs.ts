@@ -65,16 +65,25 @@ export function findNeeds(objects: ClusterObjects, options: TrustOptions, report
   return needs
 }
 
-/** Reports the workloads that may be injected later, such as by `wimds inject`, and need a credential then. */
-function reportSilent({ silent, bound, options, report }: Context, needs: readonly Need[]): void {
+/**
+ * Reports the workloads that may be injected later, such as by `wimds inject`, and need a credential then. A workload that runs
+ * in a cluster is not injected later: it is reported only if its Namespace, which may ask for injection, is not in the input, or
+ * if the input needs no credential at all.
+ */
+function reportSilent(context: Context, needs: readonly Need[]): void {
+  const { objects, silent, bound, options, report } = context
   const subjects = new Set(needs.map(({ subject }) => subject))
   const unlisted = silent.filter((each) => !subjects.has(toSubject(each)))
-  const [first] = unlisted
-  if (first === undefined) return
+  for (const each of unlisted) report.keep(toSubject(each))
   const isAll = needs.length + bound.size === 0
+  const reported = unlisted.filter(
+    ({ isStored, namespace }) => isAll || !isStored || !objects.namespaces.has(namespace),
+  )
+  const [first] = reported
+  if (first === undefined) return
   report[isAll && options.isCheck ? 'error' : 'warning'](
     'input',
-    `no credential is listed for workloads that do not request injection: ${unlisted.length}, such as ${formatObject(first.kind, first)}`,
+    `no credential is listed for workloads that do not request injection: ${reported.length}, such as ${formatObject(first.kind, first)}`,
     `if they use wimds, ${REQUEST_FIX}, or pass the output of wimds inject`,
   )
 }
@@ -187,14 +196,14 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
  */
 function findRequest(
   { template, annotations, namespace }: WorkloadObject,
-  { injectedNamespaces }: ClusterObjects,
+  { namespaces }: ClusterObjects,
 ): boolean | undefined {
   const { inject } = parseAnnotations(template)
   if (inject === false || annotations['wimds.io/inject'] === 'false') return false
   const names = Object.keys(template.metadata?.annotations ?? {})
   const isRequested =
     inject === true ||
-    injectedNamespaces.has(namespace) ||
+    namespaces.get(namespace) === true ||
     names.some((name) => name.startsWith('wimds.io/'))
   return isRequested || undefined
 }

@@ -153,8 +153,12 @@ function findExtra(
   const kept = unneeded.filter(({ subject }) => report.isKept(subject))
   if (kept.length > 0) {
     const subjects = kept.map(({ subject }) => subject).join(', ')
-    const problem = `its credentials for ${subjects} are not called extra: objects that were not read, or whose client id is elsewhere, may need them`
-    report.warning(clientId, problem, 'correct the other findings')
+    const problem = `its credentials for ${subjects} are not called extra: objects that were not read, whose client id is elsewhere, or that do not request injection may need them`
+    report.warning(
+      clientId,
+      problem,
+      `correct the other findings, and for a workload with wimds ${REQUEST_FIX}`,
+    )
   }
   return unneeded.filter((each) => !kept.includes(each))
 }

@@ -117,7 +117,7 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     report.error(
       'input',
       'nothing could be determined: it has no ServiceAccount and no workload',
-      'pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json',
+      'pass the manifests of both, or the output of kubectl get namespaces,serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json',
     )
   }
   if (flags.has('check')) reportUnmet(plan, report)

@@ -149,6 +149,29 @@ test('needs no credential for a ServiceAccount whose pods use an identity bindin
 
 const SILENT = warning('input', 'do not request injection: 1, such as Deployment shop/orders')
 
+const stored = deployment('orders', 'orders')
+const OF_CLUSTER = { ...stored, metadata: { ...stored.metadata, uid: 'd3b0' } }
+const UNLABELLED = { ...NAMESPACE, metadata: { name: 'shop' } }
+
+test.each<[string, readonly object[], readonly unknown[]]>([
+  ['a manifest without a request', [deployment('orders', 'orders'), UNLABELLED], [SILENT]],
+  ['no workload of a cluster without a request', [OF_CLUSTER, UNLABELLED], []],
+  ['a workload of a cluster whose Namespace is unknown', [OF_CLUSTER], [SILENT]],
+])('reports %s, and calls no credential of it extra', async (_, objects, found) => {
+  const list = ['kept', 'orders', 'old'].map((name) =>
+    existingFor(`system:serviceaccount:shop:${name}`),
+  )
+  const existing = new Map([[TENANT, list]])
+  const planned = await plan([serviceAccount('kept', TENANT), ...objects], {}, { existing })
+  const { identities, findings } = planned
+  expect(identities.flatMap(({ extra }) => extra)).toEqual(list.slice(2))
+  expect(findings).toMatchObject([...found, warning(TENANT, 'shop:orders are not called extra')])
+})
+
+test('reports a workload of a cluster if nothing needs a credential', async () => {
+  expect((await plan([OF_CLUSTER, UNLABELLED])).findings).toMatchObject([SILENT])
+})
+
 test('warns of --client-id if no workload gets it', async () => {
   const objects = [serviceAccount('orders', undefined), deployment('orders', 'orders')]
   const { identities, findings } = await plan(objects, { clientId: BILLING })
