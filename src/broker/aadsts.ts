@@ -14,10 +14,10 @@ export interface AadstsEntry {
   readonly code: ErrorCode
   /**
    * Minutes within which the rejection may pass although nobody changes anything; 0: only a change ends it; Infinity: it may
-   * pass at any time. A rejection with a permanent code is temporary for this long.
+   * pass at any time. A rejection with a permanent code counts as temporary for this long.
    */
   readonly passesWithinMinutes: number
-  /** What Entra ID rejects, or what it depends on: `issuer` for documents that it cannot read, `keys` for their content. */
+  /** The cause. `issuer`: Entra ID cannot read the issuer's documents; `keys`: it cannot use the keys in them. */
   readonly dependsOn:
     | 'credential'
     | 'assertion'
@@ -36,7 +36,7 @@ export interface AadstsEntry {
 }
 
 /**
- * A new credential or application takes minutes to reach all nodes of Entra ID: two, where this was measured (E8). A longer
+ * A new credential or application takes minutes to reach all nodes of Entra ID: two minutes in a measurement (E8). A longer
  * grace would make clients with long retries look hung until the final answer.
  */
 const PROPAGATION_MINUTES = 3
@@ -90,7 +90,7 @@ const unavailable = entriesOf('entra_unavailable', 'service', Infinity, unavaila
 
 const AUDIENCE: readonly [explanation: string, fix: string] = [
   'no federated credential of the identity has the audience of the assertion',
-  `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
+  `if the audience of the token, {audience}, is not the audience of your cloud (${DEFAULT_AUDIENCE} in the public cloud), correct it in the projected volume; otherwise set the audience of the federated credential to {audience}`,
 ]
 
 /** The entries; a key lists the numbers that its entry explains. */
@@ -112,11 +112,11 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   // Only an application with a flexible credential gets this number.
   7002131: notFound(
-    'no federated credential of the identity has the subject of the assertion, and the expression of none matches it',
+    'no federated credential of the identity has the subject of the assertion, or an expression that matches it',
     'create a federated credential with subject {subject}: flexible credentials, which have an expression, are for GitHub, GitLab and Terraform Cloud only',
   ),
   7002138: mismatch(
-    'the subject of the federated credential differs from that of the assertion in upper and lower case',
+    'the subjects of the federated credential and of the assertion differ in upper and lower case',
     'write the subject of the federated credential exactly as {subject}: the comparison is case-sensitive',
   ),
   70025: notFound(
@@ -228,7 +228,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'set “Allow public client flows” of its registration to No (isFallbackPublicClient: false), or use a managed identity',
   ),
   90099: application(
-    'the application has not been authorized in the tenant, whose administrators are those of a partner',
+    'the application has not been authorized in the tenant, which a partner administers',
     'have an administrator of the tenant consent to the application',
   ),
   100007: application(
@@ -294,37 +294,37 @@ export const AADSTS_TABLE: ReadonlyMap<number | undefined, AadstsEntry> = new Ma
 const CREDENTIAL_FAMILY = /^70021\d{1,2}$/
 
 /**
- * Returns the number of the table that explains an AADSTS number: itself, or for an unlisted one of the family of 70021 the
- * one with fewer digits, such as 700213 for 7002139. Undefined for every other number, and for none.
+ * Returns the listed number whose entry explains an AADSTS number. For an unlisted number of the family of 70021, that is the
+ * listed number with fewer digits: 700213 for 7002139. Returns undefined for any other unlisted number, and without a number.
  */
 function findListed(aadsts?: number): number | undefined {
   if (aadsts === undefined || AADSTS_TABLE.has(aadsts)) return aadsts
   return CREDENTIAL_FAMILY.test(String(aadsts)) ? findListed(Math.floor(aadsts / 10)) : undefined
 }
 
-/** Returns the entry that explains an AADSTS number; undefined for an unknown one, and for none. */
+/** Returns the entry that explains an AADSTS number; undefined for an unknown number, and without a number. */
 export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
   return AADSTS_TABLE.get(findListed(aadsts))
 }
 
-/** Returns the section of the documentation that explains an AADSTS number; undefined for an unknown one, and for none. */
+/** Returns the section of the documentation that explains an AADSTS number; undefined for an unknown one, and without one. */
 export function findAadstsPage(aadsts?: number): string | undefined {
   const listed = findListed(aadsts)
   return listed === undefined ? undefined : docsPage('aadsts', `aadsts${listed}`)
 }
 
-/** Returns true for a rejection that counts as temporary, since what is missing may be new. */
+/** Returns true for a rejection that counts as temporary because the missing credential or application may be new. */
 export function isInGrace(error: BrokerError): boolean {
   return !error.isPermanent && findGraceMs(error) > 0
 }
 
-/** Returns the entry of an error of Entra ID; undefined if it has another code, as for an issuer that explains it. */
+/** Returns the entry of an error; undefined if the error has another code, as when an internal issuer explains it. */
 function findEntry({ code, entra }: BrokerError): AadstsEntry | undefined {
   const entry = explainAadsts(entra?.aadsts)
   return entry?.code === code ? entry : undefined
 }
 
-/** Returns true for a rejection that ends when a change has reached all of Entra ID. */
+/** Returns true for a rejection that ends when a change has reached all nodes of Entra ID. */
 export function isPropagating(error: BrokerError): boolean {
   const minutes = findEntry(error)?.passesWithinMinutes ?? 0
   return minutes > 0 && minutes < Infinity
@@ -341,7 +341,7 @@ export function findGraceMs(error: BrokerError): number {
 
 const MAX_CLAIM = 300
 
-/** Returns the fix of an entry with the values of this assertion. */
+/** Returns the fix of an entry with the claims of this assertion filled in. */
 export function formatFix(
   { fix }: Pick<AadstsEntry, 'fix'>,
   { issuer, subject, audience }: AssertionClaims,

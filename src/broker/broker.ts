@@ -1,4 +1,4 @@
-/** Builds the broker: exchange, token cache and telemetry. Projected tokens and what the process shares are given to it. */
+/** Builds the broker: exchange, token cache and telemetry. Projected tokens and shared parts come from its caller. */
 import type { Config } from './config/config.ts'
 import type { AssertionReader } from './exchange/assertion.ts'
 import { watchAssertions } from './exchange/assertion-watcher.ts'
@@ -29,15 +29,15 @@ import { countWaiting } from './tokens/caller-wait.ts'
 
 interface BrokerSources {
   readonly config: Config
-  /** Reads a projected token by the name that an identity has for it: the path of its file in a sidecar. */
+  /** Reads the projected token that `tokenFile` of an identity names: in a sidecar the path of the file. */
   readonly readAssertion: AssertionReader
-  /** How often the projected tokens are read, in milliseconds; undefined: as fits files of the own pod. */
+  /** How often the projected tokens are read, in milliseconds. The default fits a sidecar, whose kubelet rotates the files. */
   readonly pollMs?: number
   readonly createSource: CreateSource
   readonly log: ProcessLog
 }
 
-/** A token takes about 12 KiB. The least recently used one is evicted. */
+/** Cached tokens at most; the least recently used one is evicted. A token takes about 12 KiB. */
 const MAX_TOKENS = 1000
 
 interface AskedToken extends Pick<TokenRequest, 'scope'> {
@@ -50,7 +50,7 @@ export type Broker = ReturnType<typeof createBroker>
 export function createBroker(sources: BrokerSources) {
   const { config, readAssertion, log } = sources
   const identitiesFile = config.identitiesFile?.path
-  // A reload replaces them.
+  // A reload replaces the configuration and its identities.
   let current = config
   const identities = describeIdentities(config)
 
@@ -75,11 +75,11 @@ export function createBroker(sources: BrokerSources) {
     },
   })
 
-  /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
+  /** Fetches a token for each prefetched resource, and keeps the tokens refreshed. Resolves after one exchange for each. */
   const prefetch = () => cache.prefetch(listPrefetched(current.directory))
 
   return {
-    /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */
+    /** Creates a pod whose callers get the tokens of the configuration. Each pod has its own limit of waiting callers. */
     createPod: (instanceId: string): Pod => ({
       ...shared,
       instanceId,
@@ -90,7 +90,7 @@ export function createBroker(sources: BrokerSources) {
     watchAssertions: assertions.poll,
     prefetch,
     entries: () => cache.entries(),
-    /** Returns the identity with which the token may be requested; undefined: the configuration forbids it. */
+    /** Returns the identity of the token; undefined if the configuration forbids requests for it. */
     findIdentity: (token: AskedToken) => createIdentityFinder(current.directory)(token),
     /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
     applyConfig: (next: Config) => {
@@ -103,7 +103,7 @@ export function createBroker(sources: BrokerSources) {
       const count = next.directory.identities.length
       log.info('config_reloaded', { file: identitiesFile, identities: count })
     },
-    /** Reports why the identities file, which has changed, is not in use. */
+    /** Reports why the changed identities file is not in use. */
     rejectConfig: (error: unknown) => {
       const { message } = error instanceof ConfigError ? error : toBrokerError(error)
       const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
@@ -138,7 +138,7 @@ function describeIdentities({ directory, tenantId }: Config): PodIdentities {
   return { resolve: createIdentityResolver(directory), tenantId }
 }
 
-/** Returns what all pods of the configuration have in common. */
+/** Returns the parts that all pods of the configuration share. */
 function describePod(config: Config, { isReady, onReply }: Telemetry) {
   const { maxConnections, instance, identityHeader, passThrough: prefixes } = config
   const listenHosts = config.listen.map(({ host }) => formatUrlHost(host))
@@ -158,7 +158,7 @@ function describePod(config: Config, { isReady, onReply }: Telemetry) {
   }
 }
 
-/** Returns the requests for the resources of WIMDS_PREFETCH, of every identity. */
+/** Returns a token request for each prefetched resource of each identity. */
 function listPrefetched({ identities }: IdentityDirectory): TokenRequest[] {
   return identities.flatMap((identity) =>
     identity.prefetch.map((resource) => ({ identity, scope: toScope(resource) })),

@@ -1,6 +1,6 @@
 /**
- * The way of an exchange to Entra ID: the attempts, and in each of them the POST. All exchanges of a process share MSAL, the
- * connections, the limit of POSTs, the budget of retries, and the failures of identities.
+ * Assembles the steps of an exchange with Entra ID: its attempts, and the POST of each attempt. All exchanges of a process
+ * share MSAL, the connections, the limit of POSTs, the budget of retries, and the failures of identities.
  */
 import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
@@ -24,10 +24,13 @@ interface SourceOptions extends Required<
 /** Creates the exchanges of a token cache. If loading MSAL or the transport fails, so does every exchange. */
 export type CreateSource = (options: SourceOptions) => StartExchange
 
-/** Loading MSAL blocks the event loop. It waits this long, so that the ports open and the first probe is answered before. */
+/** Loading MSAL blocks the event loop. This delay lets the ports open and answer the first probe before. */
 const PRELOAD_DELAY_MS = 50
 
-/** Creates what all exchanges of a process share. `connect` makes their connections. It is loaded by the first exchange, or soon after the first source is created. */
+/**
+ * Creates the parts that all exchanges of a process share. `connect` opens their connections. MSAL and the transport are loaded
+ * `PRELOAD_DELAY_MS` after the first source is created, or earlier by the first exchange.
+ */
 export function createExchangeStack(
   { exchange, maxConnections }: Pick<ProcessConfig, 'exchange' | 'maxConnections'>,
   connect?: Connect,
@@ -48,7 +51,7 @@ export function createExchangeStack(
       return withPermit(createEntraExchange({ ...options, clock, ...dispatchers }), shared)
     }
     const loadOnce = () => (attempt ??= load())
-    // The exchanges report a failure.
+    // If loading fails, each exchange reports it.
     setTimeout(() => void loadOnce().catch(() => {}), PRELOAD_DELAY_MS).unref()
     const attemptOnce: Attempt = async (...given) => (await loadOnce())(...given)
     return (request) => new Exchange(attemptOnce, request, { clock, timeoutMs, budget })
@@ -59,7 +62,7 @@ async function loadExchange(exchange: ProcessConfig['exchange'], connect?: Conne
   setMemoryFlags()
   const { createExchangeDispatchers } = await import('./exchange/dispatcher.ts')
   const dispatchers = createExchangeDispatchers(exchange, connect)
-  // In two steps, so that other requests are answered in between.
+  // Loads in two steps, so that other requests are answered in between.
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('./exchange/entra.ts')
   return { dispatchers, createEntraExchange }
@@ -69,9 +72,9 @@ async function loadExchange(exchange: ProcessConfig['exchange'], connect?: Conne
 const NODE_MODULES = ['assert', 'crypto', 'dns', 'http', 'tls']
 
 /**
- * Sets V8's flags for little memory instead of peak speed, which a sidecar does not need. Call it once the sidecar listens and
- * before the exchange is loaded: V8 rejects compiled code that was cached under other flags, Node's own modules included. The
- * modules of Node that are needed later are loaded before, since they would take 20 ms more.
+ * Sets V8's flags for low memory instead of peak speed, which a sidecar does not need. Call it after the sidecar listens and
+ * before the exchange is loaded, since V8 rejects cached code that was compiled under other flags. That concerns Node's own
+ * modules, too, so this function first loads those that the exchange needs: later they would take 20 ms more.
  */
 function setMemoryFlags(): void {
   for (const name of NODE_MODULES) process.getBuiltinModule(`node:${name}`)
@@ -80,8 +83,8 @@ function setMemoryFlags(): void {
   setFlagsFromString('--wasm-tiering-budget=1000000000')
   // V8's middle compiler makes a request no cheaper here, and its threads' arenas keep 10 to 20 MB.
   setFlagsFromString('--no-maglev')
-  // V8 makes room for garbage when many new objects live on for a while, as thousands of connections
-  // do that are closed for others. The room is never returned, so a flood would cost 100 MB until the process ends.
+  // V8 grows its heap when many new objects survive for a while, as with thousands of connections that replace each other. It
+  // never returns that memory, so a flood would cost 100 MB until the process ends.
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--heap-growing-percent=50')
   // With a young generation of one megabyte, waking other threads costs more than they save.

@@ -3,7 +3,7 @@ import { BrokerError } from '../lib/errors.ts'
 import { firstItems, printable } from '../lib/printable.ts'
 import { normalizeResource } from '../lib/resource.ts'
 
-/** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
+/** The route of an exchange: straight to Entra ID, or through the token proxy of AKS identity bindings. */
 type ExchangeVia = 'entra' | 'token-proxy'
 
 /** An Entra ID identity that this sidecar gets tokens for. */
@@ -33,7 +33,7 @@ export type Selector =
 
 export interface IdentityDirectory {
   readonly identities: readonly Identity[]
-  /** Used without a selector; a single identity is the default, as on a VM with one user-assigned identity. */
+  /** The identity of a request without a selector. A single one is the default, as on a VM with one assigned identity. */
   readonly defaultIdentity?: Identity | undefined
   /** Creates the identity of a client id that is not configured; undefined: such ids are rejected. */
   readonly unlisted?: ((clientId: string) => Identity) | undefined
@@ -42,9 +42,8 @@ export interface IdentityDirectory {
 export type IdentityResolver = (selector: Selector) => Identity
 
 /**
- * Creates the resolver of a directory. It returns the selected identity and never another one: it throws
- * `identity_not_found` if none matches, and `identity_ambiguous` without a selector if several are
- * configured and none is the default.
+ * Creates the resolver of a directory. It returns the selected identity and never another one. It throws `identity_not_found`
+ * if no identity matches. Without a selector it throws `identity_ambiguous` if several are configured and none is the default.
  */
 export function createIdentityResolver(directory: IdentityDirectory): IdentityResolver {
   const { identities, defaultIdentity } = directory
@@ -74,7 +73,7 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
   }
 }
 
-/** Creates the function that returns the identity of a client id in lower case; undefined if it is rejected. */
+/** Creates the function that returns the identity of a client id in lower case, or undefined if the id is rejected. */
 export function createClientIdLookup({
   identities,
   unlisted,
@@ -124,12 +123,12 @@ function formatList(items: readonly string[]): string {
   return items.length === 0 ? 'none' : firstItems(items, MAX_LISTED).join(', ')
 }
 
-/** Creates the error for a client id that came as an object id. SqlClient before 3.0 sends its `User Id` in this way. */
+/** Creates the error for a client id sent as an object id. SqlClient before 3.0 sends its `User Id` in this way. */
 function createClientIdError({ name, clientId, objectId }: Identity): BrokerError {
   const other =
     objectId === undefined
-      ? 'set its objectId in the identities file, and write that there'
-      : `write ${objectId} there`
+      ? 'set its objectId in the identities file and write that id as User Id'
+      : `write ${objectId} as User Id`
   return new BrokerError(
     'identity_not_found',
     `${clientId} is the client id of ${name}, but the request names it as an object id`,
@@ -151,7 +150,7 @@ function createNoDefaultError(identities: readonly Identity[]): BrokerError {
       )
 }
 
-/** Returns the identities by a key of theirs: of several with the same key, the first. */
+/** Indexes the identities by a key. If several have the same key, the first one wins. */
 function indexBy(
   identities: readonly Identity[],
   selectKey: (identity: Identity) => string | undefined,

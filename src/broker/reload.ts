@@ -1,4 +1,4 @@
-/** Hot reload of the identities file: a valid one is applied, with an invalid one the old one stays. */
+/** Hot reload of the identities file. A valid file is applied. After an invalid one, the old identities stay in use. */
 import { type Config, loadConfig } from './config/config.ts'
 import { type ReadText, readIdentitiesText } from './config/identities-file.ts'
 import type { Environment } from './config/settings.ts'
@@ -9,20 +9,20 @@ interface ReloadOptions {
   readonly file: { readonly path: string; readonly text: string | undefined } | undefined
   readonly env: Environment
   readonly load?: (env: Environment, readText: ReadText) => Promise<Config>
-  /** Reads the file system if it is left out. */
+  /** Reads the file system by default. */
   readonly readText?: ReadText
   readonly applyConfig: (next: Config) => void
-  /** Called once for attempts that fail in the same way. */
+  /** Called when a reload fails, but once for failures in a row with the same message. */
   readonly rejectConfig: (error: unknown) => void
 }
 
 const POLL_MS = 2000
 
 /**
- * Starts to watch the identities file, if there is one. Returns the function that stops it. It polls, because a ConfigMap is
- * replaced by swapping its `..data` link, which does not change the link at the file's own path. A reload that fails is
- * tried again at each poll, since another file that it reads may be the cause, unless the identities file itself is
- * invalid: parsing a large one takes about a second.
+ * Starts to poll the identities file, if there is one. Returns the function that stops the polling. It does not watch the file,
+ * because a ConfigMap is replaced by swapping its `..data` link, which does not change the link at the file's own path. A
+ * failed reload is repeated at each poll, since another file that it reads may be the cause. It is not repeated if the
+ * identities file itself is invalid: parsing a large one takes about a second.
  */
 export function watchIdentities({
   file,
@@ -34,7 +34,7 @@ export function watchIdentities({
 }: ReloadOptions): () => void {
   if (file === undefined) return () => {}
   const { path, text } = file
-  /** The text that needs no other attempt. */
+  /** The text that is in use or invalid, and is not loaded again. */
   let done: string | undefined = text
   let lastMessage: string | undefined
   let timer: NodeJS.Timeout | undefined
@@ -47,7 +47,7 @@ export function watchIdentities({
     if (!isClosed) timer = setTimeout(() => void poll(), POLL_MS).unref()
   }
 
-  /** Returns whether the content needs no other attempt. */
+  /** Returns true if the content need not be loaded again: it is in use, or invalid. */
   async function reload(content: Promise<string>): Promise<boolean> {
     try {
       applyConfig(await load(env, () => content))

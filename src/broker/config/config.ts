@@ -40,8 +40,8 @@ export interface TokenProxySettings {
 }
 
 /**
- * Reads the configuration. Throws a `ConfigError` that lists all problems of the settings, each with its setting; if each
- * setting is valid, all problems of the files that they name, and of what they require of each other.
+ * Reads the configuration. Throws a `ConfigError` that lists every invalid or missing setting. If there is none, the error
+ * lists the problems of the files and of the combination of settings.
  */
 export async function loadConfig(
   env: Environment,
@@ -58,10 +58,10 @@ export async function loadConfig(
   return Object.freeze(config)
 }
 
-/** The configuration that needs no identity. */
+/** The part of the configuration that needs no identity. */
 export type ProcessConfig = Readonly<ReturnType<typeof createProcessConfig>>
 
-/** Reads how this process reaches the internet, logs and ends, without an identity. Throws a `ConfigError`. */
+/** Reads the settings of connections, exchanges and the log, which need no identity. Throws a `ConfigError`. */
 export async function loadProcessConfig(env: Environment): Promise<ProcessConfig> {
   const settings = readSettings(env)
   const problems: Problem[] = []
@@ -70,7 +70,7 @@ export async function loadProcessConfig(env: Environment): Promise<ProcessConfig
   return createProcessConfig(settings, certificates)
 }
 
-/** Parses the settings. Throws a `ConfigError` if one is not valid, or if there are other problems. */
+/** Parses the settings. Throws a `ConfigError` if a setting is not valid, or if there are other problems. */
 function readSettings(env: Environment, others: readonly Problem[] = []): ParsedSettings {
   const { settings, problems } = parseSettings(env)
   if (settings === undefined || others.length > 0) {
@@ -142,7 +142,7 @@ const UNVERIFIED_TLS = {
   fix: 'remove it, and set WIMDS_CA_FILE for a private CA',
 }
 
-/** Creates the configuration. It has each setting once. The type `Config` is what this function returns. */
+/** Creates the configuration. Its type is `Config`. */
 function createConfig(
   settings: ParsedSettings,
   { identities, ...certificates }: Files,
@@ -161,7 +161,7 @@ function createConfig(
     directory,
     /** The identities file as it was read, if there is one. */
     identitiesFile: identities && { path: identities.path, text: identities.text },
-    /** The tenant of the default identity, or of identities that name none. */
+    /** The tenant of the default identity, else AZURE_TENANT_ID, else the tenant of the first identity. */
     tenantId:
       directory.defaultIdentity?.tenantId ??
       settings.AZURE_TENANT_ID ??
@@ -181,7 +181,7 @@ function createConfig(
     ),
     /** Paths that are forwarded to the real metadata service; empty: none. */
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
-    /** Valid settings that are most likely errors; to be logged once. */
+    /** Warnings of valid settings that are most likely errors. The shell logs them once. */
     warnings: findWarnings(env),
   }
 }
@@ -233,7 +233,7 @@ function findPrefetchProblems(
   const { WIMDS_PREFETCH: prefetch, WIMDS_CONFIG: file } = settings
   if (prefetch === undefined) return []
   if (defaultIdentity === undefined) {
-    const fix = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark one in the identities file'
+    const fix = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark an identity as the default'
     return [{ setting, problem: 'needs a default identity, but there is none', fix }]
   }
   const allowed = defaultIdentity.resources

@@ -5,8 +5,8 @@ import type { IdentityEntry } from './identities-file.ts'
 import type { ParsedSettings } from './settings.ts'
 
 /**
- * Creates the directory. Only the identities file lists the identities and the default; without one (`listed` is
- * undefined) the environment describes one identity, and other client ids are allowed by default.
+ * Creates the directory. If there is an identities file, only it (`listed`) names the identities and the default. Without one,
+ * the environment describes one identity, and other client ids are allowed by default.
  */
 export function createDirectory(
   listed: readonly IdentityEntry[] | undefined,
@@ -58,9 +58,9 @@ function createIdentity(
 }
 
 /**
- * Selects the values for identities without their own. An empty one is never used, as `loadConfig` has checked. Without an
- * identities file there is one projected token, which the AKS webhook added together with the token proxy: then every
- * exchange goes through it.
+ * Selects the values for identities without their own. An empty value is never used, as `loadConfig` has checked. If there is a
+ * token proxy and no identities file, the AKS webhook has added the token proxy together with the only projected token, so
+ * every exchange goes through the proxy.
  */
 function selectDefaults(settings: ParsedSettings, hasFile: boolean) {
   const isProxied = !hasFile && settings.AZURE_KUBERNETES_TOKEN_PROXY !== undefined

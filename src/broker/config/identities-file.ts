@@ -111,8 +111,8 @@ interface EntryProblem {
 }
 
 /**
- * Parses the text of an identities file: no entries if there are problems. What entries require of each other is checked once each is valid. Takes time that is
- * linear in the text's length.
+ * Parses the text of an identities file. Returns no entries if there are problems. Conflicts between entries are checked once
+ * each entry is valid. The time is linear in the length of the text.
  */
 export async function parseIdentities(
   text: string,
@@ -137,13 +137,13 @@ export async function parseIdentities(
   return { entries: [], problems: truncateProblems(problems) }
 }
 
-/** Returns the first problems, and whether there are more. */
+/** Returns the first problems, with a last one that says whether there are more. */
 function truncateProblems(problems: readonly Problem[]): Problem[] {
   const rest = problems.length > MAX_PROBLEMS ? [{ problem: ' and more' }] : []
   return [...problems.slice(0, MAX_PROBLEMS), ...rest]
 }
 
-/** Formats `identities[1].clientId: `; nothing for the file as a whole. A key may be any text, and even a list. */
+/** Formats `identities[1].clientId: `; an empty text for the file as a whole. A key may be any text, and even a list. */
 function formatPath(path: Path): string {
   const formatted = path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${formatName(String(key))}`))
@@ -178,7 +178,7 @@ function findConflicts(
   const problems: EntryProblem[] = []
   const addProblem = (index: number, key: string, text: string) =>
     problems.push({ path: ['identities', index, key], text })
-  // The first index of each value, by its key; a name may not be another identity's client id either.
+  // The index of the first entry that has a value, by key and value. A name may not be another identity's client id either.
   const seen = new Map<string, number>()
   const clientIds = new Map(
     entries.map(({ clientId }, index) => [clientId, index] as const).toReversed(),

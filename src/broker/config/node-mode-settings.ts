@@ -1,7 +1,6 @@
-/** Which settings of a sidecar a pod of mode node has for itself, and does not share with its node. */
+/** Which settings each pod of mode node has for itself. All pods share the others, which are settings of the broker. */
 import type { SettingName } from './settings.ts'
 
-/** The settings that each pod has for itself. The broker, which pods of mode node share, has the others. */
 export const PER_POD_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
   'AZURE_CLIENT_ID',
   'AZURE_TENANT_ID',

@@ -1,4 +1,4 @@
-/** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
+/** The environment variables that wimds reads: their names, defaults and schemas, and which ones belong together. */
 import * as z from 'zod/mini'
 import { ConfigError, type Problem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
@@ -107,7 +107,7 @@ export function describeSettings(env: Environment) {
 
 /**
  * Parses each setting by itself. Returns no settings if there are problems. An empty variable counts as unset. `loadConfig`
- * checks what the settings require of each other.
+ * checks which settings belong together.
  */
 export function parseSettings(env: Environment) {
   const set = Object.entries(env).filter(([, value]) => Boolean(value))
@@ -119,7 +119,7 @@ export function parseSettings(env: Environment) {
   return { settings, problems }
 }
 
-/** Returns a problem for each setting that is missing for another one, or contradicts it. */
+/** Returns a problem for each setting that another one requires or contradicts. */
 export function findIncompleteSettings(env: Environment): Problem[] {
   const has = (name: SettingName) => Boolean(env[name])
   const problems: Problem[] = []
@@ -162,7 +162,7 @@ const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|
 
 const PREFIX = 'WIMDS_'
 
-/** Returns a sentence for each name that begins with `WIMDS_` and is no setting: most often a typing error. */
+/** Returns a warning for each name that begins with `WIMDS_` and is not a setting: most often a typing error. */
 export function findUnknownSettings(env: Environment): string[] {
   return Object.keys(env)
     .filter(

@@ -35,8 +35,8 @@ export function createAppServiceDialects(secret: Secret): Dialect[] {
       render: createRender('2017-09-01'),
       renderError: renderError2017,
     },
-    // Azure SDKs for Java and old ones for Go speak Cloud Shell's protocol to MSI_ENDPOINT and ignore
-    // MSI_SECRET. They may: IMDS on the same port requires no more than these requests have.
+    // Azure SDKs for Java, and old ones for Go, speak Cloud Shell's protocol to MSI_ENDPOINT and do not send MSI_SECRET. They
+    // get tokens all the same: IMDS on the same port requires no secret either.
     { ...cloudShell, path: TOKEN_PATHS.appService, matches: isCloudShell },
     {
       name: 'app-service-2019',
@@ -108,7 +108,7 @@ function createRender(version: Parameters<typeof formatExpiresOn>[0]): Dialect['
   }
 }
 
-/** Renders an error for old clients, which recognize it by `ExceptionMessage` and not by its status; Azure ML's by `message`. */
+/** Renders an error for old clients, which recognize it by `ExceptionMessage` (Azure ML by `message`), not by its status. */
 function renderError2017(error: BrokerError): Reply {
   return renderError(error, {
     ExceptionMessage: formatDescription(error),

@@ -15,7 +15,7 @@ export interface WireRequest {
   readonly body?: string | undefined
 }
 
-/** The names of the dialects, and what else a request may be. */
+/** The names of the dialects, and of the other kinds of requests. */
 export const PROTOCOLS = [
   'imds',
   'app-service-2017',
@@ -30,7 +30,7 @@ export type Protocol = (typeof PROTOCOLS)[number]
 /** A token request after parsing, independent of its protocol. */
 export interface TokenQuery {
   readonly selector: Selector
-  /** Exactly as sent; replies echo it (R10). */
+  /** The resource exactly as sent; replies echo it (R10). */
   readonly resource: string
   /** True if the caller asks for a new token although one is cached. */
   readonly bypassCache?: boolean
@@ -41,7 +41,7 @@ export interface TokenAnswer {
   readonly query: TokenQuery
   readonly identity: Identity
   readonly token: AccessToken
-  /** Remaining lifetime in whole seconds, at least 1; `computeExpiry` of the clock returns this and the next. */
+  /** Remaining lifetime in whole seconds, at least 1. `computeExpiry` computes it and `expiresOn`. */
   readonly expiresIn: number
   /** Epoch seconds; always now + `expiresIn`. */
   readonly expiresOn: number
@@ -70,7 +70,7 @@ export interface Dialect {
   readonly name: Protocol
   readonly path: string
   readonly methods: readonly ('GET' | 'POST')[]
-  /** Returns true for this protocol's requests; undefined: it takes every request, as the last one at its path. */
+  /** Returns true for a request of this protocol. Undefined for the last dialect at a path, which takes every request. */
   readonly matches?: (request: WireRequest) => boolean
   /** Throws a `BrokerError` for a request that the protocol does not allow. */
   readonly parse: (request: WireRequest) => TokenQuery
@@ -86,8 +86,8 @@ export function findOAuthError(error: BrokerError): string {
 }
 
 /**
- * Returns the sentence for the caller. Errors that an operator must act on end with their code, which
- * is a heading of docs/troubleshooting.md. `formatOwnMember` adds it where the sentence is the real service's.
+ * Returns the sentence for the caller. Errors that an operator must act on end with their code, which is a heading of
+ * docs/troubleshooting.md. If the sentence is copied from the real service, `formatOwnMember` adds the code instead.
  */
 export function formatDescription({ code, message, problem }: BrokerError): string {
   const exact = EXACT_SENTENCES[code]
@@ -98,8 +98,9 @@ export function formatDescription({ code, message, problem }: BrokerError): stri
 }
 
 /**
- * Returns the member `wimds` of a 400 whose sentence is the real service's: the code, and for an identity also what is wrong
- * and how to fix it. SDKs ignore it, and show the body where they hide the header X-Wimds-Error, as those for .NET do.
+ * Returns the member `wimds` of a 400 whose sentence is copied from the real service: the code, and for an error of identities
+ * also the problem and its fix. SDKs ignore the member. Some, such as those for .NET, show users the body but not the header
+ * X-Wimds-Error.
  */
 export function formatOwnMember({ code, message, status }: BrokerError): { wimds?: string } {
   if (TEXTS_OF_IMDS.has(code)) return { wimds: code }
@@ -130,8 +131,8 @@ const TEXTS_OF_IMDS: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /**
- * Throws `metadata_header_missing` unless the request has `Metadata: true`, in upper or lower case (R6). By it IMDS and Cloud Shell refuse
- * requests that a browser or a proxy was led to send.
+ * Throws `metadata_header_missing` unless the request has `Metadata: true`, in upper or lower case (R6). A request that an
+ * attacker makes a browser or a proxy send does not have this header.
  */
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
   const value = headers['metadata']

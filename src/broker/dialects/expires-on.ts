@@ -3,7 +3,7 @@
 /** The clients that accept only the date that the real service once sent; all others take epoch seconds. */
 const DATE_CLIENTS = {
   '2017-09-01': /azsdk-python-identity\/1\.(?:[4-9]|1[0-4])\.|azsdk-js-identity\/[12]\./,
-  // It makes NaN of a number, and never asks again.
+  // This client reads a number as NaN, and never requests another token.
   '2019-08-01': /azsdk-js-identity\/2\./,
 }
 

@@ -26,11 +26,11 @@ export const imds = {
   renderError,
 } satisfies Dialect
 
-/** IMDS as the azure-workload-identity proxy answers it: with any api-version, or none. */
+/** IMDS as the azure-workload-identity proxy implements it: with any api-version, or none. */
 export const imdsOfAnyVersion: Dialect = { ...imds, parse: createParse(undefined) }
 
 function createParse(firstVersion: string | undefined): Dialect['parse'] {
-  // The last query, since an application repeats it. Measured separately: without it a cached request takes 8 % more CPU.
+  // Keeps the last query, since an application repeats it. Parsing it each time would cost a cached request 8 % more CPU.
   let last: { readonly text: string; readonly query: TokenQuery } | undefined
   return (request) => {
     requireMetadataHeader(request)
@@ -61,7 +61,7 @@ function render({ query, identity, token, expiresIn, expiresOn }: TokenAnswer): 
     client_id: identity.clientId,
     expires_in: String(expiresIn),
     expires_on: String(expiresOn),
-    // It stays while expires_in falls.
+    // The whole lifetime, which stays the same while expires_in falls.
     ext_expires_in: String(lifetime),
     not_before: String(expiresOn - lifetime - BACKDATED_SECONDS),
     resource: query.resource,
@@ -81,7 +81,7 @@ function renderError(error: BrokerError): Reply {
 /** Returns the members that the real service passes on from a rejection of Entra ID, in its order. */
 function formatEntraMembers({ entra = {} }: BrokerError) {
   const { aadsts, timestamp, traceId, correlationId, errorUri } = entra
-  // JSON has no undefined members.
+  // JSON leaves out undefined members.
   return {
     error_codes: aadsts === undefined ? undefined : [aadsts],
     timestamp,

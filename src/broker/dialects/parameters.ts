@@ -9,8 +9,8 @@ import { isResource } from '../../lib/resource.ts'
 export type Parameters = ReadonlyMap<string, string>
 
 /**
- * Parses a query string or a form, percent-encoded or not (R10). Throws `parameter_duplicate` for a
- * repeated name in upper or lower case, as the real IMDS does, and `request_malformed` for a broken encoding.
+ * Parses a query string or a form, percent-encoded or not (R10). Throws `parameter_duplicate` for a name that is repeated, in
+ * the same or another case, as the real IMDS does, and `request_malformed` for a broken encoding.
  */
 export function parseParameters(text: string): Parameters {
   const parameters = new Map<string, string>()
@@ -38,9 +38,9 @@ const SELECTORS = [
 ] as const
 
 /**
- * Returns the identity selector. An empty one counts as absent: Prometheus, VictoriaMetrics and azidentity send
- * `client_id=` when no client id is set (R8). Throws `selector_invalid` for two that differ, and for a client or object id
- * that is not a GUID.
+ * Returns the identity selector. An empty parameter counts as absent: Prometheus, VictoriaMetrics and azidentity send
+ * `client_id=` when no client id is set (R8). Throws `selector_invalid` for two different selectors, and for a client or object
+ * id that is not a GUID.
  */
 export function parseSelector(parameters: Parameters): Selector {
   let selector: Selector = { by: 'default' }

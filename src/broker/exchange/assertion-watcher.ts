@@ -12,7 +12,7 @@ export type AssertionState =
   | {
       readonly ok: false
       readonly error: BrokerError
-      /** When the first read in a row failed, on the monotonic clock. */
+      /** When the first of the failed reads in a row failed, on the monotonic clock. */
       readonly since: number
       /** The subject of the last token that was read; undefined if there was none. */
       readonly lastSubject?: string | undefined
@@ -25,14 +25,14 @@ interface WatcherOptions {
   readonly clock: Pick<Clock, 'monotonic'>
   /** How often the files are read while all of them can be read, in milliseconds. */
   readonly pollMs?: number | undefined
-  /** Called when the content of a file, or the error of reading it, has changed; first without a previous state. */
+  /** Called when the content of a file, or the error of reading it, has changed. The first time, there is no `previous`. */
   readonly onChange: (file: string, state: AssertionState, previous?: AssertionState) => void
 }
 
-/** How many times as often the files are read while one has no usable token: until then the pod is not ready. */
+/** While a file has no usable token, the files are read this many times as often: the pod may not be ready until then. */
 const INITIAL_RATE = 10
 
-/** Polls until it is closed, because not every file system reports the kubelet's symlink swap as a change. */
+/** Polls the files until it is closed. Not every file system reports the kubelet's symlink swap as a change. */
 export function watchAssertions(options: WatcherOptions) {
   const { files, read, clock, pollMs = 2000, onChange } = options
   const states = new Map<string, AssertionState>()
@@ -45,7 +45,7 @@ export function watchAssertions(options: WatcherOptions) {
     if (isClosed) return
     const current = files()
     for (const file of states.keys()) if (!current.includes(file)) states.delete(file)
-    // The next poll is scheduled first: a read that hangs must not delay the reads of the other files.
+    // Scheduled before the reads: one that hangs must not delay the reads of the other files.
     const areAllReadable = current.every((file) => states.get(file)?.ok === true)
     const delayMs = areAllReadable ? pollMs : pollMs / INITIAL_RATE
     timer = setTimeout(() => void poll(), delayMs).unref()
@@ -68,7 +68,7 @@ export function watchAssertions(options: WatcherOptions) {
   return {
     /** State by file; empty before the first poll. */
     states,
-    /** Polls all files now; resolves when each file without a read inflight has been read. */
+    /** Polls all files now. Resolves when each has been read, except those whose earlier read still runs. */
     poll,
     close: () => {
       isClosed = true

@@ -19,7 +19,7 @@ export interface Assertion extends AssertionClaims {
 }
 
 interface ReaderOptions {
-  /** Reads the file system if it is left out. */
+  /** Reads the file system by default. */
   readonly readFile?: (path: string) => Promise<string>
   /** WIMDS_AUDIENCE: the audience an assertion must have; undefined: any. */
   readonly audience?: string | undefined
@@ -27,7 +27,7 @@ interface ReaderOptions {
 
 export type AssertionReader = (path: string) => Promise<Assertion>
 
-/** A file that is rewritten in place, as Nomad does, is empty for some milliseconds: it is read again after this delay. */
+/** Nomad rewrites the file in place, so it is empty for some milliseconds. Such a file is read again after this delay. */
 const REREAD_DELAY_MS = 50
 
 /** Projected tokens have 1 to 2 kB. */
@@ -49,10 +49,10 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
 
 /**
- * Creates a reader that opens the file again after each read, because the kubelet rotates the token by
- * swapping a symbolic link. Callers share a read that is inflight. Throws `assertion_missing`, `assertion_unreadable`,
- * `assertion_empty`, `assertion_malformed`, or what `requireAudience` throws. Does not check whether the token has expired: the
- * local clock may be the wrong one, so Entra ID decides.
+ * Creates a reader that opens the file again after each read, because the kubelet rotates the token by swapping a symbolic
+ * link. Callers share a running read. Throws `assertion_missing`, `assertion_unreadable`, `assertion_empty`,
+ * `assertion_malformed` or `assertion_audience`. Does not check whether the token has expired: the local clock may be wrong, so
+ * Entra ID decides.
  */
 export function createAssertionReader({
   audience,
@@ -77,7 +77,7 @@ const MAX_CLAIM = 600
 /** Projected tokens have one audience. */
 const MAX_AUDIENCES = 5
 
-/** Returns claims of a size that may be kept and shown: those of a token may have 64 KiB. */
+/** Truncates claims to a size that may be kept and shown, since the claims of a token may have 64 KiB. */
 export function truncateClaims({ issuer, subject, audience }: AssertionClaims): AssertionClaims {
   return {
     issuer: issuer.slice(0, MAX_CLAIM),
@@ -95,9 +95,8 @@ export function formatAudience(audience: readonly string[]): string {
 }
 
 /**
- * Throws `assertion_audience` for a token without the audience of WIMDS_AUDIENCE, and for a token of
- * the Kubernetes API, which its receiver could use against the cluster: it leaves the pod only if
- * WIMDS_AUDIENCE names that audience.
+ * Throws `assertion_audience` for a token without the audience of WIMDS_AUDIENCE, and for a token of the Kubernetes API. Its
+ * receiver could use such a token against the cluster, so it leaves the pod only if WIMDS_AUDIENCE names its audience.
  */
 function requireAudience(
   assertion: Pick<Assertion, 'issuer' | 'audience'>,
@@ -116,12 +115,15 @@ function requireAudience(
     throw new BrokerError(
       'assertion_audience',
       `the token in ${path} has the audience ${formatAudience([apiAudience])}: it is a credential for the Kubernetes API and is not sent to Entra ID`,
-      `mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to it if the federated credential has that audience; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
+      `mount a projected service-account token with the audience of its cloud (${DEFAULT_AUDIENCE} in the public cloud); if the federated credential has the audience of the Kubernetes API, set WIMDS_AUDIENCE to it; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
     )
   }
 }
 
-/** Returns an audience of the Kubernetes API: by default that is the issuer, on AKS the API server. */
+/**
+ * Returns the audience of the Kubernetes API in a token, which is by default the issuer and on AKS the API server; undefined if
+ * it has none.
+ */
 function findApiAudience({
   issuer,
   audience,
@@ -182,7 +184,7 @@ const FIXES_BY_REASON: Readonly<Record<string, string>> = {
   ENFILE: OPEN_FILES_FIX,
 }
 
-/** Errors do not repeat the text: it may be a credential of another kind. */
+/** Parses a projected token. Errors do not repeat the text, which may be a credential of another kind. */
 function parseAssertion(text: string, path: string): Assertion {
   if (text === '') {
     throw new BrokerError(
@@ -209,7 +211,7 @@ function parseAssertion(text: string, path: string): Assertion {
   }
 }
 
-/** Returns the claims of a JWT by the schema; undefined for another text or other claims. Does not verify it. */
+/** Returns the claims of a JWT by the schema; undefined for another text or other claims. Does not verify the signature. */
 export function decodeClaims<T>(schema: z.ZodMiniType<T>, text: string): T | undefined {
   try {
     return schema.parse(decodeJwt(text))

@@ -1,7 +1,7 @@
 /** How far the clock of this machine is from the clock of Entra ID. */
 import { type Clock, readWallOffset } from '../tokens/lifetime.ts'
 
-/** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
+/** Above this skew, Entra ID and resources may reject tokens as expired or not yet valid. */
 const MAX_SKEW_MS = 300_000
 
 export const SKEW_FIX = 'synchronize the clock of the node (NTP)'
@@ -18,8 +18,8 @@ export function describeSkew(skewMs: number, machine = 'this machine'): string {
 }
 
 /**
- * Tracks the skew, and calls `onSkewed` when it becomes one that people have to fix. Entra's clock is kept by the monotonic
- * clock, so that setting the wall clock changes the skew.
+ * Tracks the skew, and calls `onSkewed` when it becomes one that people have to fix. Entra's clock is remembered as an offset
+ * to the monotonic clock, so that setting the wall clock changes the skew.
  */
 export function createSkewMonitor(clock: Clock, onSkewed: (message: string) => void) {
   let entraOffset: number | undefined

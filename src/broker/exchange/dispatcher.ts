@@ -17,7 +17,7 @@ interface ConnectOptions {
   readonly connect: Connect
 }
 
-/** The dispatcher of a request, and the server that it connects to, which only its errors name. */
+/** The dispatcher of a request, and the server that its errors name. */
 export interface Route {
   readonly dispatcher: Dispatcher
   readonly destination: Destination
@@ -26,11 +26,11 @@ export interface Route {
 /** The dispatchers of a configuration. Nothing is connected before a request is sent. */
 export interface ExchangeDispatchers {
   readonly dispatcher: Dispatcher
-  /** The way to the token proxy of identity bindings; undefined: there is none. */
+  /** The route to the token proxy of identity bindings; undefined: there is none. */
   readonly tokenProxy?: Route | undefined
 }
 
-/** `connect` makes all connections of a process. */
+/** Creates the dispatchers. `connect` opens all connections of a process. */
 export function createExchangeDispatchers(
   {
     proxy,
@@ -40,7 +40,7 @@ export function createExchangeDispatchers(
   }: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa' | 'timeoutMs'>,
   connect: Connect = createConnect(),
 ): ExchangeDispatchers {
-  // Two attempts must fit: the second one may have another way, or meet a proxy that knows the host by then.
+  // Two attempts must fit in the time limit: the second may have another route, or a proxy may have resolved the host by then.
   const options = { connect, connectTimeoutMs: timeoutMs / 2 }
   return {
     dispatcher: followCertificates(extraCa, (pem) => createEntraDispatcher(pem, proxy, options)),
@@ -67,9 +67,9 @@ function createEntraDispatcher(
 }
 
 /**
- * Creates a dispatcher that sends every request to the token proxy of a cluster's identity bindings instead of Entra ID,
- * with the path appended to the proxy's. It uses no HTTP proxy, since the token proxy is inside the cluster, which
- * rotates the CA file. Its certificate may be issued by the cluster's own CA, which then is the only trusted one.
+ * Creates a dispatcher that sends every request to the token proxy of a cluster's identity bindings instead of Entra ID, with
+ * the path appended to the proxy's path. It uses no HTTP proxy, since the token proxy is inside the cluster. If the settings
+ * name the cluster's own CA, no other CA is trusted; its file is read again, since the cluster rotates it.
  */
 function createTokenProxyDispatcher(
   { url, sniName, ca }: TokenProxySettings,
@@ -104,9 +104,9 @@ function createContext(extraCa: string): SecureContext {
 const READ_TIMEOUT_MS = 1000
 
 /**
- * Creates a dispatcher for these certificates, which change when a CA is rotated. It reads their file before each request, and creates another dispatcher when
- * they have changed. Connections that were trusted by the former ones finish their requests and get no new ones. While the
- * file cannot be read in time, or has no certificates, the last good ones stay in use.
+ * Creates a dispatcher that follows the rotation of a CA. It reads the CA file before each request, and calls `create` again
+ * when the certificates have changed. Connections of the former dispatcher finish their requests and get no new ones. While the
+ * file cannot be read in time, or has no certificates, the last good certificates stay in use.
  */
 export function followCertificates(
   { file, pem }: Partial<TrustedCertificates> = {},
@@ -118,7 +118,7 @@ export function followCertificates(
   const share = createSingleFlight<string>()
   let current = { pem, dispatcher: first }
 
-  /** Never rejects: the last good certificates stay in use. */
+  /** Returns the dispatcher for the certificates that are in the file now. Never rejects: the last good ones stay in use. */
   async function reload(path: string): Promise<Dispatcher> {
     const read = share(path, () => readFile(path))
     const inTime = withDeadline(READ_TIMEOUT_MS, (signal) => untilAborted(read, signal))

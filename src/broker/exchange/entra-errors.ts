@@ -20,7 +20,7 @@ import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './token-endpoint.ts'
 import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
 
-/** No Retry-After blocks a key for longer than an hour, the jitter of the token cache included. */
+/** Even with the jitter of the token cache, no Retry-After blocks a key for longer than an hour. */
 const MAX_RETRY_AFTER_MS = 50 * 60_000
 const MAX_DESCRIPTION = 1000
 /** Entra's own errors, ids and links have less than 40 characters. */
@@ -41,8 +41,8 @@ const ErrorBody = z.object({
 })
 
 /**
- * Returns the error of a response without a token. Matches AADSTS codes by number, with a default,
- * since Microsoft may change texts and add codes at any time (E6). `now` is epoch milliseconds.
+ * Returns the error of a response without a token. Recognizes AADSTS codes by number and accepts unknown ones, since Microsoft
+ * may change texts and add codes at any time (E6). `now` is epoch milliseconds.
  */
 export function parseEntraError(
   response: TokenEndpointResponse,
@@ -130,9 +130,9 @@ function createExpiryRejection(
 }
 
 /**
- * Returns the error of a token proxy that rejects the request itself; undefined for a response that may come
- * from Entra ID: with an AADSTS code or an OAuth error, or with a status that means to wait. 403: RBAC does not
- * allow the service account to use the identity. 401: the token has expired, or is not one for the token proxy.
+ * Returns the error if the token proxy itself rejects the request. Returns undefined for a response that may come from Entra
+ * ID: it has an AADSTS code or an OAuth error, or a status that asks to wait. Status 403 means that RBAC does not allow the
+ * service account to use the identity, and 401 that the token has expired or is not for the token proxy.
  */
 export function parseTokenProxyError(
   response: TokenEndpointResponse,

@@ -1,4 +1,4 @@
-/** An attempt to exchange a client assertion for an access token: projected token → POST to the token endpoint → access token. */
+/** One attempt of an exchange: projected token → POST to the token endpoint → access token. */
 import * as z from 'zod/mini'
 import { resolveAuthority } from '../../lib/clouds.ts'
 import { untilAborted } from '../../lib/deadline.ts'
@@ -27,16 +27,16 @@ export interface ExchangeOptions extends ExchangeDispatchers {
 interface Parts extends ExchangeOptions {
   readonly signal: AbortSignal
   readonly onSent: Parameters<Attempt>[2]
-  /** By token file: the last assertion that the server, whose clock is known, has rejected as expired. It stays so. */
+  /** By token file: the last assertion that the server rejected as expired by its own clock. It is not sent again. */
   readonly expired: Map<string, { readonly secret: Secret; readonly error: BrokerError }>
 }
 
 /**
- * Creates the attempts to exchange with Entra ID. Throws the `BrokerError` of the assertion, of the transport, or of Entra's
- * rejection. An attempt posts a second time only if the assertion was rejected and the file has another one now; it does not
- * post an expired assertion again, since only the kubelet ends that failure. `tokens/attempts.ts` repeats what may pass
- * within seconds. The signal is the only time limit, from reading the assertion to the last response: `tokens/attempts.ts`
- * sets it, by WIMDS_EXCHANGE_TIMEOUT.
+ * Creates the function that makes one attempt. It throws the `BrokerError` of the assertion, of the transport, or of Entra's
+ * rejection. It posts a second time only if the assertion was rejected and the file has another one now. It does not post an
+ * expired assertion again, since only the kubelet can replace it. `tokens/attempts.ts` retries failures that may pass within
+ * seconds. It also sets the only time limit, the signal, by WIMDS_EXCHANGE_TIMEOUT; the limit covers all from reading the
+ * assertion to the last response.
  */
 export function createEntraExchange(options: ExchangeOptions): Attempt {
   const expired: Parts['expired'] = new Map()
@@ -51,7 +51,7 @@ export function createEntraExchange(options: ExchangeOptions): Attempt {
       return await postAndReport(request, assertion, parts)
     } catch (error) {
       if (!(error instanceof BrokerError) || signal.aborted) throw error
-      // With these codes the assertion may be at fault: it was rotated, with the key of its issuer too, or read while it was written.
+      // With these codes the assertion may be outdated (it or its issuer's key was rotated), or was read while it was written.
       if (!error.code.startsWith('assertion_') && error.code !== 'issuer_unreachable') throw error
       const rotated = await readWithin(tokenFile, parts)
       if (rotated.secret.equals(assertion.secret)) throw error
@@ -132,7 +132,7 @@ async function post(
   if (error.code === 'assertion_expired' && response.date !== undefined) {
     expired.set(tokenFile, { secret: assertion.secret, error })
   }
-  // Entra's text has the subject and not the identity, which the application may have chosen.
+  // Entra's text names the subject, but not the identity, which the application may have chosen.
   throw error.code.startsWith('federated_credential_')
     ? error.with({ problem: `${error.problem} (client id ${clientId})` })
     : error
@@ -149,8 +149,8 @@ const TokenBody = z.object({
 })
 
 /**
- * Returns the token of a 200, whose lifetime counts from the start of the request on the monotonic clock. Throws
- * `entra_bad_response` if there is none: MSAL takes that for success (E4).
+ * Returns the token of a response with status 200. Its lifetime counts from the start of the request on the monotonic clock.
+ * Throws `entra_bad_response` if there is no token, which MSAL takes for success (E4).
  */
 function parseToken(
   { json }: TokenEndpointResponse,

@@ -22,8 +22,8 @@ interface ProxyOptions extends ProxySettings {
 const LOCAL_HOSTS = 'localhost,127.0.0.1,::1'
 
 /**
- * Creates a function that connects like `connect`, through the proxy. The socket is the one to the proxy, with its TLS if it
- * has an `https:` URL. Throws the `BrokerError` of a proxy that cannot be reached, or does not open the tunnel in time.
+ * Creates a function that connects like `connect`, but through the proxy. It returns the socket to the proxy, which has TLS if
+ * the proxy has an `https:` URL. It throws a `BrokerError` if the proxy cannot be reached or does not open the tunnel in time.
  */
 export function connectThroughProxy({ url, noProxy, connect, handshake }: ProxyOptions): Connect {
   const isDirect = parseNoProxy(`${noProxy},${LOCAL_HOSTS}`)
@@ -49,7 +49,7 @@ export function connectThroughProxy({ url, noProxy, connect, handshake }: ProxyO
         'check HTTPS_PROXY, its user and password, and whether the proxy allows the login host',
       )
     } catch (error) {
-      // Destroying it may emit an error, which ends the process if nothing listens.
+      // Destroying a socket may emit an error, which ends the process if nothing listens.
       plain.on('error', () => {}).destroy()
       throw error
     }
@@ -87,7 +87,7 @@ function requestTunnel(
   })
 }
 
-/** Returns a function that is true for hosts of the list: names, with all below them, addresses and `*`, each with a port or not. */
+/** Creates a test for hosts of the list: names, with all names below them, addresses and `*`. Each may have a port. */
 function parseNoProxy(list: string): (to: Peer) => boolean {
   const entries = list
     .toLowerCase()

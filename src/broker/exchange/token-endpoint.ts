@@ -1,7 +1,7 @@
 /**
- * The POST to the token endpoint: MSAL builds it, and undici sends it. It has one allowed host, a size cap, no redirects, and
- * as time limit the signal of `tokens/attempts.ts`, by WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects
- * with the assertion in the body and has no time limit (E4).
+ * The POST to the token endpoint: MSAL builds it, and undici sends it. It has one allowed host, a size cap and no redirects.
+ * Its time limit is the signal of `tokens/attempts.ts`, by WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects with the
+ * assertion in the body and has no time limit (E4).
  */
 import {
   ConfidentialClientApplication,
@@ -22,7 +22,7 @@ interface PostOptions {
   readonly route: Route
   /** Host and port that the assertion may be sent to. */
   readonly allowedHost: string
-  /** The sent assertion; redacted from error responses. */
+  /** The assertion that is sent. It is redacted from error responses. */
   readonly assertion: Secret
   /** Ends the request; its reason `TimeoutError` becomes `entra_timeout`. */
   readonly signal: AbortSignal
@@ -33,7 +33,7 @@ export interface TokenEndpointResponse {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The parsed JSON object; undefined if the body is anything else. */
   readonly json: Readonly<Record<string, unknown>> | undefined
-  /** The body of the response. The assertion in it is redacted before it is parsed. */
+  /** The body of the response. In an error, the assertion is redacted before the body is parsed. */
   readonly text: string
   /** The server's clock in epoch milliseconds, by its Date header. */
   readonly date: number | undefined
@@ -45,9 +45,9 @@ const MAX_BODY_BYTES = 262_144
 const MAX_ERROR_LENGTH = 16_384
 
 /**
- * Posts the assertion. Returns the response, from which the caller reads success and failure; throws a `BrokerError` for a
- * request without one. Each POST has its own client of MSAL, which costs next to nothing: a client that is kept has throttle
- * records that answer instead of Entra ID, and a second cache (E4).
+ * Posts the assertion. Returns the response, of a success or an error; throws a `BrokerError` if there is no response. Each
+ * POST has its own client of MSAL, which costs next to nothing. A client that is kept would have a second cache, and throttling
+ * records that answer instead of Entra ID (E4).
  */
 export async function postAssertion(
   { identity, scope, correlationId }: TokenRequest,
@@ -88,7 +88,7 @@ export async function postAssertion(
   throw new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds')
 }
 
-/** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
+/** Rejects a GET: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
 function rejectGet(url: string): never {
   throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
 }
@@ -123,7 +123,7 @@ export async function postForm(
   }
 }
 
-/** Throws a `BrokerError`, or what undici throws. */
+/** Reads the response. Throws a `BrokerError`, or the error of undici. */
 async function readResponse(
   { statusCode: status, headers, body }: Dispatcher.ResponseData,
   assertion: Secret,
@@ -147,8 +147,8 @@ async function readResponse(
 }
 
 /**
- * Returns the epoch milliseconds of an HTTP date (RFC 9110, section 5.6.7); undefined for any other
- * text. `Date.parse` alone would accept `in 2100`, so the date must format to the same text again.
+ * Returns the epoch milliseconds of an HTTP date (RFC 9110, section 5.6.7); undefined for any other text. `Date.parse` would
+ * accept `in 2100`, too, so the date must format to the same text again.
  */
 export function parseHttpDate(text: string): number | undefined {
   const ms = Date.parse(text)

@@ -8,7 +8,7 @@ import { formatPeer } from '../../lib/hosts.ts'
 const TIMEOUT_CODES = /^(?:UND_ERR_(?:HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/
 const TLS_CODES =
   /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|INVALID_CA)/
-/** The certificate may be good, and the clock wrong that it is compared with. */
+/** With these codes the certificate may be good, and the local clock wrong. */
 const CLOCK_CODES = /^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/
 const CLOCK_FIX =
   'compare the clock of the node with the real time (date -u); if it is right, the certificate of the server, of a proxy that intercepts TLS, or of their CA has to be renewed'
@@ -19,7 +19,7 @@ const DNS_FIX = 'check the spelling of the host, and the DNS of the pod'
 export interface Destination {
   readonly name: string
   readonly tlsFix: string
-  /** For a server whose addresses cannot be reached, or that does not answer. */
+  /** The fix if the server cannot be reached or does not answer. */
   readonly networkFix: string
   /** The fix if another server seems to have sent the response. */
   readonly wrongServerFix: string
@@ -81,7 +81,7 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     const fix = CLOCK_CODES.test(code) ? CLOCK_FIX : to.tlsFix
     return new BrokerError('entra_tls', problem, { fix, cause: error })
   }
-  // undici gives most of these no code, and Node, which sends CONNECT, no name.
+  // These errors mostly have no code from undici, and no such name from Node, which sends CONNECT.
   if ((error instanceof Error && error.name === 'HTTPParserError') || code.startsWith('HPE_')) {
     return create('entra_bad_response', 'answered in another protocol than HTTP', to.wrongServerFix)
   }

@@ -15,7 +15,7 @@ import {
   toTextReply,
 } from './instance.ts'
 
-/** The parts of a document that are not in the request. */
+/** What a document is made from besides the query and the headers. */
 interface DocumentContext {
   readonly rest: string
   readonly tenantId: string
@@ -65,8 +65,8 @@ const isTextFormat = (parameters: Parameters): boolean =>
   parameters.get('format')?.toLowerCase() === 'text'
 
 /**
- * Renders an error of the instance family: one sentence and no description. The 404 for a text has no body: scripts and lego
- * take the body for the value, and clients that discover their region check the status (R23).
+ * Renders an error of the instance family: one sentence and no description. A 404 has no body if the request has `format=text`:
+ * scripts and lego take the body for the value. Clients that discover their region check the status (R23).
  */
 export function renderDocumentError(error: BrokerError, request: WireRequest): Reply {
   if (error.code === 'not_found' && isTextFormat(parseParameters(request.query))) {

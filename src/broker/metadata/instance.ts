@@ -5,8 +5,8 @@ import { BrokerError } from '../../lib/errors.ts'
 export type InstanceDocument = Readonly<Record<string, unknown>>
 
 /**
- * Returns the document of WIMDS_INSTANCE, with the `azEnvironment` of the cloud if its `compute` has none. Without the setting there
- * is no document: programs that detect Azure let each leaf, even an empty one, override what they know of the machine.
+ * Returns the document of WIMDS_INSTANCE, with the `azEnvironment` of the cloud if its `compute` has none. Without the setting
+ * there is no document: programs that detect Azure prefer each leaf, even an empty one, to what they know themselves.
  */
 export function completeInstance(
   document: InstanceDocument | undefined,
@@ -17,7 +17,7 @@ export function completeInstance(
   return { ...document, compute: { azEnvironment, ...compute } }
 }
 
-/** The api-versions since which leaves of `compute` exist (R23); those not listed always did. */
+/** The first api-version of each leaf of `compute` (R23). Every api-version has the leaves that are not listed. */
 const SINCE = new Map([
   ['resourceGroupName', '2017-08-01'],
   ['subscriptionId', '2017-08-01'],
@@ -30,7 +30,7 @@ const SINCE = new Map([
   ['tagsList', '2019-06-04'],
 ])
 
-/** Returns the document of an api-version: old clients fail at leaves of a later one. */
+/** Returns the document of an api-version, since old clients fail at leaves of a later version. */
 export function selectInstanceVersion(
   document: InstanceDocument | undefined,
   version: string,
@@ -42,10 +42,10 @@ export function selectInstanceVersion(
 }
 
 /**
- * Returns the part of the document under `segments`: a branch as JSON, or as the list of its names with
- * `format=text`; a leaf only with `format=text`. Throws `not_found` for what the document does not have,
- * `request_malformed` for a leaf as JSON, and for JSON without a document `instance_not_configured`. That is a 403: MSAL for
- * .NET asks for `compute` before its first token, and retries a 404 for 25 s.
+ * Returns the part of the document under `segments`. A branch is JSON, or with `format=text` the list of its names. A leaf
+ * requires `format=text`. Throws `not_found` for a part that the document does not have, and `request_malformed` for a leaf as
+ * JSON. For JSON without a document it throws `instance_not_configured`, a 403: MSAL for .NET asks for `compute` before its
+ * first token, and would retry a 404 for 25 s.
  */
 export function findInstancePart(
   document: InstanceDocument | undefined,

@@ -18,7 +18,7 @@ interface PassThroughOptions {
   readonly prefixes: readonly string[]
   /** The real service; only tests have another. */
   readonly target?: { readonly host: string; readonly port: number }
-  /** Time limit of the whole exchange. */
+  /** Time limit of a forwarded request, from the connection to the end of the reply. */
   readonly timeoutMs?: number
   readonly maxBytes?: number
 }

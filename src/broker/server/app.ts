@@ -29,17 +29,17 @@ export interface PodIdentities {
 export interface Pod {
   readonly maxConnections: number
   readonly guard: Guard
-  /** The dialects that it is answered in, by their paths. */
+  /** The dialects that the pod's applications may use, by path. */
   readonly dialects: ReadonlyMap<string, readonly Dialect[]>
   readonly identities: PodIdentities
-  /** Returns its tokens. Pods with the same identities can share a cache. */
+  /** Returns a token of the pod. Pods with the same identities can share a cache. */
   readonly tokens: GetToken
-  /** The document of `/metadata/instance`; undefined: nothing is known of the machine. */
+  /** The document of `/metadata/instance`; undefined: none is configured. */
   readonly instance: InstanceDocument | undefined
-  /** Forwards the paths that no dialect has. */
+  /** Forwards the paths of WIMDS_PASS_THROUGH. */
   readonly passThrough: PassThrough
   readonly isReady: () => boolean
-  /** Identifies the process on /readyz, so that doctor recognizes it at the end of a route. */
+  /** Identifies the process on /readyz. Doctor checks by it that a redirect leads to this process. */
   readonly instanceId: string
   readonly onReply: (event: ReplyEvent) => void
 }
@@ -50,7 +50,7 @@ declare module 'fastify' {
   }
 }
 
-/** Answers the requests of a pod, which come over these sockets. */
+/** Answers the requests that come over the sockets of a pod. */
 export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>
 
 /** Creates the application. Each pod has its own sockets and its own cap on connections. */
@@ -105,7 +105,7 @@ function createGuardedApp(findPod: FindPod): FastifyInstance {
       // Each dialect parses the query by its own rules.
       querystringParser: () => ({}),
     },
-    // Fastify has not decorated this request.
+    // Fastify has not decorated this request with its pod yet.
     frameworkErrors: (_error, request, reply) =>
       sendError(createPathError(), request, reply, findPod(request.raw)),
   })
@@ -119,7 +119,7 @@ function createGuardedApp(findPod: FindPod): FastifyInstance {
   app.decorateRequest('asked', undefined)
   app.addHook('onRequest', (request, _reply, done) => {
     request.startedAt = performance.now()
-    // The kubelet sends the pod's address as Host.
+    // The guard would reject a probe: the kubelet sends the pod's address as Host.
     if (request.routeOptions.url !== READY_PATH) request.pod.guard(request.raw)
     done()
   })

@@ -1,4 +1,4 @@
-/** Replies to requests that fail: the error in the form that its caller understands. */
+/** Replies to requests that fail, each in the format that its client understands. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MAX_BODY_BYTES } from '../../service/connections.ts'
 import type { Reply } from '../dialects/dialect.ts'
@@ -8,7 +8,7 @@ import { METADATA_DOCUMENTS, renderDocumentError } from '../metadata/documents.t
 import { prepareReply, sendReply } from './reply.ts'
 import { findDialect, toWireRequest } from './token-route.ts'
 
-/** Sends an error in the form of its dialect, of the documents, or of IMDS for a path that there is not. */
+/** Sends an error in the format of the dialect or document at the path, and for an unknown path in the format of IMDS. */
 export function sendError(
   thrown: unknown,
   request: FastifyRequest,
@@ -46,14 +46,14 @@ function toHttpError(thrown: unknown): BrokerError | undefined {
 const ERROR_HEADER = 'X-Wimds-Error'
 
 /**
- * The longest Retry-After of a reply, in seconds. Azure's clients sleep for what it says, without a word; a caller that comes
- * earlier gets the cached failure and does not reach Entra ID, whose own Retry-After the token cache keeps.
+ * The longest Retry-After of a reply, in seconds. Azure's clients sleep for the whole time and log nothing. A caller that
+ * returns before Entra ID's own Retry-After ends does no harm: it gets the cached failure.
  */
 const MAX_RETRY_AFTER = 10
 
 /**
- * Adds the headers of every error, and makes the body ASCII: messages of Entra ID hold other characters,
- * and old clients read bodies by the charset of their platform.
+ * Adds the headers of every error, and escapes all characters of the body that are not ASCII. Messages of Entra ID have some,
+ * and old clients read bodies in the charset of their platform.
  */
 function prepareError(reply: Reply, error: BrokerError, methods: readonly string[]) {
   const headers: Record<string, string> = { [ERROR_HEADER]: error.code, ...reply.headers }

@@ -1,6 +1,6 @@
 /**
- * The checks of every request, whatever its dialect, before anything is parsed. Pure. The header `Metadata` is required by
- * the dialect.
+ * Checks every request before it is parsed, whatever its dialect. Pure. The dialects, and not the guard, require the header
+ * `Metadata`.
  */
 import type { IncomingMessage } from 'node:http'
 import { BrokerError } from '../../lib/errors.ts'
@@ -33,8 +33,8 @@ const METADATA = /^\/+metadata(?:\/|$)/i
 const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i
 
 /**
- * Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. Hosts, without ports, are
- * allowed in addition to `DEFAULT_HOSTS`.
+ * Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. `allowedHosts`, without ports,
+ * are allowed in addition to `DEFAULT_HOSTS`.
  */
 export function createGuard(allowedHosts: readonly string[]): Guard {
   const hosts = new Set([...DEFAULT_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
@@ -76,11 +76,11 @@ export function createPathError(): BrokerError {
 }
 
 /**
- * Throws without exactly one Host header; HTTP/1.0 clients may send none (R17). Of several, Node keeps the
- * first, while a filter in front may have checked another.
+ * Throws without exactly one Host header; HTTP/1.0 clients may send none (R17). Node keeps the first of several, while a proxy
+ * in front may have checked another.
  */
 function requireSingleHost(rawHeaders: readonly string[], httpVersion: string): void {
-  // Names and values in turn.
+  // Names and values alternate in `rawHeaders`.
   const count = rawHeaders.filter(
     (name, index) => index % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host',
   ).length
@@ -92,7 +92,7 @@ function requireSingleHost(rawHeaders: readonly string[], httpVersion: string): 
   )
 }
 
-/** Throws unless the host is this service: after DNS rebinding, the page of a browser sends its own name. */
+/** Throws unless the host names this service. After DNS rebinding, a web page in a browser sends its own host name. */
 function requireAllowedHost(host: string, hosts: ReadonlySet<string>): void {
   const name = (HOST.exec(host)?.[1] ?? '').toLowerCase()
   if (hosts.has(name) || isLoopback(name)) return

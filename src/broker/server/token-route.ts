@@ -10,8 +10,8 @@ import { type Clock, computeExpiry } from '../tokens/lifetime.ts'
 import { type Asked, createAbandonedError, memoizedRenderer, sendReply } from './reply.ts'
 
 /**
- * Adds a token path, for every method: its dialect renders the error for a wrong one. A pod without a dialect at the path
- * has no such path.
+ * Adds a token path. It takes every method, so that the dialect renders the error for a wrong one. For a pod without a dialect
+ * at the path, it replies 404.
  */
 export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): void {
   const render = memoizedRenderer()
@@ -31,7 +31,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     const asked: Asked = { query }
     request.asked = asked
     const identity = identities.resolve(query.selector)
-    // A field of the query passes on only if it is named here: none may change identity or scope.
+    // Each field is copied by its name, so that no other field of a query can change identity or scope.
     asked.request = {
       identity,
       scope: toScope(query.resource),
@@ -47,7 +47,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
   })
 }
 
-/** Returns what Fastify has read in the terms of the dialects. */
+/** Converts a request of Fastify into the form that the dialects parse. */
 export function toWireRequest({ headers, originalUrl, body }: FastifyRequest): WireRequest {
   const at = originalUrl.indexOf('?')
   const query = at < 0 ? '' : originalUrl.slice(at + 1)
@@ -62,7 +62,7 @@ export function findDialect(
   return dialects?.find(({ matches }) => matches === undefined || matches(request))
 }
 
-/** Returns a signal that aborts with `request_abandoned` when the connection closes, and has aborted if it is closed. */
+/** Returns a signal that aborts with `request_abandoned` when the connection closes, or at once if it is closed already. */
 function createCloseSignal(response: ServerResponse): AbortSignal {
   if (response.destroyed) return AbortSignal.abort(createAbandonedError())
   const controller = new AbortController()

@@ -68,7 +68,7 @@ export function renderFacts(facts: Row, now: string): Html {
 
 function renderMember(name: string, row: Row, now: string): Html {
   const value = row[name]
-  // It is due, and waits for a request.
+  // The attempt is due, and the next request makes it.
   if (name === 'nextAttemptAt' && typeof value === 'string' && value <= now) {
     return html`at the next request`
   }

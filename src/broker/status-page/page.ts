@@ -151,7 +151,7 @@ function renderRowFailure(failure: ShownFailure, { problems }: StatusDocument): 
   return isExplained ? renderCode(code) : renderFailure(failure)
 }
 
-/** Renders the code, the fix, and the message, if it is not the summary, without Entra ID's ids at its end. */
+/** Renders the code, the message unless it is the summary, and the fix. Leaves out Entra ID's ids at the message's end. */
 function renderFailure({ code, message, fix }: ShownFailure, summary?: string): Html {
   return html`${renderCode(code)}
   ${message !== summary && html`<p>${renderText(removeTraceIds(message))}</p>`}
@@ -175,7 +175,7 @@ function renderLink(page: string, text: Html | number, kind = ''): Html {
     : html`<span class="${kind}" title="${page}">${text}</span>`
 }
 
-/** Renders the next step: `wimds doctor`. `pod` has no sidecar to run it in. */
+/** Renders the next step, `wimds doctor`. The command names `pod`, which has no sidecar to run it in. */
 function renderDiagnosis({ workload }: StatusDocument, pod: string | undefined): Html {
   const { inPod, namespace = 'NAMESPACE', host } = workload
   const exec = inPod ? `kubectl exec -n ${namespace} ${host} -c wimds -- ` : ''

@@ -3,7 +3,7 @@ import type { Routes } from '../../service/admin.ts'
 import { redirectToStatus, sendJson, sendPage } from '../../service/send.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
-/** Creates the routes: the page and its document, each made anew for a request. */
+/** Creates the routes of the page and of its document. Each request gets the current state. */
 export function createStatusRoutes(document: () => StatusDocument): Routes {
   return {
     '/': redirectToStatus,

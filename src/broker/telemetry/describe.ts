@@ -8,7 +8,7 @@ import type { TokenRequest } from '../tokens/token.ts'
 import type { StatusDocument } from './status-schema.ts'
 import { toResource } from '../../lib/resource.ts'
 
-/** Returns the claims of a projected token, each in a line. They are not scrubbed: they are compared with a credential. */
+/** Returns the claims of a projected token, each on one line. They are not scrubbed, since people compare them. */
 export function describeClaims(assertion: Assertion) {
   const { issuer, subject, audience } = truncateClaims(assertion)
   return {
@@ -19,7 +19,7 @@ export function describeClaims(assertion: Assertion) {
   }
 }
 
-/** Returns the resource of a scope, or the resource. */
+/** Returns the resource of a scope; a resource stays as it is. */
 export function describeResource(scope: string): string {
   return scrub(toResource(scope))
 }

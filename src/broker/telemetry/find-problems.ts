@@ -13,12 +13,12 @@ import { describeFailure } from '../../service/describe-failure.ts'
 import { describeResource, formatInstant } from './describe.ts'
 import type { StatusDocument } from './status-schema.ts'
 
-/** What the status and the metrics are read from. */
+/** The sources of the status and of the metrics. */
 export interface SidecarState {
   readonly clock: Clock
   /** Returns the configuration in force: a reload can replace it. */
   readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
-  /** Returns why the last reading of the configuration failed; undefined: it succeeded. */
+  /** Returns why the last reload of the configuration failed; undefined if it succeeded. */
   readonly reloadProblem: () => string | undefined
   readonly isReady: () => boolean
   readonly entries: () => readonly CacheEntry[]
@@ -37,7 +37,7 @@ export function findState(
 ): StatusDocument['state'] {
   if (!state.isReady()) return 'starting'
   if (problems.length === 0) return 'ready'
-  // A resource that Entra ID refuses says nothing about the tokens for others.
+  // A resource that Entra ID rejects says nothing about the tokens for other resources.
   const areRefusals = problems.every(({ failure }) => failure?.code === 'resource_refused')
   const isDegraded = areRefusals || state.entries().some(({ token }) => token !== undefined)
   return isDegraded ? 'degraded' : 'failing'
@@ -56,7 +56,7 @@ export function findProblems(state: SidecarState): Problem[] {
   const ofFiles = [...byFile.values()].flatMap((problem) => problem ?? [])
   if (!state.isReady()) return ofFiles.length === 0 ? [UNREAD] : ofFiles
   const hasToken = entries.some(({ token }) => token !== undefined)
-  // The remaining entries fail because of a projected token.
+  // The other failed entries are part of the problem of their projected token.
   const unexplained = entries.filter(
     ({ request: { identity }, failure }) =>
       failure && failure.error.code !== byFile.get(identity.tokenFile)?.failure?.code,
@@ -69,7 +69,7 @@ export function findProblems(state: SidecarState): Problem[] {
 }
 
 /**
- * Returns a key that sorts the problems of failing requests first, the oldest first; then the others by the expiry of their
+ * Returns a sort key. The problems that fail requests come first, the oldest first; then the others, by the expiry of their
  * token.
  */
 function createSortKey({ servedUntil = '', withoutToken, failingSince = '' }: Problem): string {
@@ -122,8 +122,8 @@ function findAssertionProblem(
 }
 
 /**
- * Returns why a projected token cannot be used, and since when on the monotonic clock; undefined if it can. Entra's
- * clock says whether it has expired, as far as it is known.
+ * Returns why a projected token cannot be used, and since when on the monotonic clock; undefined if it can be used. If the
+ * clock skew is known, Entra's clock decides whether the token has expired.
  */
 function findAssertionFailure(
   file: string,

@@ -1,6 +1,6 @@
 /**
- * The metrics of a sidecar: counts of exchanges here, those of replies in `replies.ts`, gauges of its state in
- * `state-metrics.ts`. `npm run docs:telemetry` writes docs/metrics.md from their help texts.
+ * The metrics of a sidecar: the counts of exchanges are here, the counts of replies in `replies.ts`, and the gauges of its
+ * state in `state-metrics.ts`. `npm run docs:telemetry` writes docs/metrics.md from their help texts.
  */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
@@ -18,7 +18,7 @@ import { describeState } from './state-metrics.ts'
 
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 
-/** The outcomes of a request to Entra ID. Of the projected token, it can only find that it has expired. */
+/** The outcomes of a request to Entra ID. Its only error of the projected token is that the token has expired. */
 const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
 /** Creates the metrics in a new registry. `droppedLines`: log lines dropped since the start, by event. */

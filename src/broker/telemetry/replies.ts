@@ -10,7 +10,7 @@ import type { Logger } from '../../service/logger.ts'
 import { Counter, Histogram, type Registry } from '../../service/prometheus.ts'
 import type { FailedRequest } from './status.ts'
 
-/** The range: from a cached answer, over an exchange, to a caller that waited for the time limit. */
+/** In seconds: from a cached answer, over an exchange, to a caller that waited until the time limit. */
 const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 export const OUTCOMES = ['success', 'client_error', 'server_error']
 export const CACHE_RESULTS: readonly CacheResult[] = [
@@ -24,11 +24,11 @@ export const CACHE_RESULTS: readonly CacheResult[] = [
 interface RepliesOptions {
   readonly metrics: ReturnType<typeof registerReplies>
   readonly log: Logger
-  /** Log each token that a client library gets for the first time. */
+  /** True logs each token that a client library gets for the first time. */
   readonly auditsTokens: boolean
   /** The monotonic clock. */
   readonly now: () => number
-  /** Called for each reply with an error. Those of the same kind differ only in texts that callers or Entra ID choose. */
+  /** Called for each reply with an error. Requests of the same `kind` differ only in texts that callers or Entra ID choose. */
   readonly onRejected: (kind: string, request: FailedRequest) => void
 }
 
@@ -42,7 +42,7 @@ export function createReplies(options: RepliesOptions) {
     onCacheResult: (result: CacheResult) => metrics.cacheResults.inc({ result }),
     onReply: (event: ReplyEvent) => {
       const { protocol, status, durationMs, error, headers, asked } = event
-      // A readiness probe on the main port is no client's request.
+      // A readiness probe on the main port is not a request of a client.
       if (protocol === 'none' && error === undefined) return
       const client = findClient(headers)
       client.requests += 1
@@ -65,7 +65,7 @@ export function createReplies(options: RepliesOptions) {
       }
       const described = asked && describeAsked(asked)
       const failure = describeFailure(error)
-      // Only the problem has the object id or resource id of an unknown identity.
+      // Only the text of the problem has the object id or resource id of an unknown identity.
       const unknown = asked && request === undefined ? error.problem : undefined
       onRejected(JSON.stringify([protocol, client.library, error.code, described, unknown]), {
         protocol,
@@ -119,7 +119,7 @@ function formatClient({ library, version }: SeenClient): string {
 function chooseRejectionLevel(code: ErrorCode): keyof Logger {
   if (code === 'internal') return 'error'
   if (PROBE_ERRORS.has(code)) return 'debug'
-  // Exchanges and projected tokens that fail are logged when they do; a caller that hung up knows of its error.
+  // A failed exchange or projected token has its own log line, and a caller that hung up knows of its error.
   return isOfExchange(code) || code === 'request_abandoned' ? 'info' : 'warn'
 }
 

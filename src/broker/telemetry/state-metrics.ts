@@ -52,7 +52,7 @@ export function describeState(
   ]
 }
 
-/** Describes the metric of the lines that the log has dropped. These events start at 0. */
+/** Describes the count of log lines that were dropped. `events` are there at 0 before a line is dropped. */
 export function describeDroppedLines(
   dropped: ReadonlyMap<string, number>,
   events: readonly string[],

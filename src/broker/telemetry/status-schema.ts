@@ -39,25 +39,25 @@ export const StatusSchema = z.object({
    */
   state: z.enum(['starting', 'ready', 'degraded', 'failing']),
   /**
-   * Why the state is not ready: first the problems that fail requests now, the oldest first; then those that will when a cached
-   * token expires, by its expiry.
+   * Why the state is not ready: first the problems that fail requests now, the oldest first; then the problems that will fail
+   * requests when a cached token expires, by its expiry.
    */
   problems: list(
     z.object({
       /** One sentence without a full stop. */
       summary: z.string(),
-      /** The identity whose tokens it concerns; absent: every identity. */
+      /** The identity whose tokens have the problem; absent: every identity. */
       identity: z.optional(z.string()),
       clientId: z.optional(z.string()),
-      /** Absent: all. */
+      /** The resources whose tokens have the problem; absent: all. */
       resources: z.optional(list(z.string())),
       /** Failed exchanges in a row, of the token with the most. */
       consecutiveFailures: z.optional(count),
-      /** When the first of these exchanges, or reading the projected token, failed. */
+      /** When the first of these exchanges, or the first read of the projected token, failed. */
       failingSince: z.optional(instant),
-      /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
+      /** When the first of the cached tokens with the problem expires; absent: none is cached. */
       servedUntil: z.optional(instant),
-      /** The tokens that are not cached, if others are. Requests for them fail. */
+      /** The tokens that are not cached, if others with the problem are. Requests for them fail. */
       withoutToken: z.optional(list(z.object({ identity: z.string(), resource: z.string() }))),
       /** When the next exchange is due; in the past: at the next request. */
       nextAttemptAt: z.optional(instant),
@@ -114,7 +114,7 @@ export const StatusSchema = z.object({
   ),
   exchanges: list(
     z.object({
-      /** When the latest ended. */
+      /** When the latest of the exchanges ended. */
       at: instant,
       /** Exchanges with this request and outcome. */
       count,
@@ -133,9 +133,9 @@ export const StatusSchema = z.object({
       clientVersion: z.string(),
       /** Absent if no identity was found. */
       identity: z.optional(z.string()),
-      /** Of the identity, or as the request names it. */
+      /** The client id of the identity, or the one that the request names. */
       clientId: z.optional(z.string()),
-      /** Absent for a request of no token, or of one that cannot be parsed. */
+      /** Absent if the request asks for no token or cannot be parsed. */
       resource: z.optional(z.string()),
       failure: Failure,
     }),

@@ -74,10 +74,10 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   }
 }
 
-/** The page shows the names in a command, so nothing else than a name in Kubernetes matches. */
+/** The page shows the names in a command, so only valid names of Kubernetes match. */
 const SUBJECT = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/
 
-/** Reads namespace and service account of the first token that has such a subject. */
+/** Reads the namespace and the service account of the first projected token with such a subject. */
 function describeWorkload(
   assertions: ReadonlyMap<string, AssertionState>,
 ): Omit<StatusDocument['workload'], 'inPod'> {

@@ -20,7 +20,7 @@ interface TelemetrySources extends Pick<
   'clock' | 'config' | 'entries' | 'assertions'
 > {
   readonly log: ProcessLog
-  /** Log each token that a client library gets for the first time. */
+  /** True logs each token that a client library gets for the first time. */
   readonly auditsTokens?: boolean
 }
 
@@ -113,8 +113,8 @@ function formatReason({ summary: problem, failure }: StatusDocument['problems'][
 }
 
 /**
- * Logs `token_obtained` or `exchange_failed`: at level `error` if the cached token will expire unless somebody fixes the cause, in
- * Entra ID or in the file of the projected token.
+ * Logs `token_obtained` or `exchange_failed`. The level is `error` if the cached token will expire unless somebody fixes Entra
+ * ID or the projected token.
  */
 function logExchange(
   log: Logger,
@@ -142,7 +142,7 @@ function logExchange(
   })
 }
 
-/** The latest event of each of the latest kinds. Its values are the latest first. */
+/** The latest event of each of the latest kinds. Its values are in order, the latest first. */
 type History<T> = LRUCache<string, Past<T>>
 
 function addToHistory<T>(kinds: History<T>, kind: string, latest: T, clock: Clock): void {

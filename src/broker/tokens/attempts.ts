@@ -1,6 +1,6 @@
 /**
- * One exchange of a key: its attempts and time limits. While callers wait it has extra attempts, so that a cold start survives
- * a transient failure and silence. The delays after a failed exchange are in `failure.ts`.
+ * One exchange of a key: its attempts and time limits. While callers wait it makes further attempts, so that a cold start
+ * survives a transient failure or a silent Entra ID. The delays after a failed exchange are in `failure.ts`.
  */
 import { ConnectError } from '../../lib/connect-error.ts'
 import { isTimeoutError, untilAborted } from '../../lib/deadline.ts'
@@ -14,7 +14,7 @@ export interface AttemptsOptions {
   readonly clock: Clock
   /** WIMDS_EXCHANGE_TIMEOUT in milliseconds: how long a caller waits. An exchange for callers may take twice as long. */
   readonly timeoutMs: number
-  /** Takes a retry for callers; returns false if none is left. */
+  /** Takes one retry from the budget of the process; returns false if none is left. */
   readonly budget: () => boolean
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
@@ -27,7 +27,7 @@ export type StartExchange = (request: TokenRequest) => Exchange
 const SILENT_MS = 2000
 /** Attempts of an exchange that run at once: the first one, since Entra ID may be slow, and the latest ones. */
 const MAX_RUNNING = 3
-/** The time that an attempt needs at least; one after a slow failure is expected to need as long as that. */
+/** The shortest time that an attempt needs. After a slow failure, the next attempt is expected to need as long. */
 const MIN_ATTEMPT_MS = 500
 
 interface Running {
@@ -36,10 +36,10 @@ interface Running {
 }
 
 /**
- * An exchange, whose first attempt starts at once. In the background it has this one attempt, since the cache repeats it. While
- * callers wait, another one starts after a failure that may pass within seconds, or beside the others when Entra ID is silent:
- * it has another connection, since a connection has one request at a time. The first token and the first permanent error end
- * all of them.
+ * An exchange, whose first attempt starts at once. In the background it has only this attempt, since the cache repeats the
+ * exchange. While callers wait, another attempt starts after a failure that may pass within seconds. If Entra ID is silent,
+ * another attempt starts beside the running ones, on another connection, since a connection has one request at a time. The
+ * first token or the first permanent error ends all attempts.
  */
 export class Exchange {
   readonly request: TokenRequest
@@ -51,14 +51,14 @@ export class Exchange {
   #limit: NodeJS.Timeout | undefined
   /** When the time of the last caller ends; undefined in the background. */
   #awaitedUntil: number | undefined
-  /** In the order of their start. */
+  /** The running attempts, in the order of their start. */
   readonly #running = new Set<Running>()
   #latest: Running | undefined
   #retries = 0
   /** The time of the last POST; undefined before the first one. */
   #sentAt: number | undefined
   #error: BrokerError | undefined
-  /** Starts the next attempt: after the `silence` since the last POST, or some time after an `answer`. */
+  /** The timer of the next attempt: for Entra ID's `silence` since the last POST, or as a retry after an `answer`. */
   #next: { readonly after: 'silence' | 'answer'; readonly timer: NodeJS.Timeout } | undefined
 
   constructor(attempt: Attempt, request: TokenRequest, options: AttemptsOptions) {
@@ -71,21 +71,21 @@ export class Exchange {
     this.#start()
   }
 
-  /** Throws what Entra ID has answered last, or else that it was silent; `overloaded` only if it was not asked. */
+  /** Rejects with the last answer, else with `entra_timeout`; with `overloaded` only if no attempt got a permit. */
   get token(): Promise<AccessToken> {
     return this.#outcome.promise
   }
 
   /**
-   * Returns the token to a caller. When the signal aborts with a `TimeoutError`, throws what Entra ID has answered, which ends
-   * the exchange; or `entra_timeout`, and the exchange goes on, since its token may come late. Another reason ends only the
-   * waiting, and is thrown.
+   * Returns the token to a caller. When the signal aborts with a `TimeoutError`, throws the last answer of Entra ID and ends
+   * the exchange. Without an answer it throws `entra_timeout`, and the exchange goes on, since its token may come late. If the
+   * signal aborts for another reason, it throws that reason, and the exchange goes on.
    */
   async wait(signal: AbortSignal): Promise<AccessToken> {
     const { timeoutMs } = this.#options
     const wasBackground = this.#isBackground
     this.#awaitedUntil = this.#now + timeoutMs
-    // None runs if the exchange has ended.
+    // No attempt runs if the exchange has ended.
     if (wasBackground && this.#running.size > 0) this.#setLimit()
     this.#startAfterSilence()
     try {
@@ -94,7 +94,7 @@ export class Exchange {
       if (!isTimeoutError(error)) throw error
       const answer = this.#error
       if (answer === undefined || !isAnswer(answer)) {
-        // It says which addresses of the login host were silent.
+        // This error says which addresses of the login host were silent.
         throw answer?.cause instanceof ConnectError ? answer : createTimeoutError(timeoutMs)
       }
       this.#end(() => this.#outcome.reject(answer))
@@ -102,7 +102,7 @@ export class Exchange {
     }
   }
 
-  /** True until a caller waits: callers have an answer without it, the cached token or the cached failure. */
+  /** True until a caller waits for the exchange. Until then callers get the cached token or the cached failure. */
   get #isBackground(): boolean {
     return this.#awaitedUntil === undefined
   }
@@ -147,7 +147,7 @@ export class Exchange {
     )
   }
 
-  /** Starts another attempt once Entra ID has been silent since the last POST, if callers wait then, unless one is due. */
+  /** Schedules another attempt in case Entra ID stays silent, unless one is scheduled. It starts if callers still wait. */
   #startAfterSilence(leastMs = 0): void {
     if (this.#next !== undefined || this.#sentAt === undefined || this.#running.size === 0) return
     this.#startAfter('silence', Math.max(leastMs, this.#sentAt + SILENT_MS - this.#now))
@@ -176,7 +176,7 @@ export class Exchange {
   }
 
   #onError(failed: Running, error: BrokerError): void {
-    // The exchange is over.
+    // The exchange has ended.
     if (!this.#running.delete(failed)) return
     const isNews = this.#error === undefined || rank(error) > rank(this.#error)
     if (isNews || isAnswer(error)) this.#error = error
@@ -185,9 +185,9 @@ export class Exchange {
       return
     }
     if (failed === this.#latest && this.#next?.after === 'silence') this.#cancelNext()
-    // Otherwise the silence of the latest one decides when the next one starts.
+    // After another failure, the silence of the latest attempt decides when the next one starts.
     if (isAnswer(error) || failed === this.#latest) this.#retryAfter(failed, error)
-    // It found no permit.
+    // The attempt got no permit.
     if (error.code === 'overloaded') this.#startAfterSilence(SILENT_MS)
     this.#endIfIdle()
   }
@@ -227,7 +227,7 @@ export class Exchange {
   }
 }
 
-/** Ends an attempt to which Entra ID was silent; it counts as `entra_timeout`. */
+/** Aborts an attempt that Entra ID has not answered. It counts as `entra_timeout`. */
 function abortSilent(running: Running | undefined): void {
   running?.abort.abort(new DOMException('Another attempt has replaced it', 'TimeoutError'))
 }

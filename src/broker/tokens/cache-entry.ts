@@ -1,4 +1,4 @@
-/** The keys of the token cache: what they are, the token and failure of each, and which ones are kept. */
+/** The entries of the token cache: the key, token and failure of each, and which entries are evicted. */
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import type { Exchange } from './attempts.ts'
@@ -7,9 +7,9 @@ import { CachedFailure, isRetried } from './failure.ts'
 import type { AccessToken, TokenRequest } from './token.ts'
 
 /**
- * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
- * for different tokens never share a key. How the exchange is made is not part of it: a client id names one identity,
- * so that a key is exchanged in another way only after a reload, for the same token.
+ * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests for different tokens
+ * never share a key. The token file and `exchangeVia` are not part of it. A client id names one identity, so they change only
+ * by a reload, and Entra ID issues the same token.
  */
 export function createCacheKey(
   { authorityHost, tenantId, clientId }: Identity,
@@ -18,7 +18,7 @@ export function createCacheKey(
   return JSON.stringify([authorityHost, tenantId, clientId, scope])
 }
 
-/** Returns the key of an identity: of all its cache keys together. */
+/** Returns the key of an identity, which is the same for all its resources. */
 export function createIdentityKey(identity: Identity): string {
   return createCacheKey(identity, '')
 }
@@ -28,7 +28,7 @@ export interface CacheEntry {
   readonly request: TokenRequest
   /** The cached token; undefined once it has expired. */
   readonly token?: AccessToken
-  /** The last exchanges failed, and a request is expected. */
+  /** Set if the last exchanges failed and another request is expected. */
   readonly failure?: Pick<CachedFailure, 'error' | 'count' | 'since'>
   /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
   readonly nextAttemptAt: number
@@ -37,8 +37,8 @@ export interface CacheEntry {
 }
 
 /**
- * Callers that got a failure are expected back within this time after their last request: until then the cache retries, and
- * shows the failure. An application that asks every few minutes, as in a crash loop, shows as failing all the time.
+ * How long after the last request the cache retries a failure and shows it, since callers that got a failure are expected back.
+ * An application that asks every few minutes, as in a crash loop, is shown as failing all the time.
  */
 export const FAILURE_WINDOW_MS = 5 * 60_000
 
@@ -46,17 +46,20 @@ export class Entry {
   readonly key: string
   /** The part that all requests of the key have in common. */
   request: TokenRequest
-  /** The token is refreshed whether or not callers ask for it, and the entry is never evicted. */
+  /** True if the token is refreshed whether or not callers ask for it. Then the entry is never evicted. */
   isPrefetched = false
   /** When a caller last asked for it, on the monotonic clock. */
   lastUsedAt = -Infinity
-  /** The exchange that runs, which all callers of the key share. Until it ends, the entry is not evicted. */
+  /** The running exchange, which all callers of the key share. Until it ends, the entry is not evicted. */
   exchange: Exchange | undefined
   /** The failed exchanges since the last token, which is served until it expires. */
   failure: CachedFailure | undefined
-  /** A caller has waited for an exchange since the last token. Otherwise callers wait for the next one, whatever failed. */
+  /**
+   * True if a caller has waited for an exchange since the last token. Otherwise a temporary failure is not cached, and the next
+   * caller waits for an exchange.
+   */
   wasAwaited = false
-  /** The one timer: for the refresh or the retry. Without one, the next caller makes the exchange. */
+  /** The timer of the refresh or the retry. Without one, the next caller makes the exchange. */
   timer: NodeJS.Timeout | undefined
 
   readonly #clock: Clock
@@ -81,7 +84,7 @@ export class Entry {
     return this.ttlMs > 0 ? this.#token : undefined
   }
 
-  /** The time to live of the cached token in milliseconds, as `ttlMs` does; 0 without one that is valid. */
+  /** The time to live of the cached token in milliseconds, by `ttlMs`; 0 without a valid token. */
   get ttlMs(): number {
     if (this.#token === undefined) return 0
     const ttl = ttlMs(this.#token.lifetime, this.#clock)
@@ -136,16 +139,15 @@ export class Entry {
   }
 
   /**
-   * Returns whether a request for the token is expected: it is prefetched; or the last request was less than one
-   * lifetime of the cached token ago, since SDKs ask once in a lifetime; or, while none is cached, less than
-   * `FAILURE_WINDOW_MS` ago.
+   * Returns whether a request for the token is expected. SDKs ask once in a lifetime, so one is expected for a lifetime of the
+   * cached token after the last request, or for `FAILURE_WINDOW_MS` if none is cached. A prefetched token always expects one.
    */
   #isAwaited(): boolean {
     const withinMs = this.token?.lifetime.lengthMs ?? FAILURE_WINDOW_MS
     return this.isPrefetched || this.#clock.monotonic() - this.lastUsedAt < withinMs
   }
 
-  /** Returns the state of the key; undefined if it has neither a token nor a caller who is expected to ask for one. */
+  /** Returns the state of the key; undefined if it has no token and expects no request. */
   describe(): CacheEntry | undefined {
     const { request, token, failure, lastUsedAt } = this
     const isFailureShown = this.#isAwaited()
@@ -173,7 +175,7 @@ export class EntryStore {
   readonly #clock: Clock
   readonly #random: () => number
 
-  /** `maxEntries` does not count the prefetched ones, which stay. `random` returns [0, 1), for jitter. */
+  /** `maxEntries` does not count prefetched entries, which are never evicted. `random` returns [0, 1), for jitter. */
   constructor(maxEntries: number, clock: Clock, random: () => number) {
     this.#maxEntries = maxEntries
     this.#clock = clock
@@ -198,8 +200,8 @@ export class EntryStore {
   }
 
   /**
-   * Removes the least recently used entries above the limit. They are found by the time of their last use: an order that each
-   * use changes would cost every cached reply memory that V8 keeps.
+   * Removes the least recently used entries above the limit. It sorts them by their last use when it evicts: a list that each
+   * use reorders would cost memory for every cached reply.
    */
   evict(): void {
     if (this.#entries.size <= this.#maxEntries) return

@@ -1,10 +1,8 @@
-/**
- * How long a caller waits for a token, WIMDS_EXCHANGE_TIMEOUT, 8 s by default; and how many callers may wait at once.
- */
+/** How long a caller waits for a token (WIMDS_EXCHANGE_TIMEOUT, 8 s by default), and how many callers may wait at once. */
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'
 
-/** Creates the error of a caller whose time has run out, without an answer of Entra ID until then. */
+/** Creates the error of a caller whose time ran out before Entra ID answered. */
 export function createTimeoutError(timeoutMs: number): BrokerError {
   return new BrokerError(
     'entra_timeout',
@@ -16,12 +14,12 @@ export function createTimeoutError(timeoutMs: number): BrokerError {
 /** Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is cached. */
 const WAITING_SHARE = 3 / 4
 
-/** Returns how many callers of a pod may wait for Entra ID, of those that may be connected. */
+/** Returns how many of a pod's connections may have a caller that waits for Entra ID. */
 export function countWaiting(maxConnections: number): number {
   return Math.max(1, Math.floor(maxConnections * WAITING_SHARE))
 }
 
-/** The callers that wait for exchanges, and how many may do so at once. */
+/** Counts the callers that wait for exchanges, and limits their number. */
 export class WaitingCallers {
   readonly #max: number
   readonly #timeoutMs: number
@@ -37,8 +35,9 @@ export class WaitingCallers {
   }
 
   /**
-   * Settles as `work` does, or rejects with the reason of the created signal when the caller hangs up. Until then the caller
-   * counts as waiting. The signal of `work` aborts then, too, and with a `TimeoutError` when the time of the caller ends.
+   * Settles like `work`, or rejects with the reason of the created signal when the caller hangs up. Until then the caller
+   * counts as waiting. The signal that `work` gets aborts when the caller hangs up, and with a `TimeoutError` when the caller's
+   * time ends.
    */
   async wait<T>(
     work: (signal: AbortSignal) => Promise<T>,

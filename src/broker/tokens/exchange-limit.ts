@@ -6,13 +6,13 @@ import type { IdentityFailures } from './identity-failures.ts'
 import type { Attempt } from './token.ts'
 
 const MAX_EXCHANGES = 32
-/** POSTs of one identity: the others get tokens while Entra ID does not answer for it. */
+/** POSTs of one identity at most, so that the others get tokens while Entra ID does not answer for this one. */
 const MAX_OF_IDENTITY = 24
 
 /**
- * Creates the limit of the POSTs that run at the same time; the key of a call is its identity. Those in the background do not
- * wait behind those for callers; of each kind `maxQueued` may wait. The limit throws `overloaded` for a POST that waits for half
- * of its time limit, or finds its queue full. A POST stays in the queue after its caller has hung up.
+ * Creates the limit of the POSTs that run at the same time; the key of a call is its identity. There are two queues with
+ * `maxQueued` places each: POSTs in the background do not wait behind POSTs for callers. A POST that waits for half of the time
+ * limit, or finds its queue full, gets `overloaded`. It stays in the queue after its caller has hung up.
  */
 export function createExchangeLimit(timeoutMs: number, maxQueued: number): Semaphore {
   return createSemaphore({
@@ -28,13 +28,13 @@ export function createExchangeLimit(timeoutMs: number, maxQueued: number): Semap
   })
 }
 
-/** What the attempts of a process share. */
+/** The limits that all attempts of a process share. */
 export interface SharedLimits {
   readonly limit: Semaphore
   readonly failures: IdentityFailures
 }
 
-/** Returns attempts that are made only while their identity is not throttled, and with a permit; records what becomes of them. */
+/** Wraps an attempt. It runs only with a permit and if its identity is not throttled, and its outcome is recorded. */
 export function withPermit(attempt: Attempt, { limit, failures }: SharedLimits): Attempt {
   return async (request, signal, onSent) => {
     const key = createIdentityKey(request.identity)

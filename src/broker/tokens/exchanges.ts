@@ -1,4 +1,4 @@
-/** The exchanges of the token cache: one at a time for each key, what its outcome changes, and when the next one is made. */
+/** The exchanges of the token cache: one at a time for each key. Records each outcome, and schedules the next exchange. */
 import { randomUUID } from 'node:crypto'
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Exchange, StartExchange } from './attempts.ts'
@@ -11,13 +11,13 @@ type Outcome =
   | { readonly ok: true; readonly token: AccessToken }
   | { readonly ok: false; readonly error: BrokerError }
 
-/** The outcome of one exchange with Entra ID: of its last attempt. */
+/** The outcome of one exchange with Entra ID, which is the outcome of its last attempt. */
 export interface ExchangeEvent {
   readonly request: TokenRequest
   /** The time from the first attempt to the end of the last one. */
   readonly durationMs: number
   readonly outcome: Outcome
-  /** Time to live of the token that is cached without this exchange, in milliseconds; 0: none is. */
+  /** Time to live in milliseconds of the token that was cached until this exchange ended; 0 if none was. */
   readonly cachedTtlMs: number
 }
 
@@ -33,7 +33,7 @@ type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground'>
 
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
-/** Timers fire at least this often to read the clocks, since they stop while the machine sleeps. */
+/** Timers stop while the machine sleeps, so they fire at least this often to read the clocks. */
 const MAX_TIMER_MS = 60_000
 
 export class Exchanges {
@@ -61,10 +61,7 @@ export class Exchanges {
     return exchange
   }
 
-  /**
-   * Returns the token of an exchange to a caller, whose signal ends the waiting. Throws its error, with the time until the next
-   * one.
-   */
+  /** Returns the token of an exchange to a caller, until its signal aborts. Adds the time until the next one to an error. */
   async wait(entry: Entry, exchange: Exchange, signal: AbortSignal): Promise<AccessToken> {
     entry.wasAwaited = true
     try {
@@ -77,15 +74,15 @@ export class Exchanges {
   }
 
   /**
-   * Makes the refresh, or the retry after a failure, in the background, unless it is running. Callers that have waited for a
-   * failed exchange get its failure meanwhile.
+   * Starts a refresh, or a retry after a failure, in the background, unless an exchange is running. If a caller has waited for
+   * the failed exchange, its failure stays cached during the retry.
    */
   refresh(entry: Entry): Exchange {
     if (entry.wasAwaited) entry.failure?.outlastRetry(this.#options.timeoutMs)
     return this.start(entry, { isBackground: true })
   }
 
-  /** Reports an exchange, and records its outcome unless the key is exchanged in another way by now. */
+  /** Reports an exchange. Records its outcome, unless a reload has changed how the key is exchanged. */
   #onOutcome(entry: Entry, exchange: Exchange, outcome: Outcome): void {
     const { clock, onExchange } = this.#options
     const { request, startedAt } = exchange
@@ -114,22 +111,22 @@ export class Exchanges {
     this.schedule(entry)
   }
 
-  /** Retries at once what may have failed because of an assertion that has been replaced. A running exchange goes on. */
+  /** Retries a key at once if its last exchange may have failed because of its old assertion. A running exchange goes on. */
   retryOutdated(entry: Entry): void {
-    if (entry.exchange === undefined && isOutdated(entry)) this.exchangeAnew(entry)
+    if (entry.exchange === undefined && isOutdated(entry)) this.restart(entry)
   }
 
-  /** Exchanges a key in the way that its identity says now. A running exchange goes on, for only its own callers. */
-  exchangeAnew(entry: Entry): void {
+  /** Starts over with a key. A running exchange goes on, but its outcome reaches only its own callers. */
+  restart(entry: Entry): void {
     entry.exchange = undefined
     if (isOutdated(entry)) entry.endBackoff()
     this.schedule(entry)
   }
 
-  /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */
+  /** Sets the timer of the next refresh or retry, unless the next caller is to make it. */
   schedule(entry: Entry): void {
     entry.clearTimer()
-    // Removed while its exchange ran.
+    // The entry was removed while its exchange ran.
     if (!this.#store.has(entry)) return
     if (entry.ttlMs === 0 && !entry.isPrefetched) {
       if (entry.failure !== undefined && !isRetried(entry.failure.error)) return
@@ -147,7 +144,9 @@ export class Exchanges {
       .length
   }
 
-  /** Refreshes or retries a token that is due and in use. One that is not in use stays without a timer. */
+  /**
+   * Refreshes or retries a token that is due and in use. A token that is not in use gets no timer until a caller requests it.
+   */
   #onTimer(entry: Entry): void {
     entry.clearTimer()
     if (entry.msUntilDue > 0) this.schedule(entry)

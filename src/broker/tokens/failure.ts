@@ -1,6 +1,6 @@
 /**
  * The failed exchanges of a key since its last token: when the cache retries by itself, and how long callers get the cached
- * failure. With full jitter: a delay is between 0 and the longest of its policy.
+ * failure. Delays have full jitter: they are between 0 and the longest delay of their policy.
  */
 import { BrokerError, ERROR_KINDS } from '../../lib/errors.ts'
 import { findGraceMs, isPropagating } from '../aadsts.ts'
@@ -9,9 +9,9 @@ import { type Clock, MIN_TTL_MS } from './lifetime.ts'
 /** When a retry has been due for this long, the next failure begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
 
-/** What a failure follows. */
+/** The state of the key before a failure. */
 interface Before {
-  /** The failure before it, of the same streak if it is recent. */
+  /** The failure before this one. If it is recent, this one continues its streak. */
   readonly last: CachedFailure | undefined
   /** Time to live of the cached token in milliseconds; 0 without one. */
   readonly tokenTtlMs: number
@@ -43,7 +43,7 @@ export class CachedFailure {
     this.since = streak?.since ?? now
     const exchange = { failures: this.count, tokenTtlMs }
     const retryDelayMs = computeRetryDelayMs(error, exchange, random)
-    // Otherwise the first caller of a prefetched resource waits, as at every cold start.
+    // A temporary failure of a prefetch is not cached, so that the first caller waits, as at every cold start.
     const isCached =
       wasAwaited || tokenTtlMs > 0 || error.isPermanent || error.retryAfterMs !== undefined
     this.#cachedUntil = now + (isCached ? computeNegativeTtlMs(error, retryDelayMs, random) : 0)
@@ -67,8 +67,8 @@ export class CachedFailure {
   }
 
   /**
-   * Caches the failure for so long after the retry was due: while the cache makes it. If the process stood still, that time is
-   * over, since the failure says nothing about the present.
+   * Keeps the failure cached while the cache makes the retry: for `ms` after the retry was due. If the process stood still,
+   * that time is over, since an old failure says nothing about the present.
    */
   outlastRetry(ms: number): void {
     this.#cachedUntil = this.#retryAt + ms
@@ -87,7 +87,7 @@ export interface BackoffPolicy {
   readonly capMs: number
 }
 
-/** Returns the longest delay after so many failures in a row: `baseMs` × 2ⁿ⁻¹, at most `capMs`. Jitter shortens it. */
+/** Returns the longest delay after this many failures in a row: `baseMs` × 2ⁿ⁻¹, at most `capMs`. Jitter shortens it. */
 export function maxBackoffMs({ baseMs, capMs }: BackoffPolicy, failures: number): number {
   return Math.min(capMs, baseMs * 2 ** (failures - 1))
 }
@@ -108,10 +108,10 @@ const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
 const RETRY_AFTER_JITTER = 0.2
 
 /**
- * Returns after how many milliseconds the cache retries by itself after so many failed exchanges in a row; `tokenTtlMs` is the
- * time to live of the cached token, 0 without one. It waits for Retry-After, but not after a permanent failure, so that a fix
- * takes effect. The backoff ends at the latest when the cached token is no longer served, since callers then begin to wait.
- * `random` returns [0, 1).
+ * Returns after how many milliseconds the cache retries by itself. `failures` counts the failed exchanges in a row;
+ * `tokenTtlMs` is the time to live of the cached token, 0 without one. The delay is not shorter than Retry-After, except after
+ * a permanent failure, so that a fix takes effect. The backoff ends before the cached token expires, since callers wait from
+ * then on. `random` returns [0, 1).
  */
 export function computeRetryDelayMs(
   error: BrokerError,
@@ -141,7 +141,7 @@ export function computeNegativeTtlMs(
   return Math.min(retryDelayMs, PERMANENT_NEGATIVE_TTL_MS * (1 - random() / 4))
 }
 
-/** Returns true if the cache retries by itself: the failure may pass, or the missing credential may be created late. */
+/** Returns true if the cache retries by itself: the failure may pass, or the missing credential may still be created. */
 export function isRetried(error: BrokerError): boolean {
   return !error.isPermanent || findGraceMs(error) > 0
 }
@@ -157,7 +157,7 @@ function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
   return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
 }
 
-/** Creates the error of a request that finds no capacity, with the fix if it stays so. */
+/** Creates the error of a request that finds no capacity. `fix` is for the case that this goes on. */
 export function createOverloadedError(reason: string, fix: string): BrokerError {
   return new BrokerError('overloaded', reason, {
     fix: `retry; if this goes on, ${fix}`,

@@ -5,7 +5,7 @@ import { findGraceMs } from '../aadsts.ts'
 import type { Clock } from './lifetime.ts'
 import type { AccessToken } from './token.ts'
 
-/** The error of the last 429 with Retry-After, and when that ends on the monotonic clock. */
+/** The error of the last 429 with Retry-After, and when Retry-After ends, on the monotonic clock. */
 interface Throttle {
   readonly error: BrokerError
   readonly until: number
@@ -18,7 +18,10 @@ const MAX_IDENTITIES = 1000
 export class IdentityFailures {
   readonly #clock: Clock
   readonly #throttles = new LRUCache<string, Throttle>({ max: MAX_IDENTITIES })
-  /** When the first rejection since a credential worked came, on the monotonic clock, by identity and subject. */
+  /**
+   * When a credential was rejected for the first time since it last worked, on the monotonic clock; by identity, issuer and
+   * subject.
+   */
   readonly #rejectedSince = new LRUCache<string, number>({ max: MAX_IDENTITIES })
 
   constructor(clock: Clock) {
@@ -34,9 +37,9 @@ export class IdentityFailures {
   }
 
   /**
-   * Resolves or rejects as the attempt does, and records its outcome. A rejection of something that may be new is temporary during one
-   * grace, which begins with the first one; the next grace begins only after a token, or for the assertion of another service
-   * account, which has another credential.
+   * Settles like the attempt, and records its outcome. While the missing credential or application may be new, its rejection is
+   * temporary. This grace begins with the first rejection. Another grace begins only after a token, or for the assertion of
+   * another service account, which has another credential.
    */
   async record(identityKey: string, attempt: Promise<AccessToken>): Promise<AccessToken> {
     try {
@@ -72,7 +75,7 @@ function createCredentialKey(
   return JSON.stringify([identityKey, assertion?.issuer, assertion?.subject])
 }
 
-/** Returns the error as a temporary one. Without Retry-After: Entra's belongs to a permanent rejection. */
+/** Returns the error as a temporary one, and without Entra ID's Retry-After, which is meant for a permanent rejection. */
 function withGrace(error: BrokerError, until: number): BrokerError {
   const time = new Date(until).toISOString().slice(11, 16)
   const problem = `${error.problem}; until ${time} UTC wimds answers with a temporary 503`

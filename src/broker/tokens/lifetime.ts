@@ -1,6 +1,6 @@
 /**
- * The two clocks, and the lifetime of a token by both: when it expires after a clock was set, when it is refreshed, and what
- * replies say of it.
+ * The two clocks, and the lifetime of a token by both: when it expires after a clock was set, when it is refreshed, and which
+ * expiry replies have.
  */
 
 export interface Clock {
@@ -41,7 +41,7 @@ export const MIN_TTL_MS = 500
 /** The two clocks drift apart by less than this; a larger difference means that one was set. */
 const MAX_DRIFT_MS = 500
 
-/** Creates the lifetime of a token that has just arrived. A clock that was set while it was requested does not matter. */
+/** Creates the lifetime of a token that has just arrived. Setting the clock during the request does not change it. */
 export function createLifetime(startsAt: number, lengthMs: number, clock: Clock): Lifetime {
   return { startsAt, lengthMs, wallOffset: readWallOffset(clock) }
 }
@@ -65,7 +65,7 @@ export function toWallTimes(
   return { obtainedAt: expiresAt - lifetime.lengthMs, expiresAt }
 }
 
-/** With less time to live, or a smaller part of a short lifetime, a token may expire while it is used. */
+/** A token with less time to live, or with a smaller part of a short lifetime left, may expire while it is used. */
 const ENDING_MS = 30_000
 const ENDING_SHARE = 1 / 6
 
@@ -91,7 +91,7 @@ export function computeExpiry(
 
 const MINUTE_MS = 60_000
 
-/** A lifetime of more than twice this is refreshed at least this long before it ends. */
+/** A token that lives for more than twice this time is refreshed at least this long before it expires. */
 const REFRESH_MARGIN_MS = 10 * MINUTE_MS
 /** The shortest time between two exchanges of one key. */
 const MIN_REFRESH_MS = 1000
@@ -102,10 +102,10 @@ const DURATION_TOLERANCE = 1.25
 const REFRESH_JITTER = 0.1
 
 /**
- * Returns when to refresh a token, in milliseconds after it was requested: at Entra's `refresh_in`, with a
- * lower limit so that a wrong value causes no flood of exchanges, or at half of its lifetime. Jitter keeps
- * pods apart that started together. Not in the last ten minutes of a lifetime longer than twenty, and early
- * enough for an exchange that takes as long as the last one did (`durationMs`). `random` returns [0, 1).
+ * Returns when to refresh a token, in milliseconds after it was requested: at Entra's `refresh_in`, or without one at half of
+ * the lifetime. A lower limit keeps a wrong `refresh_in` from causing a flood of exchanges. Jitter keeps pods apart that
+ * started together. If the token lives longer than twenty minutes, the refresh starts at least ten minutes before its end. A
+ * refresh as slow as the last exchange (`durationMs`) still ends in time. `random` returns [0, 1).
  */
 export function computeRefreshDelayMs(
   { lifetimeMs, refreshInMs }: { lifetimeMs: number; refreshInMs?: number | undefined },

@@ -1,15 +1,15 @@
-/** Which failures of an attempt are worth another one while callers wait, when, and how often. */
+/** Which failed attempts are retried while callers wait, after which delay, and how often. */
 import type { BrokerError, ErrorCode } from '../../lib/errors.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Clock } from './lifetime.ts'
 import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './failure.ts'
 
-/** Retries of an exchange. */
+/** Retries of an exchange at most. */
 export const MAX_RETRIES = 2
 /** The delay before a retry: a random time between half of this and all of it. */
 const BACKOFF: BackoffPolicy = { baseMs: 500, capMs: 1000 }
 
-/** Retries of the process in any minute: a fleet must not multiply the load of an outage. */
+/** Retries of the process in a minute at most: a fleet must not multiply the load of an outage. */
 const MAX_RETRIES_PER_MINUTE = 10
 
 /** Creates the budget of a process: a function that takes a retry, and returns false if none is left. */
@@ -24,12 +24,12 @@ export function createRetryBudget(clock: Pick<Clock, 'monotonic'>): () => boolea
   }
 }
 
-/** Returns whether the error says more than that Entra ID was silent, or that it was not asked. */
+/** Returns whether the error says more than that Entra ID was silent or was not asked. */
 export function isAnswer(error: BrokerError): boolean {
   return rank(error) === 2
 }
 
-/** Returns how much an error says of Entra ID. */
+/** Returns how much an error says about Entra ID. */
 export function rank({ code }: BrokerError): 0 | 1 | 2 {
   if (code === 'overloaded') return 0
   return code === 'entra_timeout' ? 1 : 2
@@ -43,9 +43,9 @@ const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /**
- * Returns the delay before a retry in milliseconds, at most `leftMs`; undefined if the error is not worth one, or
- * if it would come too late. Another node of Entra ID may know a credential that is new (E8). A 429 without Retry-After is
- * not worth one: Entra ID usually requests 60 s (E5).
+ * Returns the delay before a retry in milliseconds, at most `leftMs`; undefined if the error is not worth a retry, or if the
+ * retry would come too late. A missing credential that may be new is worth one, since another node of Entra ID may know it
+ * (E8). A 429 without Retry-After is not: Entra ID usually asks for 60 s (E5).
  */
 export function computeDelayMs(
   error: BrokerError,

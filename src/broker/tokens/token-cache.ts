@@ -16,7 +16,7 @@ import { type AccessToken, type CacheRequest, type GetToken, type TokenRequest }
 export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
 
 export interface TokenCacheOptions extends ExchangesOptions {
-  /** Keys cached at most, tokens and failures; the least recently used is evicted. */
+  /** Keys with a token or a failure that are cached at most; the least recently used one is evicted. */
   readonly maxEntries: number
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
@@ -58,11 +58,11 @@ export class TokenCache {
   }
 
   /**
-   * Returns the cached token at once while it is valid, whatever the state of its refresh; in its last seconds it waits
-   * for a new one, unless an exchange has just failed or takes long. Without a token it waits
-   * for an exchange, which all callers of the key share. While a failure is cached, throws it at once with
-   * the time until the next attempt. When its signal aborts, a caller has hung up: its place among the waiting
-   * callers is free, and the exchange goes on for the others.
+   * Returns the cached token at once while it is valid, whatever the state of its refresh. In the token's last seconds, it
+   * waits for a new one, unless an exchange has just failed or takes long. Without a token it waits for an exchange, which all
+   * callers of the key share. While a failure is cached, it throws the failure at once, with the time until the next attempt.
+   * If the signal aborts, the caller has hung up: another caller may wait in its place, and the exchange goes on for the
+   * others.
    */
   async #get(
     request: CacheRequest,
@@ -89,7 +89,7 @@ export class TokenCache {
     return token
   }
 
-  /** Answers a caller without a token: throws the cached failure at once, or waits for an exchange. */
+  /** Answers a caller for whom no token is cached: throws the cached failure at once, or waits for an exchange. */
   async #waitForToken(
     entry: Entry,
     request: CacheRequest,
@@ -117,8 +117,8 @@ export class TokenCache {
   }
 
   /**
-   * Answers a caller that bypasses the cache while what is missing may be new: waits for the next retries, until the signal
-   * aborts. Hadoop ABFS gives up after six tries, within 2 s if each is answered at once.
+   * Answers a caller that bypasses the cache while the missing credential may be new: waits for the next retries until the
+   * signal aborts. Hadoop ABFS gives up after six tries, which is within 2 s if each is answered at once.
    */
   async #outlastGrace(
     entry: Entry,
@@ -130,19 +130,22 @@ export class TokenCache {
       const delayMs = Math.max(0, failure.msUntilRetry)
       await sleep(delayMs, undefined, { ref: false, signal }).catch(() => {})
       if (signal.aborted) break
-      // Its timer may have made the retry.
+      // The entry's timer may have made the retry.
       if (entry.failure === failure) {
         await untilAborted(this.#exchanges.refresh(entry).token, signal).catch(() => {})
       }
       if (entry.token !== undefined) return entry.token
-      // It found no permit.
+      // The retry got no permit.
       if (entry.failure === undefined || entry.failure === failure) break
       failure = entry.failure
     }
     throw failure.error.with({ retryAfterMs: failure.retryAfterMs })
   }
 
-  /** Returns whether a caller may wait for a new token: once an exchange failed or takes long, the cached one is served at once. */
+  /**
+   * Returns whether a caller may wait for a new token. After an exchange has failed, or while one is slow, it gets the cached
+   * token at once.
+   */
   #canReplace(entry: Entry, waiting: WaitingCallers): boolean {
     const { startedAt = Infinity } = entry.exchange ?? {}
     const isSlow = this.#clock.monotonic() - startedAt >= MAX_REPLACE_WAIT_MS
@@ -168,8 +171,8 @@ export class TokenCache {
   }
 
   /**
-   * Keeps the tokens of these requests, and of no others, refreshed whether or not callers ask for them. Resolves when each
-   * has been attempted once; a failure is retried as every other.
+   * Keeps the tokens of these requests refreshed, whether or not callers ask for them, and no longer those of an earlier list.
+   * Resolves after one exchange for each. A failure is retried like any other.
    */
   async prefetch(requests: readonly TokenRequest[]): Promise<void> {
     const limit = createSemaphore({ maxConcurrent: MAX_PREFETCHING })
@@ -191,15 +194,15 @@ export class TokenCache {
     await Promise.all([...wanted].map((entry) => limit(() => exchangeFirst(entry))))
   }
 
-  /** Returns the state of the keys that have a token, or are expected to be asked for one. */
+  /** Returns the state of the keys that have a token or expect a request. */
   entries(): readonly CacheEntry[] {
     return this.#store.all().flatMap((entry) => entry.describe() ?? [])
   }
 
   /**
-   * Replaces the identity of each key by the one that `find` returns, and retries at once what may have failed because
-   * of how it was exchanged. Removes a key if `find` returns no identity for it, or one with another key. Callers that wait for
-   * an exchange as the identity was before get its answer.
+   * Replaces the identity of each key by the one that `find` returns. If the key is exchanged in another way by now and may
+   * have failed for that reason, it is retried at once. Removes a key if `find` returns no identity for it, or one with another
+   * key. Callers that already wait for an exchange get its answer.
    */
   updateIdentities(find: (request: TokenRequest) => Identity | undefined): void {
     for (const entry of this.#store.all()) {
@@ -209,14 +212,14 @@ export class TokenCache {
         entry.request = { ...request, identity }
         const { tokenFile, exchangeVia } = request.identity
         const isSameWay = tokenFile === identity.tokenFile && exchangeVia === identity.exchangeVia
-        if (!isSameWay) this.#exchanges.exchangeAnew(entry)
+        if (!isSameWay) this.#exchanges.restart(entry)
       } else {
         this.#store.remove(entry)
       }
     }
   }
 
-  /** Retries at once what may have failed because of the projected token that was in this file. */
+  /** Retries at once the keys whose last exchange may have failed because of the earlier projected token in this file. */
   assertionRotated(tokenFile: string): void {
     for (const entry of this.#store.all()) {
       if (entry.request.identity.tokenFile === tokenFile) this.#exchanges.retryOutdated(entry)

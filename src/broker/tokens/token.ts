@@ -10,8 +10,8 @@ export interface TokenRequest {
   /** GUID under which Entra ID logs the exchange, if this request starts one. */
   readonly correlationId?: string | undefined
   /**
-   * Set by the cache: no caller waits, since callers have the cached token or the cached failure, or it is a prefetch. The cache
-   * repeats the exchange, so it has one attempt and the time of one, and its POST goes first at the exchange limit.
+   * Set by the cache if no caller waits: for a prefetch, or while callers get the cached token or the cached failure. The cache
+   * repeats the exchange, so the exchange has one attempt and its time limit, and its POST goes first at the exchange limit.
    */
   readonly isBackground?: boolean
 }
@@ -22,7 +22,7 @@ export interface CacheRequest extends TokenRequest {
   readonly bypassCache?: boolean | undefined
 }
 
-/** The ids of a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
+/** The ids of a token in Entra ID's sign-in logs. None of them is a credential. */
 interface TokenAudit {
   /** Claim `uti`, the unique token identifier of the sign-in logs; undefined for a token that is not a JWT. */
   readonly uti: string | undefined
@@ -42,8 +42,8 @@ export interface AccessToken {
 }
 
 /**
- * One attempt of an exchange. Returns a token or throws a `BrokerError`. The signal ends the work. `onSent` is called for each
- * POST, when it is sent.
+ * One attempt of an exchange. Returns a token or throws a `BrokerError`. The signal aborts it. `onSent` is called when a POST
+ * is sent, for each POST.
  */
 export type Attempt = (
   request: TokenRequest,
@@ -52,8 +52,9 @@ export type Attempt = (
 ) => Promise<AccessToken>
 
 /**
- * Returns a token or throws a `BrokerError`. `createSignal` is called for a caller that waits: its signal ends only this
- * waiting, by its reason, and not the exchange. Measured separately: with a signal for each request a cached one takes 45 % more CPU.
+ * Returns a token or throws a `BrokerError`. When the signal aborts, the caller no longer waits and gets its reason, but the
+ * exchange goes on. `createSignal` is called only for a caller that waits: a signal for each request would cost a cached one 45
+ * % more CPU.
  */
 export type GetToken = (
   request: CacheRequest,
