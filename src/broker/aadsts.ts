@@ -1,11 +1,6 @@
 /** The AADSTS codes that an exchange can meet (E6): what each means, whether it passes, and how to fix it. */
 import { DEFAULT_AUDIENCE } from '../lib/clouds.ts'
-import {
-  type AssertionClaims,
-  type BrokerError,
-  ERROR_KINDS,
-  type ErrorCode,
-} from '../lib/errors.ts'
+import type { AssertionClaims, ErrorCode } from '../lib/errors.ts'
 import { scrubAndTruncate } from '../lib/secret.ts'
 import { docsPage } from '../lib/version.ts'
 
@@ -311,32 +306,6 @@ export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
 export function findAadstsPage(aadsts?: number): string | undefined {
   const listed = findListed(aadsts)
   return listed === undefined ? undefined : docsPage('aadsts', `aadsts${listed}`)
-}
-
-/** Returns true for a rejection that counts as temporary because the missing credential or application may be new. */
-export function isInGrace(error: BrokerError): boolean {
-  return !error.isPermanent && findGraceMs(error) > 0
-}
-
-/** Returns the entry of an error; undefined if the error has another code, as when an internal issuer explains it. */
-function findEntry({ code, entra }: BrokerError): AadstsEntry | undefined {
-  const entry = explainAadsts(entra?.aadsts)
-  return entry?.code === code ? entry : undefined
-}
-
-/** Returns true for a rejection that ends when a change has reached all nodes of Entra ID. */
-export function isPropagating(error: BrokerError): boolean {
-  const minutes = findEntry(error)?.passesWithinMinutes ?? 0
-  return minutes > 0 && minutes < Infinity
-}
-
-/**
- * Returns for how many milliseconds a rejection with a permanent code counts as temporary, since the credential, the
- * application or the service principal may be new; otherwise 0.
- */
-export function findGraceMs(error: BrokerError): number {
-  const isPermanent = ERROR_KINDS[error.code].permanent
-  return isPermanent ? (findEntry(error)?.passesWithinMinutes ?? 0) * 60_000 : 0
 }
 
 const MAX_CLAIM = 300

@@ -2,7 +2,6 @@
  * Assembles the steps of an exchange with Entra ID: its attempts, and the POST of each attempt. All exchanges of a process
  * share MSAL, the connections, the limit of POSTs, the budget of retries, and the failures of identities.
  */
-import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
 import type { Connect } from '../lib/connect.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
@@ -13,6 +12,7 @@ import { systemClock } from './tokens/lifetime.ts'
 import { IdentityFailures } from './tokens/identity-failures.ts'
 import { createRetryBudget } from './tokens/retries.ts'
 import type { Attempt } from './tokens/token.ts'
+import { setMemoryFlags } from './v8-memory-flags.ts'
 
 interface SourceOptions extends Required<
   Pick<ExchangeOptions, 'readAssertion' | 'region' | 'onSkew' | 'onAttempt'>
@@ -66,27 +66,4 @@ async function loadExchange(exchange: ProcessConfig['exchange'], connect?: Conne
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('./exchange/entra.ts')
   return { dispatchers, createEntraExchange }
-}
-
-/** Node's own modules that an exchange uses and that take a millisecond to compile. */
-const NODE_MODULES = ['assert', 'crypto', 'dns', 'http', 'tls']
-
-/**
- * Sets V8's flags for low memory instead of peak speed, which a sidecar does not need. Call it after the sidecar listens and
- * before the exchange is loaded, since V8 rejects cached code that was compiled under other flags. That concerns Node's own
- * modules, too, so this function first loads those that the exchange needs: later they would take 20 ms more.
- */
-function setMemoryFlags(): void {
-  for (const name of NODE_MODULES) process.getBuiltinModule(`node:${name}`)
-  // One exchange runs undici's HTTP parser long enough for V8 to optimize it, on a thread whose arena
-  // keeps 10 MB afterwards. At a few answers an hour the first compilation is fast enough.
-  setFlagsFromString('--wasm-tiering-budget=1000000000')
-  // V8's middle compiler makes a request no cheaper here, and its threads' arenas keep 10 to 20 MB.
-  setFlagsFromString('--no-maglev')
-  // V8 grows its heap when many new objects survive for a while, as with thousands of connections that replace each other. It
-  // never returns that memory, so a flood would cost 100 MB until the process ends.
-  setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--heap-growing-percent=50')
-  // With a young generation of one megabyte, waking other threads costs more than they save.
-  setFlagsFromString('--no-parallel-scavenge')
 }

@@ -48,7 +48,6 @@ export type IdentityResolver = (selector: Selector) => Identity
 export function createIdentityResolver(directory: IdentityDirectory): IdentityResolver {
   const { identities, defaultIdentity } = directory
   const findByClientId = createClientIdLookup(directory)
-  const byClientId = indexBy(identities, ({ clientId }) => clientId)
   const byObjectId = indexBy(identities, ({ objectId }) => objectId)
   const byResourceId = indexBy(identities, ({ resourceId }) => resourceId)
 
@@ -63,8 +62,8 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
         ? findByClientId(value)
         : { objectId: byObjectId, resourceId: byResourceId }[selector.by].get(value)
     if (found !== undefined) return found
-    const named = selector.by === 'objectId' ? byClientId.get(value) : undefined
-    if (named !== undefined) throw createClientIdError(named)
+    const named = identities.find(({ clientId }) => clientId === value)
+    if (selector.by === 'objectId' && named) throw createClientIdError(named)
     throw new BrokerError(
       'identity_not_found',
       `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities, selector.by)}`,

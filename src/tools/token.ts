@@ -1,7 +1,7 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../broker/config/config.ts'
 import { guid } from '../service/parsers.ts'
-import { findGraceMs } from '../broker/aadsts.ts'
+import { findGraceMs } from '../broker/tokens/grace.ts'
 import { type BrokerError, toBrokerError, UsageError } from '../lib/errors.ts'
 import {
   createIdentityResolver,

@@ -1,13 +1,8 @@
 /** What docs/aadsts.md, which is generated from the table, does not show. */
 import { describe, expect, test } from 'vitest'
 import { BrokerError, ERROR_KINDS } from '../../src/lib/errors.ts'
-import {
-  AADSTS_TABLE,
-  explainAadsts,
-  findAadstsPage,
-  findGraceMs,
-  formatFix,
-} from '../../src/broker/aadsts.ts'
+import { AADSTS_TABLE, explainAadsts, findAadstsPage, formatFix } from '../../src/broker/aadsts.ts'
+import { findGraceMs } from '../../src/broker/tokens/grace.ts'
 
 const CLAIMS = {
   issuer: 'https://issuer.example/',

@@ -1,19 +1,20 @@
 /** Reads the environment and the files that it names into one frozen `Config`. */
-import { isIP } from 'node:net'
 import { findCloud } from '../../lib/clouds.ts'
 import { formatProblem, type Problem } from '../../lib/errors.ts'
-import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError } from '../../lib/describe-error.ts'
 import { readWholeFile } from '../../lib/files.ts'
-import { isLocalHost, removeBrackets } from '../../lib/hosts.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import { completeInstance } from '../metadata/instance.ts'
-import { normalizeResource } from '../../lib/resource.ts'
 import { createDirectory, listTokenFiles } from './directory.ts'
+import {
+  findIncompleteSettings,
+  findListenProblems,
+  findPrefetchProblems,
+  findRegionProblems,
+} from './setting-conflicts.ts'
 import { readIdentitiesFile, readIdentitiesText, type ReadText } from './identities-file.ts'
 import {
   type Environment,
-  findIncompleteSettings,
   findUnknownSettings,
   createConfigError,
   type ParsedSettings,
@@ -53,7 +54,9 @@ export async function loadConfig(
   const isFileInvalid = settings.WIMDS_CONFIG !== undefined && files.identities === undefined
   if (isFileInvalid) throw createConfigError(problems)
   const config = createConfig(settings, files, env)
-  problems.push(...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config))
+  const { directory } = config
+  problems.push(...findPrefetchProblems(directory, settings))
+  problems.push(...findRegionProblems(directory, settings))
   if (problems.length > 0) throw createConfigError(problems)
   return Object.freeze(config)
 }
@@ -211,51 +214,4 @@ function createProcessConfig(
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },
   }
-}
-
-/** Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK: every caller that reaches the sidecar gets tokens. */
-function findListenProblems(settings: ParsedSettings): Problem[] {
-  if (settings.WIMDS_LISTEN_ON_NETWORK) return []
-  const remote = settings.WIMDS_LISTEN.filter(({ host }) => !isLocalHost(host))
-  return remote.map(({ host }) => ({
-    setting: 'WIMDS_LISTEN',
-    problem: `${host} is reachable from the network, so other machines could get tokens`,
-    fix: 'use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true',
-  }))
-}
-
-/** Checks WIMDS_PREFETCH against the default identity, whose allow-list may be in the file. */
-function findPrefetchProblems(
-  { defaultIdentity }: IdentityDirectory,
-  settings: ParsedSettings,
-): Problem[] {
-  const setting = 'WIMDS_PREFETCH'
-  const { WIMDS_PREFETCH: prefetch, WIMDS_CONFIG: file } = settings
-  if (prefetch === undefined) return []
-  if (defaultIdentity === undefined) {
-    const fix = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark an identity as the default'
-    return [{ setting, problem: 'needs a default identity, but there is none', fix }]
-  }
-  const allowed = defaultIdentity.resources
-  if (allowed === undefined) return []
-  return prefetch
-    .filter((resource) => !allowed.includes(normalizeResource(resource)))
-    .map((resource) => ({
-      setting,
-      problem: `${resource} is not one of the default identity's resources`,
-      fix: "add it to the identity's resources, or remove it from WIMDS_PREFETCH",
-    }))
-}
-
-/** Rejects a region for an authority host that is an IP address, which has no subdomain for it. */
-function findRegionProblems({ directory, exchange }: Config): Problem[] {
-  if (exchange.region === undefined) return []
-  const hosts = directory.identities.map(({ authorityHost }) => new URL(authorityHost).hostname)
-  return [...new Set(hosts)]
-    .filter((host) => isIP(removeBrackets(host)) !== 0)
-    .map((host) => ({
-      setting: 'AZURE_REGIONAL_AUTHORITY_NAME',
-      problem: `cannot be used with the authority host ${host}, an IP address`,
-      fix: 'unset it',
-    }))
 }

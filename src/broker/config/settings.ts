@@ -1,4 +1,4 @@
-/** The environment variables that wimds reads: their names, defaults and schemas, and which ones belong together. */
+/** The environment variables that wimds reads: their names, defaults and schemas. */
 import * as z from 'zod/mini'
 import { ConfigError, type Problem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
@@ -118,44 +118,6 @@ export function parseSettings(env: Environment) {
   }))
   return { settings, problems }
 }
-
-/** Returns a problem for each setting that another one requires or contradicts. */
-export function findIncompleteSettings(env: Environment): Problem[] {
-  const has = (name: SettingName) => Boolean(env[name])
-  const problems: Problem[] = []
-  const requireSetting = (setting: SettingName, reason: string) => {
-    if (!has(setting)) problems.push({ setting, problem: `is missing; ${reason}` })
-  }
-  const isUnlistedAllowed = env['WIMDS_UNLISTED_CLIENT_IDS'] === 'allow'
-  // An identities file may name a tenant and a token file for each of its identities.
-  if (!has('WIMDS_CONFIG') || isUnlistedAllowed) {
-    requireSetting('AZURE_TENANT_ID', 'set it to the tenant that holds the identity')
-    requireSetting(
-      'AZURE_FEDERATED_TOKEN_FILE',
-      'set it to the path of the projected service-account token',
-    )
-  }
-  if (!has('WIMDS_CONFIG') && env['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
-    requireSetting('AZURE_CLIENT_ID', 'WIMDS_UNLISTED_CLIENT_IDS denies all other client ids')
-  }
-  for (const name of TOKEN_PROXY_DETAILS) {
-    if (has(name))
-      requireSetting('AZURE_KUBERNETES_TOKEN_PROXY', `${name} has no effect without it`)
-  }
-  if (has('AZURE_KUBERNETES_CA_FILE') && has('AZURE_KUBERNETES_CA_DATA')) {
-    problems.push({
-      setting: 'AZURE_KUBERNETES_CA_DATA',
-      problem: 'conflicts with AZURE_KUBERNETES_CA_FILE; set only one',
-    })
-  }
-  return problems
-}
-
-const TOKEN_PROXY_DETAILS = [
-  'AZURE_KUBERNETES_SNI_NAME',
-  'AZURE_KUBERNETES_CA_FILE',
-  'AZURE_KUBERNETES_CA_DATA',
-] as const
 
 /** Kubernetes sets such variables in a pod for every Service. */
 const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/

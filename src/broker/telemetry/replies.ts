@@ -1,8 +1,7 @@
 /** The telemetry of replies: their metrics, the clients, the audit trail of tokens, and the requests that failed. */
 import { type ErrorCode, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import type { ReplyEvent } from '../server/reply.ts'
-import type { AccessToken } from '../tokens/token.ts'
-import type { CacheResult } from '../tokens/token-cache.ts'
+import { type AccessToken, CACHE_RESULTS, type CacheResult } from '../tokens/token.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'
 import { describeFailure, errorFields } from '../../service/describe-failure.ts'
 import { describeAsked, describeRequest } from './describe.ts'
@@ -13,13 +12,6 @@ import type { FailedRequest } from './status.ts'
 /** In seconds: from a cached answer, over an exchange, to a caller that waited until the time limit. */
 const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 export const OUTCOMES = ['success', 'client_error', 'server_error']
-export const CACHE_RESULTS: readonly CacheResult[] = [
-  'hit',
-  'miss',
-  'coalesced',
-  'negative_hit',
-  'bypass',
-]
 
 interface RepliesOptions {
   readonly metrics: ReturnType<typeof registerReplies>

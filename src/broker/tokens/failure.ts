@@ -3,7 +3,7 @@
  * failure. Delays have full jitter: they are between 0 and the longest delay of their policy.
  */
 import { BrokerError, ERROR_KINDS } from '../../lib/errors.ts'
-import { findGraceMs, isPropagating } from '../aadsts.ts'
+import { findGraceMs, isPropagating } from './grace.ts'
 import { type Clock, MIN_TTL_MS } from './lifetime.ts'
 
 /** When a retry has been due for this long, the next failure begins a new streak. */

@@ -1,7 +1,7 @@
 /** Failures that concern all resources of an identity: it is throttled, or its credential is missing. */
 import { LRUCache } from 'lru-cache'
 import { type AssertionClaims, type BrokerError, toBrokerError } from '../../lib/errors.ts'
-import { findGraceMs } from '../aadsts.ts'
+import { findGraceMs } from './grace.ts'
 import type { Clock } from './lifetime.ts'
 import type { AccessToken } from './token.ts'
 

@@ -1,6 +1,6 @@
 /** Which failed attempts are retried while callers wait, after which delay, and how often. */
 import type { BrokerError, ErrorCode } from '../../lib/errors.ts'
-import { isInGrace } from '../aadsts.ts'
+import { isInGrace } from './grace.ts'
 import type { Clock } from './lifetime.ts'
 import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './failure.ts'
 

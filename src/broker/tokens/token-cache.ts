@@ -1,7 +1,7 @@
 /** The token cache: how a request is answered. Its exchanges, refreshes and failures are in `exchanges.ts`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
-import { isInGrace } from '../aadsts.ts'
+import { isInGrace } from './grace.ts'
 import type { Identity } from '../identities.ts'
 import { WaitingCallers } from './caller-wait.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
@@ -10,10 +10,7 @@ import { Exchanges, type ExchangesOptions } from './exchanges.ts'
 import { createOverloadedError, type CachedFailure } from './failure.ts'
 import type { StartExchange } from './attempts.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
-import { type AccessToken, type CacheRequest, type GetToken, type TokenRequest } from './token.ts'
-
-/** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
-export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
+import type { AccessToken, CacheRequest, CacheResult, GetToken, TokenRequest } from './token.ts'
 
 export interface TokenCacheOptions extends ExchangesOptions {
   /** Keys with a token or a failure that are cached at most; the least recently used one is evicted. */

@@ -22,6 +22,10 @@ export interface CacheRequest extends TokenRequest {
   readonly bypassCache?: boolean | undefined
 }
 
+/** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
+export const CACHE_RESULTS = ['hit', 'miss', 'coalesced', 'negative_hit', 'bypass'] as const
+export type CacheResult = (typeof CACHE_RESULTS)[number]
+
 /** The ids of a token in Entra ID's sign-in logs. None of them is a credential. */
 interface TokenAudit {
   /** Claim `uti`, the unique token identifier of the sign-in logs; undefined for a token that is not a JWT. */
