@@ -33,14 +33,14 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- merge (include "wimds.selector" . | fromYaml) (.Values.commonLabels | default dict) $labels | toYaml -}}
 {{- end -}}
 
-{{/* labelsWith: dict "root" … "more" …; the latter take precedence */}}
+{{/* Labels of an object: dict "root" … "more" (labels that take precedence). */}}
 {{- define "wimds.labelsWith" -}}
 {{- merge (dict) (.more | default dict) (include "wimds.labels" .root | fromYaml) | toYaml -}}
 {{- end -}}
 
 {{/*
-Labels of pods: dict "root" … "labels" "selector" (templates) "more" … "value" (its name). The latter take precedence,
-but for those by which objects select the pods.
+Labels of pods: dict "root" … "labels" "selector" (names of templates) "more" (labels that take precedence) "value" (the name of
+that value). Fails if "more" has a label of the selector.
 */}}
 {{- define "wimds.podLabels" -}}
 {{- range $name, $_ := include .selector .root | fromYaml -}}
@@ -51,7 +51,7 @@ but for those by which objects select the pods.
 {{- merge (dict) (.more | default dict) (include .labels .root | fromYaml) | toYaml -}}
 {{- end -}}
 
-{{/* Annotations of pods that must not be injected: dict "annotations" … "value" (its name). */}}
+{{/* Annotations of pods that must not be injected: dict "annotations" … "value" (the name of that value). */}}
 {{- define "wimds.podAnnotations" -}}
 {{- range $name, $_ := .annotations -}}
 {{- if or (hasPrefix "wimds.io/" $name) (eq $name "azure.workload.identity/inject-proxy-sidecar") -}}
@@ -61,7 +61,7 @@ but for those by which objects select the pods.
 {{- toYaml .annotations -}}
 {{- end -}}
 
-{{/* Ends with an error that names the value and the fix, which a pattern of the schema would not. */}}
+{{/* Fails if a value is invalid. The message names the value and the fix; a pattern in values.schema.json could not. */}}
 {{- define "wimds.checkValues" -}}
 {{- $guid := `^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$` -}}
 {{- $domain := `^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$` -}}
@@ -184,7 +184,7 @@ but for those by which objects select the pods.
 {{- mulf (trimSuffix $unit $text | float64) (get $factors $unit) -}}
 {{- end -}}
 
-{{/* An image by the name of its value: list "redirectImage" $ */}}
+{{/* The image that a value names: list "redirectImage" $ */}}
 {{- define "wimds.image" -}}
 {{- $value := first . -}}
 {{- $root := last . -}}
@@ -202,14 +202,14 @@ but for those by which objects select the pods.
 {{- if eq .Values.certificates.source "secret" -}}
 {{ required "certificates.secretName is needed with certificates.source=secret. Fix: set it to a Secret with tls.crt and tls.key" .Values.certificates.secretName }}
 {{- else if eq .Values.certificates.source "cert-manager" -}}
-{{- /* Not that of source own, which Helm would delete or not adopt when the source changes. */ -}}
+{{- /* Another name than with source own: when the source changes, Helm would delete that Secret, or not adopt it. */ -}}
 {{ include "wimds.fullname" . }}-cert
 {{- else -}}
 {{ include "wimds.fullname" . }}-tls
 {{- end -}}
 {{- end -}}
 
-{{/* Whether the webhook injects pods of its own namespace that ask for it, so that there can be a test. */}}
+{{/* Whether pods in the namespace of the release can be injected, so that `helm test` has a test. */}}
 {{- define "wimds.hasTest" -}}
 {{- $isExcluded := or (has .Release.Namespace .Values.webhook.excludedNamespaces) .Values.webhook.namespaceSelector -}}
 {{- if not $isExcluded }}true{{ end -}}
@@ -238,13 +238,13 @@ containers:
     securityContext: {{- toYaml .Values.securityContext | nindent 6 }}
 {{- end -}}
 
-{{/* Probes of a container that ends before they run: AKS Automatic rejects one without, in a Job too. */}}
+{{/* Probes of a container that ends before they run. AKS Automatic rejects a container without probes, even in a Job. */}}
 {{- define "wimds.noProbes" -}}
 {{- $probe := dict "exec" (dict "command" (list "/nodejs/bin/node" "--version")) "initialDelaySeconds" 3600 -}}
 {{- dict "readinessProbe" $probe "livenessProbe" $probe | toYaml -}}
 {{- end -}}
 
-{{/* Labels of what the test needs. The selectors of the webhook's pods must not match them. */}}
+{{/* Labels of the test's objects. The selectors of the webhook's pods must not match them. */}}
 {{- define "wimds.testLabels" -}}
 {{- $labels := dict "app.kubernetes.io/name" (printf "%s-test" (include "wimds.name" .)) "app.kubernetes.io/component" "test" -}}
 {{- merge $labels (include "wimds.labels" . | fromYaml) | toYaml -}}
@@ -255,16 +255,17 @@ app.kubernetes.io/name: {{ include "wimds.name" . }}-node-agent
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* Labels of what belongs to the node agent. The selectors of the webhook's pods must not match them. */}}
+{{/* Labels of the node agent's objects. The selectors of the webhook's pods must not match them. */}}
 {{- define "wimds.nodeAgentLabels" -}}
 {{- $labels := merge (include "wimds.nodeAgentSelector" . | fromYaml) (dict "app.kubernetes.io/component" "node-agent") -}}
 {{- merge $labels (include "wimds.labels" . | fromYaml) | toYaml -}}
 {{- end -}}
 
-{{/* Whether an address is not that of the loopback interface of the pod that listens on it. */}}
 {{- define "wimds.nodeAgentAdmin" -}}
 {{ .Values.nodeAgent.adminListen | default (ternary "[::]:9441" "127.0.0.1:9441" .Values.podMonitor.enabled) }}
 {{- end -}}
+
+{{/* Whether an address can be reached from other pods: it is not a loopback address. */}}
 {{- define "wimds.isReachable" -}}
 {{- if not (regexMatch `^(127\.|localhost:|\[::1\]:)` .) }}true{{ end -}}
 {{- end -}}
