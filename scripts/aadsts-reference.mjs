@@ -1,10 +1,10 @@
-// Writes docs/aadsts.md from the table of AADSTS codes: a section for each, by its full name. With --check it writes nothing,
-// and exits with 1 if the page is not current. Needs a Node that runs TypeScript: `npm run docs:aadsts` brings it.
+// Writes docs/aadsts.md from the table of AADSTS codes: a section for each code. With --check writes nothing, and exits with 1 if
+// the page is not current. Needs a Node that runs TypeScript: start it by `npm run docs:aadsts`.
 import { AADSTS_TABLE } from '../src/broker/aadsts.ts'
 import { ERROR_KINDS } from '../src/lib/errors.ts'
 import { writePage } from './write-page.mjs'
 
-/** What Entra ID writes after the number, shortened, where it is known: people search for it. */
+/** The shortened texts of Entra ID after the number, as far as they are known. People search for them. */
 const MESSAGES = {
   50027: 'JWT token is invalid or malformed',
   50049: 'Unknown or invalid instance',
@@ -82,7 +82,7 @@ Code of wimds: [\`${code}\`](troubleshooting.md#${code}), ${formatDuration(entry
 `
 }
 
-/** Says whether the rejection passes by itself. */
+/** Formats how long the rejection lasts. */
 function formatDuration({ code, passesWithinMinutes: minutes }) {
   if (minutes === 0) return 'which lasts until something is changed'
   if (minutes === Infinity) return 'which may pass by itself'

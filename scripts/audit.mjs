@@ -1,5 +1,5 @@
-// Judges the report of `npm audit --json` on standard input: advisories of moderate severity and above are refused
-// for the packages in the bundle of wimds, advisories of high severity and above for everything else.
+// Checks the report of `npm audit --json` on standard input. Rejects advisories of at least moderate severity for packages in the
+// bundle of wimds, and of at least high severity for all others.
 //
 //   npm audit --json | node scripts/audit.mjs [LOCKFILE SBOM]
 import { text } from 'node:stream/consumers'

@@ -1,4 +1,4 @@
-// Builds the images for a registry of the user's, with the first tool that works here, and formats what to do next.
+// Builds the images for the user's registry with the first tool that works here, and formats the next steps.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -7,17 +7,17 @@ import { parseArgs } from 'node:util'
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 export const { version: VERSION } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'))
 
-/** Each with a call that fails where its program is there and cannot build: Docker needs its daemon. */
+/** The tools. `check` fails if the program is installed but cannot build images, such as docker without its daemon. */
 const TOOLS = [
   { name: 'docker', check: ['version', '--format', '{{.Server.Version}}'] },
   { name: 'podman', check: ['info'] },
   { name: 'buildah', check: ['info'] },
 ]
 
-/** docker push compresses by gzip and has no option for it. */
+/** Options of podman and buildah. `docker push` compresses by gzip, and has no option to change that. */
 const ZSTD = ['--compression-format', 'zstd', '--compression-level', '19']
 
-/** Parses `[--registry REG] [--push] [--gzip] [--tag TAG] [-- OPTION...]`. Throws an error whose message is the usage problem. */
+/** Parses `[--registry REG] [--push] [--gzip] [--tag TAG] [-- OPTION...]`. Throws an error if the arguments are invalid. */
 export function parseImageArgs(args) {
   const end = args.includes('--') ? args.indexOf('--') : args.length
   const { values } = parseArgs({
@@ -44,8 +44,8 @@ export function parseImageArgs(args) {
 }
 
 /**
- * Builds the images, and pushes them with `push`. Returns their names without tags. Throws an error with a message
- * for people where there is no tool, or where it fails.
+ * Builds the images, and pushes them if `push` is true. Returns their names without tags. Throws an error with a fix if there is no
+ * tool, or if the tool fails.
  */
 export function buildImages({ registry, tag, push, gzip, buildOptions }) {
   const tool = findTool()

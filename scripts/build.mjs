@@ -1,7 +1,9 @@
-// Builds dist/: wimds.js, the command line; a module per command, in the folders of src/, with the chunks that they share,
-// or a script for what runs on each node; serve.cjs, the sidecar as one script with its compiled code
-// (docs/decisions/0007); and demo/, the application that `wimds demo` runs. Licence texts and an SBOM lie next to each
-// bundle.
+// Builds dist/, with licence texts and an SBOM for each bundle:
+//   wimds.js          the command line
+//   FOLDER/NAME.mjs   a module per command, in the folders of src/, with the chunks that the commands share
+//   node/…/NAME.cjs   a script for each command that runs on every node
+//   serve.cjs         the sidecar as one script, with its compiled code (docs/decisions/0007)
+//   demo/             the application that `wimds demo` runs
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +20,7 @@ const common = {
   outdir: dist,
   outbase: 'src',
   bundle: true,
-  // Function names stay: stack traces in log lines show them.
+  // Identifiers are not minified, since stack traces in log lines show function names.
   minifyWhitespace: true,
   minifySyntax: true,
   platform: 'node',
@@ -33,20 +35,20 @@ const script = {
   define: {
     'import.meta.dirname': '__dirname',
     'import.meta.filename': '__filename',
-    // Node's own build of undici sets this: it leaves out a second HTTP parser, which is an experiment.
+    // Leaves an experimental second HTTP parser out of undici, as Node's own build does.
     esbuildDetection: 'true',
   },
 }
 
 /**
- * Commands that run on each node for good: each is one script. A chunk has what any command that loads it uses, and a
- * module that imports node:http loads Node's `fetch`.
+ * The commands that run permanently on each node. Each is one script, to save memory: a shared chunk also has code that only other
+ * commands use, and an ES module that imports node:http loads Node's `fetch`.
  */
 const ON_EACH_NODE = ['src/node/agent/node-agent.ts', 'src/node/broker/node-broker.ts']
 
 /**
- * Leaves the command modules out of wimds.js and collects them as entry points. What runs serve.cjs stays in it, and
- * with it the flags of the azure-workload-identity proxy.
+ * Leaves the modules of the commands out of wimds.js, and collects them as entry points. Keeps the module that runs serve.cjs in it,
+ * and the flags of the azure-workload-identity proxy.
  */
 const commands = new Set()
 const separateCommands = {
@@ -63,9 +65,9 @@ const separateCommands = {
 }
 
 /**
- * Packages that the dependencies of the sidecar and of what runs on each node load, and that these never call. Without
- * them the sidecar starts with 4 MB less: schema compilers, `inject` and the trusted proxies of Fastify, MSAL's certificate assertions, the worker threads of
- * pino, prom-client's exemplars, Node's HTTP/2.
+ * Packages that dependencies of the sidecar and of the node commands load but never call here: Fastify's schema compilers, `inject`
+ * and trusted proxies, MSAL's certificate assertions, pino's worker threads, prom-client's exemplars, Node's HTTP/2. Without them
+ * the sidecar starts with 4 MB less.
  */
 const NEVER_CALLED = [
   '@fastify/ajv-compiler',
@@ -89,15 +91,15 @@ const modules = {
   format: 'esm',
   splitting: true,
   outExtension: { '.js': '.mjs' },
-  // For CommonJS packages in ES modules.
+  // CommonJS packages in an ES module need `require`.
   banner: {
     js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);",
   },
 }
 
 /**
- * Throws at a character outside ASCII: the script is loaded as Latin-1. esbuild escapes such characters in strings,
- * not in tagged templates and regular expressions.
+ * Throws an error if the script has a character outside ASCII, since it is loaded as Latin-1. esbuild escapes such characters in
+ * strings, but not in tagged templates and regular expressions.
  */
 async function checkAscii(path) {
   const lines = (await readFile(path, 'latin1')).split('\n')
@@ -116,7 +118,7 @@ async function describeBundle(directory, name, builds) {
   await writeFile(`${directory}sbom.cdx.json`, formatSbom(name, version, packages))
 }
 
-/** The commands of each image. An image says so if it does not have a command. */
+/** The scripts and entry points of each image. Other commands print an error in that image. */
 const IMAGES = {
   wimds: {
     scripts: ['wimds.js', 'serve.cjs'],
@@ -143,10 +145,10 @@ const IMAGES = {
     ],
   },
 }
-/** Checks from outside a pod, which a command of the sidecar's image loads when they are asked for. */
+/** The checks of doctor from outside a pod. `wimds doctor` imports them dynamically, and the sidecar's image does not have them. */
 const OUTSIDE = /^src\/tools\/doctor\/(?:pod|pre)\//
 
-/** Returns the outputs in dist/ that these entry points load, in order. */
+/** Returns the sorted outputs in dist/ that these entry points load. */
 function findImageFiles(outputs, entryPoints) {
   const found = new Set()
   const add = (path) => {
@@ -170,7 +172,7 @@ function findImageFiles(outputs, entryPoints) {
 
 const { version, engines } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
 const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(engines.node)
-/** Runs before anything that an older Node lacks, in syntax that it can parse. */
+/** Rejects an older Node. Runs before any function that an older Node lacks, and in syntax that it can parse. */
 const CHECK_NODE = `(function(v){
 if(v[0]>${major}||v[0]==${major}&&v[1]>=${minor})return;
 console.error("wimds: Node "+process.versions.node+" is too old. Fix: install Node ${major}.${minor} or later");
@@ -181,9 +183,9 @@ await rm(dist, { recursive: true, force: true })
 const cli = await build({
   ...script,
   entryPoints: { wimds: 'src/cli.ts' },
-  // For the check's sake: an older Node has to parse all of it.
+  // An older Node has to parse the whole script before the check of its version can run.
   target: 'node12.22',
-  // The image puts its Node's absolute path into the first line.
+  // The Dockerfile replaces the first line by one with the absolute path of the image's Node.
   banner: { js: `#!/usr/bin/env node\n'use strict';\n${CHECK_NODE}` },
   plugins: [separateCommands],
 })
@@ -192,7 +194,7 @@ const sidecar = await build({
   entryPoints: { serve: 'src/sidecar/serve.ts' },
   outExtension: { '.js': '.cjs' },
   alias: leaveOut(NEVER_CALLED),
-  // As src/cli/precompiled.ts calls it. Wrapping the text there would hold it in memory twice.
+  // The function that src/cli/precompiled.ts calls. If precompiled.ts added it, the text would be in memory twice.
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },
   // vm.Script, which runs it, has no `import()`.
@@ -200,7 +202,7 @@ const sidecar = await build({
 })
 const others = await build({
   ...modules,
-  // Sorted: esbuild resolves imports in any order, and names chunks by the order of the entry points.
+  // Sorted, since esbuild finds imports in any order, and names chunks by the order of the entry points.
   entryPoints: [...commands]
     .filter((path) => !path.endsWith('/serve.ts') && !ON_EACH_NODE.includes(path))
     .toSorted((a, b) => (a < b ? -1 : 1)),

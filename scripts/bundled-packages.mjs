@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 
 /**
- * Returns directory, name, version and SPDX licence of each package that has bytes in an output, nested ones too,
- * sorted by name and version.
+ * Returns directory, name, version and SPDX licence of each package with bytes in an output, sorted by name and version. Nested
+ * packages are included.
  */
 export async function bundledPackages(metafiles, root) {
   const inputs = metafiles

@@ -1,12 +1,12 @@
-// Writes the parts of the chart's values.schema.json that name the alerts and the choices of the webhook's flags.
-// With `--check` it changes nothing, and fails where they would change.
+// Writes the parts of the chart's values.schema.json that name the alerts and the choices of the webhook's flags. With `--check`
+// changes nothing, and exits with 1 if they would change.
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { WEBHOOK } from '../src/injection/webhook/webhook-options.ts'
 import { writePage } from './write-page.mjs'
 
 const CHART = 'charts/wimds'
-// That of templates/prometheus-rule.yaml, which replaces the first one of an expr.
+// The same pattern as in templates/prometheus-rule.yaml, which replaces its first match in an expression.
 const THRESHOLD = / (>=|<=|>|<) (0\.[0-9]+|[1-9][0-9.]*)/
 
 const { groups } = parse(readFileSync(`${CHART}/files/rules.yaml`, 'utf8'))
@@ -26,7 +26,7 @@ const createChangesSchema = (properties) => ({
   additionalProperties: false,
   properties,
 })
-// Not propertyNames: Helm reports its errors at the place of another value.
+// For errors of `propertyNames`, Helm would report the place of another value.
 const byName = (patternProperties) => ({
   type: 'object',
   additionalProperties: false,
@@ -44,7 +44,7 @@ Object.assign(schema.properties.prometheusRule.properties, {
   }),
 })
 
-/** Returns the schema of a value that is a flag; undefined for a text. */
+/** Returns the schema of a value that the chart passes as a flag. Undefined for any text. */
 function createFlagSchema({ value, choices, isList }, defaultValue) {
   if (value === undefined) return { type: 'boolean' }
   if (choices === undefined) return undefined

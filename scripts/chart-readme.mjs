@@ -1,7 +1,6 @@
-// Writes the reference of the values in charts/wimds/README.md from values.yaml: a heading for each comment
-// `# @section -- NAME`, and an item for each value, with its default and the last paragraph of its comment. Its structure
-// is that of values.schema.json. Ends with an error that names each value without a comment, a section or a schema, and
-// each schema without a value. With `--check` it changes nothing, and fails where the reference would change.
+// Writes the reference of the values in charts/wimds/README.md from values.yaml: a heading for each comment `# @section -- NAME`, and
+// an item for each value, with its default and the last paragraph of its comment. Fails if a value has no comment, section or
+// schema, or a schema has no value. With `--check` changes nothing, and exits with 1 if the reference would change.
 import { readFileSync } from 'node:fs'
 import { isMap, parseDocument } from 'yaml'
 import { writePage } from './write-page.mjs'
@@ -22,7 +21,7 @@ function createItems(map, schema, path = '') {
   for (const name of known) if (!values.has(name)) problems.push(`${path}${name} has no value`)
   return [...values].flatMap(([name, { key, value, index }]) => {
     const property = schema.properties[name]
-    // The comment before the first key of a map belongs to the map.
+    // The YAML parser attaches the comment before the first key to the map.
     const comment = lastParagraph(
       key.commentBefore ?? (index === 0 ? map.commentBefore : undefined),
     )
@@ -77,6 +76,6 @@ const reference = sections.flatMap(({ title, items }) => [
   ...items.map((item) => item.text),
 ])
 const page = `${head}${BEGIN}\n\n${reference.join('\n')}\n\n${END}${tail}`
-// `helm show readme` is read in a terminal.
+// The lines are wrapped, since people read `helm show readme` in a terminal.
 const options = { proseWrap: 'always' }
 await writePage(`${CHART}/README.md`, page, 'npm run docs:chart', options)

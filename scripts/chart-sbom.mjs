@@ -1,4 +1,4 @@
-// Prints the CycloneDX document of a packaged chart: itself, and the images that it installs.
+// Prints the CycloneDX document of a packaged chart: the chart itself, and the images that it installs.
 //
 //   node scripts/chart-sbom.mjs CHART.tgz VERSION IMAGE:TAG@sha256:DIGEST...
 import { createHash } from 'node:crypto'
@@ -29,7 +29,7 @@ const document = {
 }
 process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`)
 
-/** Describes an image: a package URL of the type oci names it by its digest, and has its repository and tag. */
+/** Describes an image by a package URL of the type oci, with its digest, repository and tag. */
 function createImage(reference) {
   const [, name, tag, digest] = /^(.+):([^:@/]+)@sha256:([0-9a-f]{64})$/.exec(reference) ?? []
   if (digest === undefined) throw new Error(`${reference} is not of the form IMAGE:TAG@sha256:…`)

@@ -1,5 +1,5 @@
-// Writes docs/cli.md from the declarations of the commands. With --check it writes nothing, and exits with 1
-// if the page is not current. Needs a Node that runs TypeScript: `npm run docs:cli` brings it.
+// Writes docs/cli.md from the declarations of the commands. With --check writes nothing, and exits with 1 if the page is not
+// current. Needs a Node that runs TypeScript: start it by `npm run docs:cli`.
 import { COMMANDS } from '../src/cli/commands.ts'
 import { describeSignalExits, EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { GROUPS } from '../src/lib/args.ts'
@@ -81,7 +81,7 @@ function formatFlags(flags) {
     .join('\n\n')
 }
 
-/** Links to the pages that a text names. */
+/** Turns the names of pages in a text into links. */
 function formatText(text) {
   return text.replaceAll(/docs\/([\w-]+\.md)/g, '[$1]($1)')
 }

@@ -11,9 +11,9 @@ import { parseEnv } from 'node:util'
 
 const RECORDER = fileURLToPath(new URL('record-compiled-code.mjs', import.meta.url))
 const RENUMBERER = fileURLToPath(new URL('renumber-compiled-code.mjs', import.meta.url))
-/** The same seed gives the same hash tables, and so the same bytes in every build. */
+/** With the same seed V8 creates the same hash tables, so every build writes the same bytes. */
 const SEED = ['--random-seed=1']
-/** The heap begins larger than all that the sidecar allocates here. */
+/** The initial heap is larger than all allocations of the sidecar here. */
 const NO_GARBAGE_COLLECTION = [
   '--initial-heap-size=1000',
   '--min-semi-space-size=64',
@@ -22,7 +22,7 @@ const NO_GARBAGE_COLLECTION = [
 const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
-/** Without the cache the sidecar starts some 30 ms later: a failure is printed and the build goes on. */
+/** Writes the compiled code. Prints a failure and continues: without the code the sidecar only starts some 30 ms later. */
 export async function compileSidecar(dist) {
   const script = join(dist, 'serve.cjs')
   const directory = await mkdtemp(join(tmpdir(), 'wimds-build-'))
@@ -49,7 +49,7 @@ export async function compileSidecar(dist) {
     await request(`http://${addresses[0]}${TOKEN}`)
     await request(`http://${addresses[0]}${TOKEN}`)
     await request(`http://${adminAddresses[0]}/readyz`)
-    // Closes the sidecar's connection to Entra ID. A reply after that shows that the sidecar has noticed.
+    // This closes the sidecar's connection to Entra ID. After the next reply, the sidecar has noticed it.
     await stop(simulator)
     await request(`http://${adminAddresses[0]}/healthz`)
     await stop(sidecar)
@@ -77,7 +77,7 @@ async function stop(child) {
   await once(child, 'exit')
 }
 
-/** Throws when the process ends without one. */
+/** Returns the first line that the process prints. Throws if the process ends without one. */
 async function firstLine(child) {
   const lines = createInterface({ input: child.stdout })
   const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit')])

@@ -1,13 +1,13 @@
 #!/bin/bash
-# image-root.sh ROOT FILE|PACKAGE...: copies files of this Debian to ROOT, programs with the libraries that they load,
-# and for each package its licence and its entry in dpkg's database, by which scanners find it. A package that is
-# named gets only those. Run by the Dockerfile.
+# image-root.sh ROOT FILE|PACKAGE...: copies files of this Debian to ROOT, and with a program the libraries that it loads. For the
+# package of each file, and for each PACKAGE, it copies the licence and the entry in dpkg's database, by which scanners find the
+# package. The Dockerfile runs it.
 set -euo pipefail
 root=$1
 status=$root/var/lib/dpkg/status.d
 mkdir -p "$status"
 
-# Prints the package that owns a file. Since / and /usr were merged, dpkg may know the file by its other path.
+# Prints the package that owns a file. Since / and /usr were merged, dpkg may know the file by another path.
 find_package() {
   local path
   for path in "$1" "/usr$1" "${1#/usr}"; do
@@ -19,7 +19,7 @@ find_package() {
 
 add_package() {
   dpkg-query --status "$1" >"$status/$1"
-  # A base image that was made small may have dropped its packages' licences.
+  # A base image may have no licences of its packages, to be small.
   if [ -e "/usr/share/doc/$1/copyright" ]; then cp -L --parents "/usr/share/doc/$1/copyright" "$root"; fi
 }
 

@@ -1,9 +1,9 @@
-// Holds the licence of every package of the lock file against a list: a strict one for what the bundles are made
-// of, by their SBOMs, and a wider one for the tools that are never passed on.
+// Checks the licence of every package of the lock file against a list. The list is strict for packages in the bundles, by their
+// SBOMs, and wider for tools, which are not distributed.
 import satisfies from 'spdx-satisfies'
 import { lockedPackages, SBOMS } from './locked-packages.mjs'
 
-/** Ask for nothing but their notice, which dist/THIRD-PARTY-LICENSES.txt gives. */
+/** These licences require only their notice, which is in dist/THIRD-PARTY-LICENSES.txt. */
 const BUNDLED = [
   '0BSD',
   'Apache-2.0',
@@ -15,7 +15,7 @@ const BUNDLED = [
   'PSF-2.0',
   'Unlicense',
 ]
-/** MPL-2.0 asks for changes to its own files; CC-BY-3.0 and CC0-1.0 are of data. */
+/** MPL-2.0 concerns only changes to files under it. CC-BY-3.0 and CC0-1.0 are licences of data. */
 const DEVELOPMENT = [...BUNDLED, 'CC-BY-3.0', 'CC0-1.0', 'MPL-2.0', 'Zlib']
 
 const packages = lockedPackages('package-lock.json', SBOMS)
@@ -29,7 +29,7 @@ process.stdout.write(
 )
 process.exitCode = offences.length === 0 ? 0 : 1
 
-/** Returns what is wrong with a package's licence, or undefined. */
+/** Returns the problem of a package's licence; undefined if the licence is allowed. */
 function findOffence({ path, version, license, isBundled }) {
   const [kind, allowed] = isBundled ? ['bundled', BUNDLED] : ['development', DEVELOPMENT]
   const subject = `${path} ${version} (${kind})`

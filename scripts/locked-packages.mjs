@@ -14,7 +14,7 @@ export function lockedPackages(lockFile, sboms) {
   )
   return (
     Object.entries(readJson(lockFile).packages)
-      // Neither the project itself nor its workspace, which is linked.
+      // Without the project itself and its workspaces, which are links.
       .filter(([path, { link }]) => path.includes('node_modules/') && link !== true)
       .map(([path, { name = path.replace(/^.*node_modules\//, ''), version, license }]) => {
         return { path, name, version, license, isBundled: bundled.has(`${name} ${version}`) }

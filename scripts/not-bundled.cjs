@@ -1,5 +1,5 @@
-// Takes the place of packages that a bundle loads and never calls (scripts/build.mjs): calling one throws.
-// `constants` is what Fastify and undici read of node:http2.
+// Replaces packages that a bundle loads but never calls (scripts/build.mjs). A call throws an error. `constants` is there because
+// Fastify and undici read it from node:http2.
 function notBundled() {
   throw new Error('this package is not part of the bundle: see scripts/build.mjs')
 }

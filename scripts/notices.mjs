@@ -5,15 +5,15 @@ import { join } from 'node:path'
 
 /** The files of a package that hold its licence, or notices that go with it. */
 const LEGAL_FILE = /^(?:(?:un)?licen[cs]e|copying|notice|thirdpartynotice)/i
-/** Where a package that has no such file says the same. */
+/** The file and the section with the licence of a package that has no legal file. */
 const README = /^readme\.md$/i
 const README_SECTION = /^#+ licen[cs]e\n+((?:(?!#).*\n?)+)/im
-/** The texts of packages that contain none, NAME.txt, from their repositories. */
+/** Licence texts from the repositories of packages that contain none: NAME.txt. */
 const TEXTS = join(import.meta.dirname, 'licence-texts')
 
 /**
- * Returns one text for all of these packages (scripts/bundled-packages.mjs). Throws an error that names every
- * package without a licence text, since the bundle could not be passed on lawfully.
+ * Returns one text with the licences of these packages (scripts/bundled-packages.mjs). Throws an error that names every package
+ * without a licence text, since the bundle must not be distributed without it.
  */
 export async function notices(packages) {
   const entries = await Promise.all(packages.map(readLegalTexts))

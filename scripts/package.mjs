@@ -1,5 +1,5 @@
-// `npm run package`: makes everything that an installation needs from this checkout, below artifacts/: the command
-// line as an npm package, the chart, and with --registry the images. For any Node ≥ 20.
+// `npm run package`: makes everything that an installation from this checkout needs, in artifacts/: the command line as an npm
+// package, and the chart. With --registry it also builds the images. Runs on any Node ≥ 20.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { buildImages, formatImageSteps, parseImageArgs, ROOT, VERSION } from './build-images.mjs'
@@ -14,7 +14,7 @@ builds the images too, with docker, podman or buildah.
   --gzip      compress layers by gzip, as docker does, for registries and nodes without zstd, and podman before 4.6
   --tag       default: the version of this checkout
 
-What follows a second -- is passed to the tool, such as --platform linux/amd64 on a machine of another
+Options after a second -- are passed to the tool, such as --platform linux/amd64 on a machine of another
 architecture, or --build-arg BUILD_IMAGE=… for a mirror of the base image.
 `
 const CLI = `artifacts/wimds-${VERSION}.tgz`
@@ -60,7 +60,7 @@ Install the command line:
 ${images === undefined ? WITHOUT_IMAGES : formatImageSteps(options, images, CHART)}`)
 }
 
-/** Packs the chart and returns the program that did: helm, which also checks it, or tar. */
+/** Packs the chart by helm, which also checks it, or by tar. Returns the name of the program. */
 function packChart() {
   const { status } = spawnSync('helm', ['version'], { stdio: 'ignore' })
   if (status === 0) {
@@ -75,7 +75,7 @@ function run(program, args) {
   const { status, error } = spawnSync(program, args, {
     cwd: ROOT,
     stdio: ['ignore', 'ignore', 'inherit'],
-    // macOS' tar adds files of its own otherwise.
+    // Without this variable, tar of macOS adds its own files.
     env: { ...process.env, COPYFILE_DISABLE: '1' },
   })
   if (error !== undefined) throw new Error(`cannot run ${program}: ${error.message}`)

@@ -1,9 +1,9 @@
-// Says on the pages that lead with the published way that nothing is published yet, as long as CHANGELOG.md has no version
-// that is released. With `--check` it changes nothing, and fails where a page would change.
+// Writes the notice "Not published yet" to pages with commands that install a published version, as long as CHANGELOG.md has no
+// released version. With `--check` changes nothing, and exits with 1 if a page would change.
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { posix } from 'node:path'
 
-/** The pages with a sentence of their own. */
+/** The pages whose notice has its own text. */
 const NOTICES = {
   'README.md':
     '   > **Not published yet**: nobody has reserved these names, so these commands may install what somebody else put there. Do the\n   > steps [from a checkout](docs/install.md#from-a-checkout) in their place.',
@@ -19,7 +19,7 @@ const NOTICES = {
   'SECURITY.md':
     '> **Not published yet**: there is no private channel. Nobody has reserved the organization `wimds` on GitHub, so report nothing at the\n> address below: whoever reserves the name reads it. The branch `main` gets the security fixes.',
 }
-/** Every other page with a command that installs from where wimds is published. */
+/** Finds a command that installs a published version, on pages with the common notice. */
 const COMMAND =
   /^ *(?:helm .*oci:\/\/ghcr\.io|(?:sudo )?npm install .* wimds$|(?:url|repoURL): .*ghcr\.io)/m
 for (const page of globSync('{docs,examples}/**/*.md')) {

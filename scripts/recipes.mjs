@@ -1,11 +1,11 @@
-// Writes docs/recipes from scripts/recipes.yaml: a page for each program, and their index. With --check it writes nothing, and
-// exits with 1 if a page is not current.
+// Writes docs/recipes from scripts/recipes.yaml: a page for each program, and their index. With --check writes nothing, and exits
+// with 1 if a page is not current.
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { writePage } from './write-page.mjs'
 
-/** Programs with workload identity of their own: name, first version, its source below github.com, and what to set. */
+/** Programs that support workload identity themselves: name, first version, its source below github.com, and the settings. */
 const INDEPENDENT = [
   [
     'AzCopy',
@@ -87,7 +87,7 @@ for (const [name, page] of pages) {
 }
 const stale = readdirSync(folder).filter((name) => !pages.has(name))
 if (stale.length > 0) {
-  process.stderr.write(`docs/recipes: no recipe is behind ${stale.join(', ')}. Fix: delete it\n`)
+  process.stderr.write(`docs/recipes: no recipe has the page ${stale.join(', ')}. Fix: delete it\n`)
   process.exitCode = 1
 }
 
@@ -108,7 +108,7 @@ ${items.join('\n')}
 
 ## Programs that support workload identity
 
-From the version shown on, these programs support Azure AD workload identity: they need no wimds, since they exchange the projected token themselves. Let
+From the version shown on, these programs support Azure AD workload identity. They exchange the projected token themselves, so they need no wimds. Let
 [azure-workload-identity](https://azure.github.io/azure-workload-identity/) set its variables: label the pod
 \`azure.workload.identity/use: "true"\`. For SDKs, see
 [minimum versions](../compatibility.md#minimum-sdk-version-for-workload-identity).
@@ -142,13 +142,13 @@ function formatOrigin() {
   return '<!-- Written by npm run docs:recipes from scripts/recipes.yaml; edit that. -->'
 }
 
-/** Names the modes. */
+/** Formats the routing modes in which the program gets tokens. */
 function formatModes(set) {
   if (set === undefined) return '`loopback`, `nft` or `node`'
   return set === 'an option' ? 'any; `env` with the option below' : 'any'
 }
 
-/** Marks the names of settings, of which a row may have several, as code. */
+/** Formats the names of settings as code. A row may have several. */
 function formatName(name) {
   if (name === 'user name') return name
   return name.replaceAll(

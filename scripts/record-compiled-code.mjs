@@ -1,6 +1,6 @@
-// `node record-compiled-code.mjs SCRIPT`: runs the sidecar in SCRIPT until SIGTERM, then writes the code that V8
-// has compiled of it to SCRIPT.cache. Evaluates it exactly as src/cli/precompiled.ts does, but without what depends
-// on time, which would change the bytes that come out: timers, optimization and garbage collection.
+// `node record-compiled-code.mjs SCRIPT`: runs the sidecar in SCRIPT until SIGTERM, then writes the code that V8 has compiled to
+// SCRIPT.cache. Evaluates the script exactly as src/cli/precompiled.ts does, but without timers, optimization and garbage
+// collection: these depend on time, so every build would write other bytes.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,13 +11,13 @@ const OPTIMIZERS = ['opt', 'sparkplug', 'concurrent-recompilation', 'profile-gui
 for (const flag of OPTIMIZERS) setFlagsFromString(`--no-${flag}`)
 
 /**
- * Restores the defaults, since V8 rejects code that was compiled under other flags. The flags of the command line turn
- * garbage collection off: V8 also collects in idle periods, and the padding of a function that is compiled into reused
- * memory has the bytes of its predecessor.
+ * The flags to reset before the code is written, since V8 rejects code that was compiled under other flags. The flags of the command
+ * line turn garbage collection off. V8 would also collect in idle periods, and the padding of a function in reused memory would have
+ * bytes of the function before it.
  */
 const DEFAULTS = [...OPTIMIZERS, 'initial-heap-size=0', 'min-semi-space-size=0', 'memory-reducer']
 
-/** No timer of the sidecar fires: this is the longest delay. */
+/** The longest delay of a timer. No timer of the sidecar fires. */
 const NEVER_MS = 2 ** 31 - 1
 for (const name of ['setTimeout', 'setInterval']) {
   const original = globalThis[name]
@@ -26,7 +26,7 @@ for (const name of ['setTimeout', 'setInterval']) {
 AbortSignal.timeout = () => new AbortController().signal
 const REPLACED = {
   'node:timers/promises': { setTimeout: (_ms, ...args) => sleep(NEVER_MS, ...args) },
-  // Without the flags that the sidecar sets once it listens: they would become flags of the compiled code.
+  // The sidecar sets flags once it listens. They would become flags of the compiled code.
   'node:v8': { ...v8, setFlagsFromString: () => {} },
 }
 

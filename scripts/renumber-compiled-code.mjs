@@ -1,6 +1,6 @@
-// `node renumber-compiled-code.mjs SCRIPT`: reads SCRIPT.cache into a fresh process and writes it again. V8 numbers
-// functions as it meets them, Node's own among them, and which of those run depends on time. Here they get
-// their numbers in the order of the file, so that every build writes the same bytes.
+// `node renumber-compiled-code.mjs SCRIPT`: loads SCRIPT.cache in a fresh process and writes it again. V8 numbers functions in the
+// order in which it meets them, including Node's own, and which of those run depends on time. In a fresh process the functions
+// are numbered in the order of the file, so every build writes the same bytes.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Script } from 'node:vm'
 

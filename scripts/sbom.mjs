@@ -1,8 +1,8 @@
 // Formats the CycloneDX document of a bundle: the packages that have code in it.
 
 /**
- * Returns the document as JSON. scripts/bundled-packages.mjs finds the packages. It holds neither a time nor
- * a serial number, so that each build of the same sources gives the same bytes.
+ * Returns the document as JSON. scripts/bundled-packages.mjs finds the packages. The document has no time and no serial number, so
+ * every build of the same sources writes the same bytes.
  */
 export function formatSbom(name, version, packages) {
   const bundle = {
@@ -12,7 +12,7 @@ export function formatSbom(name, version, packages) {
     version,
     licenses: [{ license: { id: 'Apache-2.0' } }],
   }
-  // A package may be there twice, in two directories.
+  // A package may occur twice, in two directories.
   const components = new Map(
     packages.map((each) => {
       const purl = `pkg:npm/${each.name.replace('@', '%40')}@${each.version}`

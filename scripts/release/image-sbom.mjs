@@ -1,5 +1,4 @@
-// Prints the CycloneDX document of an image for one or more architectures: Node, the Debian packages, and the npm
-// packages whose code is in it.
+// Prints the CycloneDX document of an image for one or more architectures: Node, the Debian packages, and the bundled npm packages.
 //
 //   node scripts/release/image-sbom.mjs NAME VERSION IMAGE.tar...
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -38,7 +37,7 @@ function readComponents(archive) {
     const read = (path) =>
       existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : ''
     const statuses = existsSync(join(root, WANTED[0])) ? readdirSync(join(root, WANTED[0])) : []
-    // The gate has Debian's C library only, in its one program.
+    // The image of the gate has no such file: it has only one program, with musl.
     const [release] = read('etc/debian_version').split('.')
     const distro = release === '' ? '' : `&distro=debian-${release}`
     const node = read('nodejs/version').trim().replace('v', '')
@@ -52,7 +51,7 @@ function readComponents(archive) {
   }
 }
 
-/** Writes what is read of the image below `root`, and returns its configuration. */
+/** Extracts the WANTED files of the image to `root`, and returns the image's configuration. */
 function extract(archive, root) {
   const read = (path) => execFileSync('tar', ['-xOf', archive, path], { maxBuffer: 1e9 })
   const blob = ({ digest }) => read(`blobs/${digest.replace(':', '/')}`)
@@ -60,14 +59,14 @@ function extract(archive, root) {
   const { config, layers } = JSON.parse(blob(manifest))
   for (const layer of layers) {
     const decompress = layer.mediaType.endsWith('zstd') ? zstdDecompressSync : gunzipSync
-    // tar fails where a layer lacks one of them.
+    // tar also extracts the others if a layer lacks one of them, but exits with an error, which is ignored.
     const args = ['-xf', '-', '-C', root, ...WANTED]
     spawnSync('tar', args, { input: decompress(blob(layer)), stdio: ['pipe', 'ignore', 'ignore'] })
   }
   return JSON.parse(blob(config))
 }
 
-/** Describes Node by the name that vulnerability databases have. */
+/** Describes Node by its name in vulnerability databases. */
 function createNode(nodeVersion) {
   return {
     ...createComponent('node', nodeVersion, `pkg:generic/node@${nodeVersion}`),

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# publish.sh REGISTRY BUILT [NPM_REGISTRY]: publishes this version, as REGISTRY/wimds, REGISTRY/wimds-redirect,
-# REGISTRY/wimds-cluster, REGISTRY/wimds-gate and REGISTRY/charts/wimds, and the npm package. BUILT has
+# publish.sh REGISTRY BUILT [NPM_REGISTRY]: publishes this version as REGISTRY/wimds, REGISTRY/wimds-redirect,
+# REGISTRY/wimds-cluster, REGISTRY/wimds-gate and REGISTRY/charts/wimds, and the npm package. The folder BUILT has
 # TARGET-ARCHITECTURE/image.tar of each image and package/wimds-VERSION.tgz. Log in to the registries first.
 #
-# BUILD_IMAGE: the base image by digest. COSIGN_OPTIONS: of cosign, such as --key FILE; by default it signs by the identity
-# of the workflow. ARCHITECTURES: of the images, amd64 and arm64 by default.
+# BUILD_IMAGE: the base image by digest. COSIGN_OPTIONS: options of cosign, such as --key FILE; by default cosign signs with the
+# identity of the workflow. ARCHITECTURES: the architectures of the images, by default amd64 and arm64.
 set -euo pipefail
 registry=$1 built=$2
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 read -ra options <<<"${COSIGN_OPTIONS:-}"
 read -ra architectures <<<"${ARCHITECTURES:-amd64 arm64}"
 
-# attest REFERENCE SBOM: signs what a digest names, its provenance and its SBOM.
+# attest REFERENCE SBOM: signs an image or chart, given by its digest, and attests its provenance and its SBOM.
 attest() {
   cosign sign --yes --recursive "${options[@]}" "$1"
   cosign attest --yes --type slsaprovenance1 --predicate "$work/provenance.json" "${options[@]}" "$1"

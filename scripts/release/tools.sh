@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tools.sh NAME FOLDER: builds a program of the release, in the version that the rehearsal tries, unless the folder has it.
+# tools.sh NAME FOLDER: builds a program of the release in the version that the rehearsal uses, unless the folder has the program.
 set -euo pipefail
 case $1 in
   registry) package=github.com/distribution/distribution/v3/cmd/registry@v3.1.2 ;;

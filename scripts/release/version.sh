@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# version.sh VERSION: makes this checkout a release: its number wherever it stands, the heading of the changelog, and links
-# that lead to its tag. `version.sh main` begins the next version: the heading Unreleased, and links that lead to main.
+# version.sh VERSION: makes this checkout a release: writes the version number, the heading of the changelog, and links to the tag.
+# `version.sh main` begins the next version: writes the heading Unreleased, and links to main.
 set -euo pipefail
 version=$1
 if [ "$version" = main ]; then
