@@ -17,7 +17,7 @@ const NOTICES = {
     '> **Not published yet**: write [your registry](install.md#from-a-checkout) in place of `ghcr.io/wimds`.',
   'docs/verify-a-release.md': '> **Not published yet.**',
   'SECURITY.md':
-    '> **Not published yet**: there is no private channel. Nobody has reserved the organization `wimds` on GitHub, so report nothing at the\n> address below: whoever reserves the name reads it. The branch `main` gets the security fixes.',
+    '> **Not published yet**: there is no private channel. Nobody has reserved the organization `wimds` on GitHub, so report nothing at the\n> address below: the person who reserves the name would read it. The branch `main` gets the security fixes.',
 }
 /** Finds a command that installs a published version, on pages with the common notice. */
 const COMMAND =
