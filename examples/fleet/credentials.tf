@@ -1,5 +1,5 @@
-# Shows: federated credentials from the plan of `wimds trust` (docs/tasks/trust.md), with those that exist imported.
-# Needs: Terraform 1.7 or later, and azurerm 4.65 or later, which writes the credentials of one identity in turn.
+# Shows: federated credentials from the plan of `wimds trust` (docs/tasks/trust.md). Credentials that exist are imported.
+# Needs: Terraform 1.7 or later, and azurerm 4.65 or later, which writes the credentials of an identity one after another.
 # Run:   the steps of README.md.
 locals {
   plan = jsondecode(file("${path.module}/plan.json"))

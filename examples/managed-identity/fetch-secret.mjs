@@ -1,6 +1,6 @@
-// Shows: an application that gets its tokens from IMDS alone. Neither this file nor the SDK was changed for wimds.
+// Shows: an application that gets its tokens only from IMDS. Neither this file nor the SDK was changed for wimds.
 // Run:   VAULT_URL=https://… SECRET_NAME=… [AZURE_POD_IDENTITY_AUTHORITY_HOST=…] node fetch-secret.mjs     as `wimds demo` does
-// Check: it prints the value of the secret, and how long the token took.
+// Check: the output has the value of the secret, and how long the request for the token took.
 import { ManagedIdentityApplication } from '@azure/msal-node'
 
 const { VAULT_URL, SECRET_NAME } = process.env

@@ -1,9 +1,9 @@
-# Shows: a task with a sidecar and a redirect. Not run; Nomad's parser accepts it.
+# Shows: a task with a sidecar and a redirect. Not run; Nomad's parser accepts the file.
 # Run:   nomad job run examples/nomad/orders.nomad.hcl
 # Check: nomad alloc exec -job -task wimds orders wimds doctor
 #
-# The servers need `oidc_issuer`, a URL that Entra ID can read, and the identity a federated credential for that issuer
-# and the subject `global:default:orders:orders:wimds:azure`: REGION:NAMESPACE:JOB:GROUP:TASK:IDENTITY.
+# The servers need `oidc_issuer`, a URL that Entra ID can read. The identity needs a federated credential for that issuer and
+# the subject `global:default:orders:orders:wimds:azure`: REGION:NAMESPACE:JOB:GROUP:TASK:IDENTITY.
 job "orders" {
   group "orders" {
     # Tasks of the group share one network namespace.
@@ -30,7 +30,7 @@ job "orders" {
       config {
         image   = "registry.example.com/wimds:0.1.0"
         args    = ["serve"]
-        # Where the image may read.
+        # The image permits Node to read files here.
         volumes = ["secrets:/var/run/secrets/nomad"]
       }
 
@@ -46,8 +46,8 @@ job "orders" {
       }
     }
 
-    # Not needed for SDKs that read AZURE_POD_IDENTITY_AUTHORITY_HOST. NET_ADMIN has to be in the client's
-    # `allow_caps`.
+    # SDKs that read AZURE_POD_IDENTITY_AUTHORITY_HOST do not need this task. NET_ADMIN must be in `allow_caps` of the
+    # Nomad client.
     task "redirect" {
       driver = "docker"
 

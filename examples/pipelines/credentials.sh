@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Shows: the federated credentials of a preview environment, which lives in a namespace of its own.
+# Shows: the federated credentials of a preview environment, which has its own namespace.
 # Usage: credentials.sh create MANIFESTS | check MANIFESTS | delete
-# Needs: wimds, jq, and an az that has signed in with the role Managed Identity Contributor in the resource group; ISSUER of the
+# Needs: wimds, jq, and az, signed in with the role Managed Identity Contributor in the resource group. The variables ISSUER of the
 # cluster, RESOURCE_GROUP of the identities, and NAMESPACE of the environment.
-# Managed identities only. An identity has 20 credentials at most, over all environments and clusters.
+# Works for managed identities only. An identity can have 20 credentials, over all environments and clusters.
 set -euo pipefail
 
 action=${1:?create, check or delete}
@@ -38,7 +38,7 @@ create() {
   jq --raw-output --arg prefix "$prefix" \
     '.identities[].credentials[].subject | select(startswith($prefix) | not)' "$files/plan.json" > "$files/others"
   if [ -s "$files/others" ]; then
-    echo "not of the namespace $NAMESPACE, so nothing was created:" >&2
+    echo "these subjects are not of the namespace $NAMESPACE, so no credential was created:" >&2
     cat "$files/others" >&2
     exit 1
   fi
@@ -48,7 +48,7 @@ create() {
   trust --check "$1"
 }
 
-# Deletes all credentials of the namespace, also those that an earlier commit needed.
+# Deletes all credentials of the namespace, even credentials that only an earlier commit needed.
 delete() {
   identities | while IFS=$'\t' read -r client identity; do
     jq --raw-output --arg prefix "$prefix" --arg issuer "$ISSUER" \
@@ -68,7 +68,7 @@ case $action in
   check) trust --check "${2:?the manifests}" ;;
   delete) delete ;;
   *)
-    echo "create, check or delete, not $action" >&2
+    echo "the action is $action. Fix: pass create, check or delete" >&2
     exit 64
     ;;
 esac
