@@ -1,4 +1,4 @@
-/** What docs/aadsts.md, which is generated from the table, does not show. */
+/** Tests what docs/aadsts.md, which is generated from the table, does not show. */
 import { describe, expect, test } from 'vitest'
 import { BrokerError, ERROR_KINDS } from '../../src/lib/errors.ts'
 import { AADSTS_TABLE, explainAadsts, findAadstsPage, formatFix } from '../../src/broker/aadsts.ts'
@@ -16,7 +16,7 @@ function graceMs(aadsts: number): number {
 }
 
 describe('explainAadsts', () => {
-  test('knows what may be new: no other rejection with a permanent code passes', () => {
+  test('gives a grace only to rejections of credentials and applications that may be new', () => {
     const graces = [...AADSTS_TABLE.keys()].map((number = 0) => [number, graceMs(number)] as const)
     expect(new Map(graces.filter(([, ms]) => ms > 0))).toEqual(
       new Map(
@@ -29,7 +29,7 @@ describe('explainAadsts', () => {
   })
 
   test.each([...AADSTS_TABLE])(
-    'says how long AADSTS%i may last, as its code does, and has a fix',
+    'has a fix for AADSTS%i, and a duration that fits its error code',
     (_, entry) => {
       const { permanent } = ERROR_KINDS[entry.code]
       expect(entry.passesWithinMinutes > 0 || permanent).toBe(true)

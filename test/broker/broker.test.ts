@@ -20,7 +20,7 @@ const ENVIRONMENT = {
 
 const readForever = () => new Promise<never>(() => {})
 
-/** Creates a broker of the settings, and the lines that it logs. */
+/** Creates a broker with these settings. Returns it with the lines that it logs. */
 async function start(
   readAssertion: AssertionReader,
   settings: Record<string, string> = {},
@@ -51,8 +51,8 @@ test('logs why a reload has failed, with the stack of an unexpected error', asyn
   broker.close()
 })
 
-test('limits the exchanges of all brokers that run and wait, after their callers have hung up too', async () => {
-  // Those that wait are rejected after half of the time limit, too.
+test('all brokers share the limit of running and waiting exchanges, even after the callers have hung up', async () => {
+  // Waiting exchanges are rejected after half of the time limit, too.
   const settings = { WIMDS_MAX_CONNECTIONS: '4', WIMDS_EXCHANGE_TIMEOUT: '60s' }
   const { lines, create } = await start(readForever, settings)
   const [first, second] = [create(), create()]
@@ -68,7 +68,7 @@ test('limits the exchanges of all brokers that run and wait, after their callers
     code: 'overloaded',
     message: expect.stringContaining('too many exchanges with Entra ID are running'),
   })
-  // They reach the limit when MSAL is loaded.
+  // The exchanges reach the limit once MSAL is loaded.
   await vi.waitFor(() => expect(lines).toEqual([overloaded, overloaded]), 60_000)
   first.close()
   second.close()

@@ -25,13 +25,13 @@ test.each<[Selector, string]>([
   [{ by: 'clientId', value: UNKNOWN }, 'identity_not_found'],
   [{ by: 'objectId', value: UNKNOWN }, 'identity_not_found'],
   [{ by: 'resourceId', value: '/subscriptions/s/other' }, 'identity_not_found'],
-  // An id of one kind is not one of another.
+  // A client id does not select an identity as an object id.
   [{ by: 'objectId', value: ORDERS.clientId }, 'identity_not_found'],
 ])('the resolver answers %j with %s', (selector, expected) => {
   expect(resolve(both, selector)).toBe(expected)
 })
 
-test('the resolver rejects a request without a selector for several identities, or none', () => {
+test('the resolver rejects a request without a selector if there are several identities or none', () => {
   expect(resolve({ identities: [ORDERS, BILLING] }, { by: 'default' })).toBe('identity_ambiguous')
   expect(resolve({ identities: [] }, { by: 'default' })).toBe('identity_not_found')
 })
@@ -61,7 +61,7 @@ test.each([undefined, UNKNOWN])(
   },
 )
 
-test('a rejection is bounded and printable, whatever was asked for and is configured', () => {
+test('the text of a rejection is bounded and printable, whatever the request and the configuration contain', () => {
   const identities = Array.from({ length: 500 }, (_, index) => ({
     ...ORDERS,
     name: `app-${index}`,

@@ -39,13 +39,13 @@ const identities = (...entries: readonly string[]) =>
 const start = (env: Readonly<Record<string, string>> = {}) =>
   startServe({ ...environmentOf(simulator), WIMDS_CONFIG: file, ...env })
 
-/** Writes a file that is polled, so that no read gets a part of it. */
+/** Replaces a polled file atomically, so that no read gets only a part of it. */
 async function writeAtOnce(path: string, content: string): Promise<void> {
   await writeFile(`${path}.new`, content)
   await rename(`${path}.new`, path)
 }
 
-/** Status, and the client id of the token or what went wrong. */
+/** Returns the status, and the client id of the token or the error. */
 async function ask(port: number, query: string): Promise<string> {
   const { status, body } = await roundTrip(port, request(`${TOKEN}${query}`))
   const reply: Record<string, string> = JSON.parse(body)
@@ -127,7 +127,7 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
   expect(JSON.parse((await roundTrip(adminPort, local)).body).warnings).toHaveLength(1)
 })
 
-test('applies new names and resources without a new exchange, and prefetches other ones', async () => {
+test('applies new names and resources without a new exchange, and prefetches added resources', async () => {
   const storage = 'https://storage.azure.com'
   await writeAtOnce(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
   await using sidecar = await start()
@@ -201,7 +201,7 @@ test.each([
   expect(attempts).toBe(4)
 })
 
-test('reads each change once, also an error of reading, until it is stopped', async () => {
+test('loads each changed text once, and each read error, until it is stopped', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   let text: string | undefined = 'a'

@@ -1,4 +1,4 @@
-/** The environment and the identities file → a configuration, or all problems at once. */
+/** Reads the environment and the identities file into a configuration, or reports all problems at once. */
 import { describe, expect, test } from 'vitest'
 import { loadConfig, loadProcessConfig } from '../../../src/broker/config/config.ts'
 import { ConfigError } from '../../../src/lib/errors.ts'
@@ -123,7 +123,7 @@ describe('the environment', () => {
   })
 })
 
-/** Values that are rejected, each for a reason of its own. */
+/** Invalid values, each rejected for another reason. */
 const REJECTED: Readonly<Record<string, readonly string[]>> = {
   AZURE_AUTHORITY_HOST: ['http://login.example'],
   AZURE_FEDERATED_TOKEN_FILE: ['', 'eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl'],
@@ -280,7 +280,7 @@ describe('the identities file', () => {
     ])
   })
 
-  test('reports a key that is no word on one line, and shortened', async () => {
+  test('reports a key that is not a word, shortened and on one line', async () => {
     const problems = await loadProblems({}, `? identities:\n    - ${'a'.repeat(90)}\n: 1\n`)
     expect(problems).toEqual([
       expect.stringMatching(/: identities: is missing$/),
@@ -288,7 +288,7 @@ describe('the identities file', () => {
     ])
   })
 
-  test('rejects an alias, by which a short file can have any number of values', async () => {
+  test('rejects an alias, which can expand a short file to any number of values', async () => {
     const resources = `[${'1,'.repeat(1900)}]`
     const file = `identities:\n  - &x { clientId: ${CLIENT}, resources: ${resources} }\n${'  - *x\n'.repeat(70)}`
     expect(await loadProblems({}, file)).toEqual([expect.stringContaining(':3:5: is an alias')])
@@ -312,7 +312,7 @@ describe('the identities file', () => {
     expect(entriesIn(await loadProblems({}, named))).toEqual(['identities[1].name'])
   })
 
-  test('reports a WIMDS_PREFETCH that it does not allow with the other problems', async () => {
+  test('reports a resource of WIMDS_PREFETCH that it does not allow, with the other problems', async () => {
     const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
     const env = { WIMDS_PREFETCH: 'https://a/,https://b', WIMDS_CA_FILE: '/nowhere' }
     const problems = await loadProblems(env, file)
@@ -356,7 +356,7 @@ test('the file of WIMDS_CA_FILE is read into the configuration, and reported if 
   }
 })
 
-test('there is no instance document while nothing says what the machine is', async () => {
+test('there is no instance document without WIMDS_INSTANCE', async () => {
   expect((await load({})).instance).toBeUndefined()
 })
 
@@ -365,7 +365,7 @@ test.each([
   ['https://login.microsoftonline.com', { azEnvironment: '', zone: '2' }, ''],
   ['https://login.airgap.example:8443', { zone: '2' }, undefined],
 ])(
-  'the instance document has for %s and the compute %j the azEnvironment %j',
+  'with the login host %s and the compute %j, the instance document has the azEnvironment %j',
   async (host, compute, expected) => {
     const WIMDS_INSTANCE = JSON.stringify({ compute, network: 'x' })
     const { instance } = await load({ AZURE_AUTHORITY_HOST: host, WIMDS_INSTANCE })

@@ -8,7 +8,7 @@ const text = await readFile(new URL('../../../docs/configuration.md', import.met
 
 interface Row {
   readonly name: string
-  /** The default, or an example if there is none. */
+  /** The default value of the setting, or an example if it has no default. */
   readonly value: string
   readonly isExample: boolean
   readonly meaning: string

@@ -74,12 +74,12 @@ const AS_DATE = '11/24/2026 13:00:00 +00:00'
 
 test.each([
   [V2019, 'azsdk-js-identity/1.5.2 core-http/1.2.0', String(EXPIRES_ON)],
-  // It makes NaN of a number, and never asks for another token.
+  // This client reads a number as NaN, and never requests another token.
   [V2019, 'azsdk-js-identity/2.1.0', AS_DATE],
   [V2017, undefined, String(EXPIRES_ON)],
   [V2017, 'azsdk-python-identity/1.3.1 Python/3.11', String(EXPIRES_ON)],
   [V2017, 'azsdk-python-identity/1.15.0 Python/3.11', String(EXPIRES_ON)],
-  // A date is the only format that these parse.
+  // These clients can only parse a date.
   [V2017, 'azsdk-python-identity/1.4.0 Python/3.8', AS_DATE],
   [V2017, 'azsdk-python-identity/1.14.1 Python/3.11', AS_DATE],
   [V2017, 'azsdk-js-identity/1.5.2 core-http/1.2.0', AS_DATE],
@@ -115,7 +115,7 @@ describe('the secret', () => {
     ])
   })
 
-  test('leaves the path unrouted when it is not configured', async () => {
+  test('is required in the configuration: without it the path does not exist', async () => {
     const given = parts({ dialects: [imds, cloudShell] })
     const reply = await ask(V2019.url, { [V2019.header]: '' }, given)
     expect(reply.statusCode).toBe(404)

@@ -43,7 +43,7 @@ test.each(['', 'api-version=latest'])(
   },
 )
 
-test('leaves the fix of an error in the text of the real service to the log, and replies with that of another', () => {
+test('replies with the fix of an error, unless the text of the error is the real service’s', () => {
   const error = thrown(() => parse('resource=x'))
   const description = "Required query variable 'api-version' is missing"
   expect(error.message).toContain(`${description}. Fix: `)
@@ -64,7 +64,7 @@ test('parses the known parameters and ignores unknown ones', () => {
   expect(parse(`${VALID}&bypass_cache=false`)).not.toHaveProperty('bypassCache')
 })
 
-test('dates not_before before now and expires_on after it, by a clock that was set back', () => {
+test('dates not_before before now and expires_on after it, even after the clock was set back', () => {
   const token = aToken('eyJ.t', 86_400_000)
   const clock = { wall: () => NOW - 36_000_000, monotonic: () => 60_000 }
   const query = { selector: { by: 'default' }, resource: 'https://vault.azure.net/' } as const
@@ -84,7 +84,7 @@ test.each<[ErrorCode, number, string, string, string?]>([
     'identity_ambiguous',
     400,
     'invalid_request',
-    // Clients match it.
+    // Clients match this sentence.
     'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
     'identity_ambiguous: x',
   ],

@@ -35,7 +35,7 @@ test('bounds and sanitizes a repeated name in the message', () => {
 
 const hex = (text: string) => `%${text.charCodeAt(0).toString(16)}`
 
-test('rejects every repetition in any case and encoding', () => {
+test('rejects a repeated name in any case and encoding', () => {
   const name = fc.stringMatching(/^[a-z_-]{1,12}$/)
   const spelling = fc.constantFrom(
     (text: string) => text,

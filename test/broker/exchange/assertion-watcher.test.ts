@@ -21,7 +21,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Watches files with these contents; one that is undefined is missing. */
+/** Watches files with these contents. A file with undefined content is missing. */
 function watch(contents: Record<string, string | Promise<string> | undefined>) {
   const reads: string[] = []
   const reported: string[] = []
@@ -74,7 +74,7 @@ test('a failure keeps the time of the first failed read, and the subject of the 
   expect(states.get(FILE)).toMatchObject(failed)
 })
 
-test('goes on with the other files while one does not answer, which is read once', async () => {
+test('polls the other files while a read of one file hangs, and starts no second read of that one', async () => {
   const stuck = Promise.withResolvers<string>()
   const contents = { '/stuck': stuck.promise, [FILE]: 'one' }
   const { poll, reads, reported } = watch(contents)

@@ -9,7 +9,7 @@ const CLAIMS = {
   iss: 'https://issuer.test/',
   sub: 'system:serviceaccount:shop:orders',
   aud: ['api://AzureADTokenExchange'],
-  // Expired by the clock of this machine, which may be wrong: Entra ID decides.
+  // This token has expired by the clock of this machine, which may be wrong: Entra ID decides.
   exp: 1_700_003_600,
 }
 const jwt = (claims: unknown) => `${part({ alg: 'RS256', kid: 'k' })}.${part(claims)}.c2ln`
@@ -36,7 +36,7 @@ test('reads the token and its claims, and trims white space', async () => {
   expect(assertion.secret.reveal()).toBe(jwt(CLAIMS))
 })
 
-test('shares the read of a file that hangs, and reads another file meanwhile', async () => {
+test('callers share a read of a file that hangs, and other files are read at the same time', async () => {
   const reads: string[] = []
   const hung = Promise.withResolvers<string>()
   const read = createAssertionReader({
@@ -66,7 +66,7 @@ describe('fails with a code and a fix when the file is', () => {
     ['a directory', 'assertion_unreadable', () => mkdir(path)],
     ['not a JWT', 'assertion_malformed', written('hunter2')],
     ['without a subject', 'assertion_malformed', writtenWith({ sub: undefined })],
-    ['of an exp that is no date', 'assertion_malformed', writtenWith({ exp: 1e300 })],
+    ['with an exp that is not a date', 'assertion_malformed', writtenWith({ exp: 1e300 })],
     ['huge', 'assertion_malformed', () => written('')().then(() => truncate(path, 64 * 1024 ** 3))],
   ])('%s: %s', async (_, code, prepare) => {
     await prepare()
@@ -78,7 +78,7 @@ describe('fails with a code and a fix when the file is', () => {
   test.each([
     ['EACCES', 'let the user of the sidecar read it'],
     ['ERR_ACCESS_DENIED', 'below /var/run/secrets'],
-  ])('not to be read because of %s: assertion_unreadable', async (code, fix) => {
+  ])('unreadable because of %s: assertion_unreadable', async (code, fix) => {
     const denied = Object.assign(new Error('no'), { code })
     const read = createAssertionReader({ readFile: () => Promise.reject(denied) })
     await expect(read(path)).rejects.toMatchObject({
@@ -110,7 +110,7 @@ test.each([
   ['for the Kubernetes API that names its audience', API, [API], { audience: [API] }],
   ['for the Kubernetes API that names another one', 'api://other', [API, 'api://other'], REFUSED],
   ['with another audience', 'api://other', CLAIMS.aud, REFUSED],
-])('WIMDS_AUDIENCE decides of a token %s', async (_, audience, aud, expected) => {
+])('WIMDS_AUDIENCE decides whether a token %s is accepted', async (_, audience, aud, expected) => {
   await writeFile(path, jwt({ ...CLAIMS, aud }))
   const read = createAssertionReader({ audience })
   expect(await read(path).catch(toBrokerError)).toMatchObject(expected)

@@ -16,7 +16,7 @@ let oldCa: CertificateAuthority
 let newCa: CertificateAuthority
 let server: Server
 
-/** Starts a server whose certificate is of the old CA, which the file holds. */
+/** Starts a server whose certificate is issued by the old CA, which the file has. */
 beforeEach(async () => {
   resources = new AsyncDisposableStack()
   oldCa = await createCertificateAuthority()
@@ -32,7 +32,7 @@ async function certificateOf(ca: CertificateAuthority) {
   return { cert: issued.certPem, key: issued.keyPem }
 }
 
-/** Gives the server a certificate of the new CA, and ends the connections that have the old one. */
+/** Gives the server a certificate of the new CA, and closes the connections with the old certificate. */
 async function rotateServer(): Promise<void> {
   server.setSecureContext(await certificateOf(newCa))
   server.closeAllConnections()
@@ -52,7 +52,7 @@ test('a CA that was removed from the file is no longer trusted, also on open con
   expect(await get()).toMatchObject({ code: 'SELF_SIGNED_CERT_IN_CHAIN' })
 })
 
-test('requests that are inflight when the file changes are served', async () => {
+test('requests that are running when the file changes are served', async () => {
   const get = connect()
   const slow = Promise.withResolvers<void>()
   server.removeAllListeners('request')

@@ -121,7 +121,7 @@ describe('a connection', () => {
     'that hangs %s holds up no other one, and is given up with its request',
     async (way) => {
       let connections = 0
-      // The first one hangs.
+      // The first connection hangs.
       const front = createServer((socket) => {
         connections += 1
         if (connections === 1) return
@@ -143,7 +143,7 @@ describe('a connection', () => {
     },
   )
 
-  test('trusts extra CAs in addition to the default ones, for its own connections alone', async () => {
+  test('trusts extra CAs in addition to the default ones, for its own connections only', async () => {
     const defaults = getCACertificates('default')
     expect(await send(origin(), toEntra({ ca: `${otherCa}${ca}` }))).toBe(200)
     expect(formatChain(await send(origin(), toEntra({})))).toMatch(/certificate/)

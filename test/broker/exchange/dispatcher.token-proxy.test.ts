@@ -21,7 +21,7 @@ afterEach(async () => {
   stack = new AsyncDisposableStack()
 })
 
-/** Starts a token proxy before a simulated Entra ID. */
+/** Starts a token proxy in front of a simulated Entra ID. */
 async function startTokenProxy(prefix = '') {
   const simulator = stack.use(await createSimulator())
   const authority = await createCertificateAuthority()
@@ -34,7 +34,7 @@ async function startTokenProxy(prefix = '') {
   })
   const running = stack.use(await serve(server, { tls: await authority.issue({ names: [NAME] }) }))
 
-  /** Makes an exchange with these settings, by default those of the proxy. */
+  /** Makes an exchange with these settings, by default the settings of the token proxy. */
   function exchange(
     settings: Partial<TokenProxySettings>,
     by: Pick<Identity, 'exchangeVia'> = { exchangeVia: 'token-proxy' },
@@ -109,7 +109,7 @@ beforeEach(async () => {
   await simulator.rotateToken()
 })
 
-/** Makes an exchange at the simulator as the token proxy. */
+/** Forwards an exchange to the simulator, as the token proxy does. */
 function exchangeViaTokenProxy(signal?: AbortSignal) {
   const { dispatcher } = simulator
   const tokenProxy = { dispatcher, destination: withPeer(TOKEN_PROXY, 'https://proxy.test/path') }
@@ -172,15 +172,18 @@ test.each<[string, string, FaultInput]>([
     'entra_bad_response',
     { kind: 'status', status: 200, body: '{"expires_in":3599}' },
   ],
-])('a failure of the token proxy is not one of Entra ID: it %s', async (what, code, fault) => {
-  simulator.faults.add(fault)
-  const limit = new AbortController()
-  const outcome = exchangeViaTokenProxy(limit.signal).catch((error: unknown) => error)
-  await expect.poll(() => simulator.exchanges(), { timeout: 60_000 }).toBe(1)
-  if (fault.kind === 'hang') limit.abort(new DOMException('Too late', 'TimeoutError'))
-  const failure = await outcome
-  expect(failure).toMatchObject({ code })
-  expect(String(failure)).toContain(`the token proxy of the cluster at proxy.test:443 ${what}`)
-  expect(String(failure)).toContain('Fix: check AZURE_KUBERNETES_TOKEN_PROXY')
-  expect(String(failure)).not.toMatch(/Entra ID|login host/)
-})
+])(
+  'the error names the token proxy, and not Entra ID, if the token proxy %s',
+  async (what, code, fault) => {
+    simulator.faults.add(fault)
+    const limit = new AbortController()
+    const outcome = exchangeViaTokenProxy(limit.signal).catch((error: unknown) => error)
+    await expect.poll(() => simulator.exchanges(), { timeout: 60_000 }).toBe(1)
+    if (fault.kind === 'hang') limit.abort(new DOMException('Too late', 'TimeoutError'))
+    const failure = await outcome
+    expect(failure).toMatchObject({ code })
+    expect(String(failure)).toContain(`the token proxy of the cluster at proxy.test:443 ${what}`)
+    expect(String(failure)).toContain('Fix: check AZURE_KUBERNETES_TOKEN_PROXY')
+    expect(String(failure)).not.toMatch(/Entra ID|login host/)
+  },
+)

@@ -11,7 +11,7 @@ const ASSERTION = {
   expiresAt: NOW + 60 * MINUTE_MS,
 }
 
-/** Returns the error of a response, and by default of an assertion and a clock that are right. */
+/** Returns the error of a response. By default the assertion is valid, and the clock is right. */
 const reject = (response: Partial<TokenEndpointResponse>, assertion = {}, now = NOW) =>
   parseEntraError(
     { status: 401, headers: {}, text: '', json: undefined, date: NOW, ...response },
@@ -28,7 +28,7 @@ const aadsts = (code: number, more = {}) => ({
   },
 })
 
-test('keeps no more of a token and of a response than they usually have', () => {
+test('truncates the claims and the ids of an error that are longer than usual', () => {
   const long = 'x '.repeat(20_000)
   const audience: string[] = Array(1000).fill('b')
   const claims = { issuer: `https://issuer.test/${long}`, subject: long, audience }
@@ -61,7 +61,7 @@ test('scrubs and truncates the page of another server', () => {
 test.each([
   [' 7\t', 7000],
   [new Date(NOW + 90_000).toUTCString(), 90_000],
-  // 50 minutes at most, which jitter makes an hour.
+  // The limit is 50 minutes, which jitter can make an hour.
   ['9'.repeat(400), 50 * MINUTE_MS],
   ['in 2100', undefined],
 ])('reads a Retry-After of %j by Entra’s clock as %s ms', (value, ms) => {
@@ -106,7 +106,7 @@ describe('a token of an issuer that is internal to the cluster', () => {
     [700016, 'application_refused', true],
     // Entra ID has read the keys of the issuer.
     [7000272, 'issuer_unreachable', false],
-  ])('keeps the error of AADSTS%d', (code, expected, isPermanent) => {
+  ])('does not change the error of AADSTS%d', (code, expected, isPermanent) => {
     expect(reject(aadsts(code), { issuer })).toMatchObject({ code: expected, isPermanent })
   })
 })

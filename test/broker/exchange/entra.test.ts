@@ -19,7 +19,7 @@ const NO_LIMIT_MS = 60_000
 const TIME_LIMIT = new DOMException('The time limit has passed', 'TimeoutError')
 const SCOPE = 'https://vault.azure.net/.default'
 
-// Its time goes on from test to test.
+// Its time runs on from test to test.
 const clock = movedClock()
 const simulator = await createSimulator({ now: clock.wall })
 afterAll(() => simulator.close())
@@ -86,7 +86,7 @@ test('counts the lifetime from the start of the request, and the skew from its m
   expect(Math.abs((skews[0] ?? NaN) + 115 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
 })
 
-test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertion', async () => {
+test('ignores MSAL_FORCE_REGION, which would send the assertion to another host', async () => {
   vi.stubEnv('MSAL_FORCE_REGION', 'westeurope')
   await expect(createExchange()(request())).resolves.toBeDefined()
 })
@@ -124,7 +124,7 @@ describe('maps the response', () => {
     expect(countPosts()).toBe(1)
   })
 
-  test('reads 16 KiB of an error, since redaction takes time', async () => {
+  test('reads only 16 KiB of an error, since redaction takes time', async () => {
     const body = { error: 'invalid_grant', error_codes: [53003], padding: 'x'.repeat(17_000) }
     simulator.faults.add(answerJson(400, JSON.stringify(body)))
     expect((await failure(createExchange())).code).toBe('entra_bad_response')
@@ -181,7 +181,7 @@ describe('an expired projected token', () => {
 })
 
 test.each<[string, (read: Assertion) => Assertion | Promise<Assertion>]>([
-  // By a writer that does not replace the file atomically.
+  // The writer does not replace the file atomically.
   ['that was cut', (read) => ({ ...read, secret: new Secret(read.secret.reveal().slice(0, -40)) })],
   [
     'whose key has been retired',
@@ -202,7 +202,7 @@ test.each<[string, (read: Assertion) => Assertion | Promise<Assertion>]>([
   expect(countPosts()).toBe(2)
 })
 
-test('posts a refused assertion once only if the file has not changed', async () => {
+test('posts a rejected assertion only once if its file has not changed', async () => {
   simulator.faults.add({ kind: 'aadsts', code: 50027 })
   expect(await failure(createExchange())).toMatchObject({ code: 'assertion_refused' })
   expect(countPosts()).toBe(1)
@@ -216,14 +216,14 @@ test('fails within the time limit when reading the assertion hangs', async () =>
   expect(countPosts()).toBe(0)
 })
 
-test('does not blame the assertion or Entra ID when the time has passed before it starts', async () => {
+test('blames neither the assertion nor Entra ID if the time limit has passed before the attempt starts', async () => {
   const late = AbortSignal.abort(TIME_LIMIT)
   const error = await failure((options) => createExchange()(options, late))
   expect(error).toMatchObject({ code: 'entra_timeout', fix: expect.stringContaining('CPU limit') })
   expect(countPosts()).toBe(0)
 })
 
-/** Makes an exchange that does not end, and aborts it when Entra ID has got the request. */
+/** Makes an exchange that gets no complete response, and aborts it when Entra ID has received the request. */
 async function abortWhenSent(
   reason?: Error,
   fault: FaultInput = { kind: 'hang' },
@@ -237,7 +237,7 @@ async function abortWhenSent(
   return outcome
 }
 
-test('an exchange with an endless body ends with the time limit, which counts', async () => {
+test('an exchange whose response does not end fails at the time limit, and is counted', async () => {
   const fault = { kind: 'slow-body', chunkBytes: 1, everyMs: 50 } as const
   const error = await abortWhenSent(TIME_LIMIT, fault)
   expect(error).toMatchObject({
@@ -252,7 +252,7 @@ test('does not count an attempt that ends because another one has', async () => 
   expect(attempts).toEqual([])
 })
 
-test('a token begins another grace for a credential that is missing', async () => {
+test('a missing credential gets another grace after a token', async () => {
   const attempt = withPermit(createExchange(), {
     limit: (work) => work(),
     failures: new IdentityFailures(clock),

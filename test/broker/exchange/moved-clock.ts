@@ -1,4 +1,4 @@
-/** A running clock that a test can move, and that is Entra ID's, too. */
+/** A running clock that a test can move. Entra ID uses it, too. */
 import { systemClock, type Clock } from '../../../src/broker/tokens/lifetime.ts'
 
 export function movedClock(): Clock & { readonly pass: (ms: number) => void } {

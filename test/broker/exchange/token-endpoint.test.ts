@@ -24,7 +24,7 @@ test.each(['http://login.test/token', 'https://login.test:444/token'])(
   },
 )
 
-test('fails a redirected request over a real connection, and none after it', async () => {
+test('a redirect fails its request over a real connection, and no request after it', async () => {
   await using simulator = await createSimulator()
   const headers = { location: 'https://elsewhere.test/' }
   simulator.faults.add({ kind: 'status', status: 307, headers, times: 1 })

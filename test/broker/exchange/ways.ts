@@ -1,4 +1,4 @@
-/** The ways to Entra ID: direct or through a proxy, with the certificates that are trusted. */
+/** The routes to Entra ID: direct or through a proxy, with the certificates that are trusted. */
 import { type Dispatcher, request } from 'undici'
 import { onTestFinished } from 'vitest'
 import type { TrustedCertificates } from '../../../src/broker/config/config.ts'

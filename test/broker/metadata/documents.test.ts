@@ -19,7 +19,7 @@ const MACHINE = {
   network: { interface: [{ macAddress: '0D' }] },
 }
 
-/** The reply to a GET with the Metadata header, unless `headers` say otherwise. */
+/** Returns the reply to a GET with the Metadata header, unless `headers` says otherwise. */
 async function get(
   url: string,
   headers: Record<string, string> = { metadata: 'true' },

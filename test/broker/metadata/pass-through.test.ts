@@ -1,4 +1,4 @@
-/** Which requests are forwarded to the real metadata service, and that no others are. */
+/** Which requests are forwarded to the real metadata service, and which are not. */
 import {
   createServer,
   type IncomingMessage,
@@ -89,7 +89,7 @@ test('bounds the requests that wait for the real service', async () => {
   expect((await next).statusCode).toBe(200)
 })
 
-test('forwards a path below the document, and answers the rest of it itself', async () => {
+test('forwards a listed path below a document, and answers the rest of the document itself', async () => {
   await using simulator = await startBehind(['/metadata/instance/compute/vmId'])
   const version = '?api-version=2021-02-01'
   expect((await simulator.get(`/metadata/instance/compute/vmId${version}&format=text`)).body).toBe(
@@ -120,7 +120,7 @@ describe('does not forward', () => {
     expect(simulator.seen).toEqual([])
   })
 
-  test('another method than GET, a forwarded request, and its own, so that a wrong rule makes no loop', async () => {
+  test('a request by another method than GET, from a proxy, or from itself, which would be a loop', async () => {
     const path = '/latest/meta-data/placement/region'
     await using simulator = await startBehind(['/latest/meta-data/placement'])
     expect((await simulator.get(path, {}, 'POST')).statusCode).toBe(405)

@@ -11,7 +11,7 @@ const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
 const TOKEN_URL = `/metadata/identity/oauth2/token?${QUERY}`
 const HEADERS = { host: '169.254.169.254', metadata: 'true' }
 
-/** Returns the reply of these parts to a request for a token, or to another one. */
+/** Returns the reply to a request, by default for a token, of an application with these parts. */
 async function ask(given: TestParts, other: InjectOptions = {}) {
   await using app = createMetadataApp(() => given.pod, given.clock)
   return await app.inject({ url: TOKEN_URL, headers: HEADERS, ...other })
@@ -34,7 +34,7 @@ test.each([
   // The retry is running.
   ['entra_unreachable', 0, '1'],
   ['federated_credential_not_found', 1001, undefined],
-  // Clients sleep for it, without a word.
+  // Clients sleep for the time of Retry-After, and log nothing.
   ['entra_throttled', 3_600_000, '10'],
 ] as const)(
   'replies to %s with %i ms left with the Retry-After %j and the code',
@@ -44,7 +44,7 @@ test.each([
   },
 )
 
-test('gives each reply a request id of its own, also one that was rendered before', async () => {
+test('gives each reply its own request id, even a reply that was rendered before', async () => {
   const { pod, clock } = parts()
   await using app = createMetadataApp(() => pod, clock)
   const replies = [1, 2].map(() => app.inject({ url: TOKEN_URL, headers: HEADERS }))
@@ -93,7 +93,7 @@ test.each([
   const reply = await ask(given, { url: '/readyz', headers: { host: '10.1.2.3:8000' } })
   expect(reply.statusCode).toBe(status)
   expect(reply.json()).toEqual({ ready: isReady, instanceId: '1' })
-  // Telemetry leaves the probe out.
+  // Telemetry ignores the probe.
   expect(given.replies).toMatchObject([{ protocol: 'none', status, error: undefined }])
 })
 
@@ -114,7 +114,7 @@ test('returns 500 in the format of the dialect when a reply cannot be written', 
   ])
 })
 
-/** Without the Metadata header of IMDS clients. */
+/** A request without the Metadata header of IMDS clients. */
 const HOST_ONLY = { ...HEADERS, metadata: 'false' }
 const PLATFORM = '/metadata/identity/getplatformmetadata'
 const FORWARDED = { headers: { 'x-forwarded-for': '' } }
@@ -146,11 +146,11 @@ test.each([
   expect(given.replies).toMatchObject([{ status, durationMs: expect.any(Number) }])
 })
 
-/** Returns the error code of the reply to a request for a token; undefined: it has the token. */
+/** Returns the error code of the reply to a token request; undefined if the reply has the token. */
 const askFor = async (of: number, host: string) =>
   (await roundTrip(of, request(TOKEN, { headers: { Host: host } }))).headers.get('x-wimds-error')
 
-test('a process serves pods on sockets of their own, each with its identities, guard and cap', async () => {
+test('a process serves each pod on its own sockets, with its own identities, guard and limit of connections', async () => {
   const listen = createMetadataPort()
   const [one, other] = [
     parts(),

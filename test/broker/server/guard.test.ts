@@ -9,7 +9,7 @@ interface Sent {
   readonly method?: string
   readonly url?: string
   readonly httpVersion?: string
-  /** In turn: names and values, as they were sent. */
+  /** Names and values alternate, as they were sent. */
   readonly headers?: string[]
 }
 
@@ -50,7 +50,7 @@ test.each([
   expect(check({ headers: ['Host', host] })).toBe('host_not_allowed')
 })
 
-test('rejects a missing Host in HTTP/1.1 and accepts it in HTTP/1.0, and rejects two', () => {
+test('rejects two Host headers, and none in HTTP/1.1, but accepts none in HTTP/1.0', () => {
   expect(check({ headers: [], httpVersion: '1.1' })).toBe('host_not_allowed')
   expect(check({ headers: [], httpVersion: '1.0' })).toBe('passed')
   const twice = ['Host', '169.254.169.254', 'hOsT', '169.254.169.254']
@@ -137,7 +137,7 @@ test('accepts no path that a URL parser changes', () => {
   )
 })
 
-test('the rejection of a host names it, in printable characters and shortened, and those that are allowed', () => {
+test('the rejection of a host names the host, in printable characters and shortened, and the allowed hosts', () => {
   const guard = createGuard(['imds.internal'])
   const host = `<b>\u0007${'a.'.repeat(5000)}`
   const request = { method: 'GET', url: TOKEN, httpVersion: '1.1', rawHeaders: ['Host', host] }

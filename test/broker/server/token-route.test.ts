@@ -9,7 +9,7 @@ import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connec
 import { aToken, BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
 import { serveParts } from '../../fixtures/sidecar.ts'
 
-/** Generous: nothing here depends on the speed of the machine. */
+/** A generous limit: no test depends on the speed of the machine. */
 const PATIENCE = { timeout: 60_000 }
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
@@ -52,7 +52,7 @@ const FAILURE = new BrokerError('entra_timeout', 'no answer')
 const gone = (signal: AbortSignal) =>
   new Promise((resolve) => signal.addEventListener('abort', resolve))
 
-/** Asks, and hangs up. Returns the replies that are reported, the last one of another request. */
+/** Requests a token, and hangs up. Returns the reported replies; the last one belongs to another request. */
 async function hangUp(end: (signal: AbortSignal) => Promise<AccessToken>) {
   const asked = Promise.withResolvers<void>()
   const given = parts({
@@ -90,7 +90,7 @@ test.each<[string, (signal: AbortSignal) => Promise<AccessToken>]>([
   expect(other).toMatchObject({ protocol: 'document', error: undefined })
 })
 
-test('passes the trace id and no other field of a query than bypassCache on, so that none changes key, identity or scope', async () => {
+test('the cache gets the trace id and bypass_cache of a request, but no field that changes key, identity or scope', async () => {
   const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
   const dialect = {
     ...imds,

@@ -85,8 +85,11 @@ test.each([
   [false, undefined, 'wimds doctor with the environment of this sidecar'],
   // In mode node the document has the host of the broker, and the pod has no sidecar.
   [true, 'shop/orders-1', 'wimds doctor shop/orders-1'],
-])('the next step in a pod (%s), for the pod %s, is %s', (inPod, pod, expected) => {
-  const workload = { host: 'orders-0', namespace: 'shop', inPod }
-  const { markup } = renderProblems(aStatus({ problems: [FAILURE], workload }), pod)
-  expect(textOf(markup).replace(' .', '.')).toContain(`Next, run ${expected}. It prints`)
-})
+])(
+  'the page names the next step of a sidecar in a pod (%s), or of the pod %s of a node: %s',
+  (inPod, pod, expected) => {
+    const workload = { host: 'orders-0', namespace: 'shop', inPod }
+    const { markup } = renderProblems(aStatus({ problems: [FAILURE], workload }), pod)
+    expect(textOf(markup).replace(' .', '.')).toContain(`Next, run ${expected}. It prints`)
+  },
+)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { recognizeClient } from '../../../src/broker/telemetry/clients.ts'
 
-/** User-Agents beside those of test/tools/report/client-libraries.recorded.test.ts, with MSAL's headers behind them. */
+/** User-Agents, followed by MSAL's headers, that test/tools/report/client-libraries.recorded.test.ts does not have. */
 const AGENTS: readonly (readonly [agent: string, client: string])[] = [
   ['azsdk-python-identity/1.13.0b2 Python/3.9.2 (Linux)', 'python-azure-identity 1.13.0b2'],
   ['azsdk-python-identity/1.27.0 MSAL.Python/1.39.0', 'python-azure-identity 1.27.0'],
@@ -15,7 +15,7 @@ const AGENTS: readonly (readonly [agent: string, client: string])[] = [
   [' MSAL.CoreCLR/4.92.0.0', 'dotnet-msal 4.92.0.0'],
   ['Wget/1.21.3', 'wget 1.21.3'],
   ['Mozilla/5.0', 'other '],
-  // A version that does not look like one is ignored.
+  // A text that is not a version is ignored.
   ['curl/<script>', 'curl '],
   [`curl/${'1'.repeat(40)}`, 'curl '],
   ['curl/../1', 'curl '],

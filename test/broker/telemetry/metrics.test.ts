@@ -6,11 +6,11 @@ import { parseSamples } from '../../service/scraped.ts'
 type Observed = ReturnType<typeof observe>
 const scrape = async (observed: Observed) => parseSamples(await observed.scrape())
 
-/** Returns the values of the series whose names begin so. */
+/** Returns the values of the series whose names begin with the prefix. */
 const seriesOf = (samples: ReadonlyMap<string, number>, name: string) =>
   Object.fromEntries([...samples].filter(([series]) => series.startsWith(name)))
 
-// A series whose labels are known is there at 0: an alert on the increase of a counter misses the first one otherwise.
+// A series with known labels starts at 0. Otherwise an alert on the increase of the counter would miss its first event.
 test('a sidecar with each kind of event and token has these series', async () => {
   const samples = [...(await scrape(observeBusy()))].filter(
     ([series]) => /^wimds_(?!build_info)/.test(series) && !series.includes('_bucket{'),
@@ -19,7 +19,7 @@ test('a sidecar with each kind of event and token has these series', async () =>
   await expect(shown).toMatchFileSnapshot('golden/metrics.txt')
 })
 
-test('the durations of a sidecar that has done nothing are there at 0, and no clock skew', async () => {
+test('a sidecar that has done nothing has durations of 0 and no clock skew', async () => {
   const samples = await scrape(observe())
   expect(samples.has('wimds_clock_skew_seconds')).toBe(false)
   expect(Object.fromEntries(samples)).toMatchObject({
@@ -50,7 +50,7 @@ test('client series are bounded, whatever callers send', async () => {
   expect(series.find(([name]) => name.includes('version="other"'))?.[1]).toBeGreaterThan(800)
 })
 
-test('tokens have labels from the configuration only; the earliest expiry stands for all others', async () => {
+test('tokens have labels from the configuration only, and all other tokens share the earliest expiry', async () => {
   const invented = Array.from({ length: 500 }, (_, index) =>
     cached({
       request: {
@@ -74,7 +74,7 @@ test('the process has the metrics of prom-client, and the lag of its event loop 
   expect(samples.get('nodejs_eventloop_lag_seconds')).toBeGreaterThan(0.045)
   expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(10_000_000)
   expect(samples.get('process_cpu_seconds_total')).toBeGreaterThan(0)
-  // prom-client rounds it to whole seconds.
+  // prom-client rounds the time to whole seconds.
   expect(samples.get('process_start_time_seconds')).toBeLessThan(Date.now() / 1000 + 1)
   expect(samples.get('process_open_fds')).toBeGreaterThan(2)
   expect(samples.get('nodejs_heap_size_used_bytes')).toBeGreaterThan(1_000_000)

@@ -37,7 +37,7 @@ interface Given {
   readonly clock?: Clock
 }
 
-/** Creates telemetry of these states; `lines` are what it logs. */
+/** Creates the telemetry of these states. `lines` are the lines that it logs. */
 export function observe(given: Given = {}) {
   const { entries = [], assertion = readable, directory = DIRECTORY, clock = frozenClock } = given
   const lines: Record<string, unknown>[] = []
@@ -121,20 +121,20 @@ export function observeBusy() {
   const observed = observe({
     entries: [
       cached(),
-      // They will fail when their tokens expire, the second one first.
+      // Requests for these will fail when their tokens expire, for the second token first.
       failing('entra_timeout', 3, { request: storage, token: aToken(undefined, 120_000) }),
       failing('entra_tls', 1, {
         request: requestAs(BILLING, 'soon'),
         token: aToken(undefined, 60_000),
       }),
-      // One problem for two tokens, the oldest.
+      // Two tokens have one problem, the oldest one.
       failing(error.code, 2, {
         request: requestAs(BILLING, 'a'),
         failure: since(-80_000, 2),
         nextAttemptAt: 9000,
       }),
       failing(error.code, 7, { request: requestAs(BILLING, 'b'), failure: since(-90_000, 7) }),
-      // One problem for the tokens of a file, found before the file was read again.
+      // The tokens of a file have one problem, found before the file was read again.
       failing(UNREAD.code, 1, {
         request: requestAs(shop, 'c'),
         failure: since(-62_000, 1, UNREAD),

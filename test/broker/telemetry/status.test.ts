@@ -32,7 +32,7 @@ test('a sidecar with each kind of event and problem has this document, which con
   await expect(shown).toMatchFileSnapshot('golden/status.json')
 })
 
-test('warns of a clock that is more than five minutes off, once in the log until it is right', () => {
+test('warns of a clock that is more than five minutes off, and logs it once until the clock is right', () => {
   const observed = observe()
   for (const ms of [299_000, 899_600, 899_700, 0, -899_600, -899_700]) observed.onSkew(ms)
   expect(observed.document([]).warnings).toEqual([expect.stringContaining('899.7 s behind')])
@@ -160,7 +160,7 @@ describe('the state', () => {
     },
   )
 
-  test('names what each projected token lacks while it starts, without a credential', () => {
+  test('has the problem of each projected token while the sidecar starts, without a credential', () => {
     const { assertions, readiness } = observe({ assertion: unread })
     const empty = new BrokerError('assertion_empty', 'it is empty')
     assertions.set('/other', { ...unread, error: empty })
@@ -171,7 +171,7 @@ describe('the state', () => {
   })
 })
 
-test('the document names no workload by a subject that is no name of Kubernetes', () => {
+test('the document names no workload if the subject is not a name of Kubernetes', () => {
   const subject = 'system:serviceaccount:$(reboot):orders'
   const assertion = { ...readable, assertion: { ...readable.assertion, subject } }
   const host: unknown = expect.any(String)

@@ -52,7 +52,7 @@ test.each<[ErrorCode, string]>([
   expect(lines).toMatchObject([{ level, event: 'request_rejected', code }])
 })
 
-test('a readiness probe is no request of a client', async () => {
+test('a readiness probe does not count as a request of a client', async () => {
   const { onReply, document } = observe()
   onReply(reply({ protocol: 'none', headers: { 'user-agent': 'kube-probe/1.37' } }))
   expect(document([]).clients).toEqual([])
@@ -81,7 +81,7 @@ test('errorFields has the cause, unless the message contains it', () => {
   })
 })
 
-test('describeClaims has each claim in a line, bounded, and without characters that reorder others', () => {
+test('describeClaims puts each claim on one line, bounded, and without characters that reorder text', () => {
   const subject = 'system:\u202eevil\n'
   const long = 'x'.repeat(65_536)
   const assertion = { ...readable.assertion, issuer: long, subject, audience: ['a\u2066b'] }

@@ -15,7 +15,7 @@ import {
 
 useFakeTime()
 
-/** Asks for a token that is not cached, of an Entra ID that behaves like this from exchange to exchange. */
+/** Requests a token that is not cached. Entra ID behaves like this from exchange to exchange. */
 async function coldStart(...behaviours: readonly Behaviour[]) {
   const given = setUpLimited()
   given.entra.behave(...behaviours)
@@ -44,7 +44,7 @@ describe('a cold start', () => {
     ['a node that has no new credential yet', { error: 'federated_credential_not_found' }, 500],
     ['a 503 after 2.9 s', { error: 'entra_unavailable', latencyMs: 2900 }, 3400],
     ['a 429 with Retry-After: 2', { error: 'entra_throttled', retryAfterMs: 2000 }, 2200],
-    // Jitter does not put the attempt off beyond the time limit.
+    // Jitter does not delay the attempt beyond the time limit.
     ['a 503 with Retry-After: 7', { error: 'entra_unavailable', retryAfterMs: 7000 }, 7500],
   ])('gets a token after %s', async (_, failure, withinMs) => {
     const { answer, entra, exchanges } = await coldStart(failure, {})
@@ -91,7 +91,7 @@ describe('an attempt that is silent for 2 s', () => {
     const { answer, entra } = await coldStart({ latencyMs: 7500 })
     expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #1`, tookMs: 7500 })
     expect(sentAfter(entra)).toEqual([0, 2000, 4000, 6000])
-    // The one that is replaced ends after the next one has started.
+    // The replaced attempt ends after the next one has started.
     expect(entra.maxInflight()).toBe(4)
     expect(entra.inflight()).toBe(0)
   })
@@ -112,7 +112,7 @@ describe('an attempt that is silent for 2 s', () => {
     expect(answer).toMatchObject(expected)
   })
 
-  test('does not delay the retries if all that answer fail, and ends with them', async () => {
+  test('does not delay the retries while all answers are failures, and ends with the retries', async () => {
     const { answer, entra } = await coldStart(HUNG, { error: 'entra_unavailable' })
     expect(answer).toMatchObject({ text: 'entra_unavailable', tookMs: TIMEOUT_MS })
     expect(foreground(entra)).toHaveLength(4)
@@ -158,7 +158,7 @@ describe('a cold start while Entra ID is silent', () => {
     expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_timeout', tookMs: 0 })
   })
 
-  test('of more resources than may run at once is not called overloaded, and each is retried', async () => {
+  test('of more resources than may run at once does not fail as overloaded, and each resource is retried', async () => {
     const { entra, get, cache, exchanges } = setUpLimited()
     entra.behave({ latencyMs: HOUR_MS })
     const answers = Promise.all(range(18).map((name) => ask(get, other(name))))
@@ -166,7 +166,7 @@ describe('a cold start while Entra ID is silent', () => {
     expect(textsOf(await answers)).toEqual(['entra_timeout'])
     const codes = exchanges.map(({ outcome }) => (outcome.ok ? 'ok' : outcome.error.code))
     expect(new Set(codes)).toEqual(new Set(['entra_timeout']))
-    // Of those without a token, 16 are retried in the background.
+    // Of the keys without a token, 16 are retried in the background.
     await vi.advanceTimersByTimeAsync(9000)
     expect(cache.entries()).toHaveLength(18)
     entra.behave({})
@@ -215,14 +215,14 @@ test('attempts are few and callers are answered in time, whatever the failures',
         const { ok, tookMs, text } = await answer
         expect(tookMs).toBeLessThanOrEqual(TIMEOUT_MS)
         const attempts = foreground(entra)
-        // The first one, two retries, and one for every 2 s of silence.
+        // The attempts are the first one, two retries, and one for every 2 s of silence.
         expect(attempts.length).toBeLessThanOrEqual(3 + 3)
         expect(entra.maxInflight()).toBeLessThanOrEqual(4)
-        // A token that comes in time is not missed, unless another attempt is rejected first.
+        // A token that comes in time reaches its caller, unless another attempt is rejected first.
         const [first] = run
         const comes = first?.error === undefined && (first?.latencyMs ?? 0) < TIMEOUT_MS
         expect(ok || !comes || text === 'policy_refused').toBe(true)
-        // Silence is reported only if every attempt was silent. The first one stays; later ones are replaced after 4 s.
+        // Silence is reported only if every attempt was silent. The first attempt stays; later ones are replaced after 4 s.
         const isAnswered = run.slice(0, attempts.length).some(({ latencyMs, error }, index) => {
           if (index > 0 && latencyMs >= 4000) return false
           const startedAt = (attempts[index]?.at ?? 0) - (attempts[0]?.at ?? 0)

@@ -12,7 +12,7 @@ export interface Answer {
   readonly retryAfterMs: number | undefined
 }
 
-/** Asks once. Resolves with the answer, also if it is an error. */
+/** Asks once. Resolves with the answer, even if it is an error. */
 export async function ask(
   get: GetToken,
   request: CacheRequest,

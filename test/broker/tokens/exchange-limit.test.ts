@@ -16,7 +16,7 @@ useFakeTime()
 
 test('24 exchanges of an identity run, and 32 of all; others wait in their order', async () => {
   const { entra, get } = setUpLimited()
-  // They end one after the other.
+  // The exchanges end one after the other.
   entra.behave(...range(MAX_OF_IDENTITY).map((index) => ({ latencyMs: 100 * (index + 1) })))
   for (const name of range(MAX_OF_IDENTITY)) void ask(get, other(name))
   const waiting = [ask(get, other('a')), ask(get, other('b'))]

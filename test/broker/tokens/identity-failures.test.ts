@@ -21,7 +21,7 @@ const OF_BILLING = { ...VAULT, identity: BILLING }
 const TEMPORARY = { isPermanent: false, status: 503 }
 const PERMANENT = { isPermanent: true, status: 400 }
 
-/** Six tries, each right after the answer of the one before, as Hadoop ABFS makes them. */
+/** Makes six tries, each right after the answer to the try before, as Hadoop ABFS does. */
 async function tryAsAbfs(get: GetToken) {
   const answers: Answer[] = []
   while (answers.length < 6 && answers.at(-1)?.ok !== true) {
@@ -100,7 +100,7 @@ describe('a federated credential that is not found', () => {
 describe('a throttled identity', () => {
   const THROTTLED = { error: 'entra_throttled', retryAfterMs: MINUTE_MS } as const
 
-  test('is not exchanged for any resource before Retry-After; others are', async () => {
+  test('is not exchanged for any resource before Retry-After ends; other identities are', async () => {
     const { entra, get } = setUp({ behaviour: THROTTLED })
     await ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(10_000)

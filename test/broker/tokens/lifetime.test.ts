@@ -44,7 +44,7 @@ test('computeExpiry returns an expires_in of at least 1 that agrees with expires
       expect(Number.isInteger(expiresIn)).toBe(true)
       expect(expiresIn).toBeGreaterThanOrEqual(1)
       expect(expiresOn).toBe(Math.floor(clock.wall() / 1000) + expiresIn)
-      // Except in its last second, a token never lives for less than the reply says.
+      // A token never lives for less than the reply says, except in its last second.
       const ttl = Math.max(1000, ttlMs(LIFETIME, clock))
       expect(expiresOn * 1000).toBeLessThanOrEqual(clock.wall() + ttl)
     }),

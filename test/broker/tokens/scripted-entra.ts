@@ -8,7 +8,7 @@ import { ORDERS } from '../../fixtures/parts.ts'
 
 export const VAULT: CacheRequest = { identity: ORDERS, scope: 'https://vault.test/.default' }
 
-/** A request for another key than `VAULT`. */
+/** Returns a request with another key than `VAULT`. */
 export const other = (name: string | number): CacheRequest => ({
   identity: ORDERS,
   scope: `https://resource-${name}.test/.default`,
@@ -30,11 +30,11 @@ export function createEntraError(
 }
 
 export interface Behaviour {
-  /** How long an answer takes. */
+  /** How long an answer takes, in milliseconds. */
   readonly latencyMs?: number
   readonly lifetimeMs?: number
   readonly refreshInMs?: number
-  /** Thrown instead of a token. */
+  /** The error code that is thrown instead of a token. */
   readonly error?: ErrorCode
   readonly retryAfterMs?: number
   /** The details of the error, by default its usual AADSTS number. */
@@ -43,7 +43,10 @@ export interface Behaviour {
 
 export interface ScriptedEntra {
   readonly source: (request: TokenRequest, signal: AbortSignal) => Promise<AccessToken>
-  /** Sets the behaviour of exchanges that start from now on: of the next ones in turn, then of all others. */
+  /**
+   * Sets the behaviour of exchanges that start from now on. Each behaviour is for one exchange; the last is also for all later
+   * ones.
+   */
   readonly behave: (...behaviours: readonly Behaviour[]) => void
   /** Every exchange, with its start on the monotonic clock. */
   readonly exchanges: readonly { readonly request: TokenRequest; readonly at: number }[]
@@ -53,7 +56,7 @@ export interface ScriptedEntra {
   readonly inflight: () => number
 }
 
-/** Creates one. The text of its n-th token is `SCOPE #n`, counting all exchanges from 1. */
+/** Creates a scripted Entra ID. The text of its n-th token is `SCOPE #n`; all exchanges are counted from 1. */
 export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
   let behaviours: readonly Behaviour[] = [first]
   let most = 0

@@ -29,7 +29,7 @@ export function useFakeTime(): void {
   })
 }
 
-/** Sets the wall clock alone, as an operator does, and as it is after the machine has slept. */
+/** Sets the wall clock but not the monotonic clock, as an operator does, or as it is after the machine has slept. */
 export const jump = (ms: number) => vi.setSystemTime(Date.now() + ms)
 
 export const range = (count: number) => Array.from({ length: count }, (_, index) => index)
@@ -48,7 +48,7 @@ interface SetUpOptions extends Partial<TokenCacheOptions> {
   readonly behaviour?: Behaviour
 }
 
-/** Creates the attempts of a sidecar at a scripted Entra ID. */
+/** Creates the attempts of a sidecar, with a scripted Entra ID. */
 export function createAttempt(post: ScriptedEntra['source'], shared = createProcess()): Attempt {
   const attempt: Attempt = async (request, signal, onSent) => {
     onSent()
@@ -57,13 +57,13 @@ export function createAttempt(post: ScriptedEntra['source'], shared = createProc
   return withPermit(attempt, shared)
 }
 
-/** Returns exchanges of these attempts. */
+/** Returns a source of exchanges that make these attempts. */
 export const startWith =
   (attempt: Attempt, options: AttemptsOptions): StartExchange =>
   (request) =>
     new Exchange(attempt, request, options)
 
-/** Returns exchanges of one attempt each: no retry is left, and silence is not noticed before the attempt ends. */
+/** Returns a source of exchanges with one attempt each: it has no retries, and no attempt is silent for long enough. */
 function startSingle(
   attempt: Attempt,
   options: Pick<TokenCacheOptions, 'clock' | 'timeoutMs'>,
@@ -79,7 +79,7 @@ function startSingle(
   return startWith(single, { ...options, budget: () => false })
 }
 
-/** A cache directly on a scripted Entra ID. */
+/** Creates a cache whose exchanges go straight to a scripted Entra ID. */
 export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: ExchangeEvent[] = []
@@ -95,11 +95,11 @@ export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
 }
 
 export const MAX_WAITING = 384
-/** The exchanges of an identity that may run. */
+/** How many exchanges of an identity may run at the same time. */
 export const MAX_OF_IDENTITY = 24
 export const TIMEOUT_MS = 8000
 
-/** What the caches of a process share. */
+/** The parts that the caches of a process share. */
 export function createProcess() {
   return {
     budget: createRetryBudget(systemClock),
@@ -108,7 +108,7 @@ export function createProcess() {
   }
 }
 
-/** The same with the limits of a sidecar. */
+/** Creates the same cache with the limits of a sidecar. */
 export function setUpLimited({
   maxEntries = 100,
   random = () => 0.5,

@@ -12,8 +12,8 @@ interface Exchange {
   endedAt?: number
   token?: AccessToken
   /**
-   * The token had expired when the clock was set, its key was removed, or was exchanged in another way before it came: the
-   * cache may have dropped it, even if it is valid.
+   * True if the cache may have dropped the token although it is valid: it had expired when the clock was set, or its key was
+   * removed or got another way of exchange before the token came.
    */
   isDropped?: boolean
   error?: { readonly code: ErrorCode; readonly retryAfterMs: number }
@@ -23,10 +23,10 @@ interface Exchange {
 interface Call {
   readonly request: CacheRequest
   readonly askedAt: number
-  /** The token that it must get, within `maxWaitMs`. */
+  /** The token that the caller must get within `maxWaitMs`. */
   readonly owed: AccessToken | undefined
   readonly maxWaitMs: number
-  /** It must start an exchange, or wait for a running one. */
+  /** True if the request must start an exchange or wait for a running one. */
   readonly isExchangeDue: boolean
 }
 
@@ -42,15 +42,15 @@ interface Specification {
   readonly exchangedAnew: () => void
   /** Records the state before the wall clock is set. */
   readonly clockJumped: () => void
-  /** Records that the key of this request is removed, and with it what is cached. */
+  /** Records that the key of this request is removed, with its token and failure. */
   readonly removed: (request: TokenRequest) => void
-  /** Checks the times between all exchanges. */
+  /** Checks the intervals between all exchanges. */
   readonly checkBackoff: () => void
 }
 
 /** A token with less time to live counts as expired. */
 const MIN_TTL_MS = 500
-/** How long a failure is cached at most: while changes propagate in Entra ID. */
+/** The longest time that a failure is cached, which is while changes propagate in Entra ID. */
 const MAX_NEGATIVE_TTL_MS = 30_000
 const PERMANENT_NEGATIVE_TTL_MS = 10_000
 const MAX_REPLACE_WAIT_MS = 2000
@@ -85,7 +85,7 @@ export function specification(): Specification {
       const started = start(request)
       const end = (outcome: Pick<Exchange, 'token' | 'error'>) =>
         Object.assign(exchange, { endedAt: now() }, outcome)
-      // Before the cache, which may start the next one.
+      // This runs before the cache gets the outcome, since the cache may start the next exchange.
       void started.token.then(
         (token) => end({ token }),
         (thrown: unknown) => {
@@ -119,24 +119,24 @@ export function specification(): Specification {
     expect(answer.tookMs).toBeLessThanOrEqual(TIMEOUT_MS)
     if (answer.ok) {
       const given = historyOf(request).find(({ token }) => token?.secret.reveal() === answer.text)
-      // Never the token of another key, never an expired one.
+      // No caller gets the token of another key, or an expired one.
       expect(given?.token).toBeDefined()
       expect(given?.token && ttlOf(given.token)).toBeGreaterThan(0)
     }
     if (owed !== undefined && ttlOf(owed) >= MIN_TTL_MS) {
-      // Never a failure, and no wait unless the caller bypasses the cache or the token ends soon.
+      // No caller gets a failure, and none waits unless it bypasses the cache or the token ends soon.
       expect(answer.ok).toBe(true)
       expect(answer.tookMs).toBeLessThanOrEqual(maxWaitMs)
       return
     }
     if (owed !== undefined || answer.tookMs > 0 || answer.ok) return
-    // A cached failure: an exchange failed, and the next one is not overdue.
+    // Cached failure: an exchange has failed, and the next one is not overdue.
     expect(historyOf(request).some(({ startedAt }) => startedAt <= askedAt)).toBe(true)
-    // Its caller may ask again at once only while the next exchange runs.
+    // The error allows an immediate retry only while the next exchange runs.
     if (!isInflightAt(request, askedAt)) expect(answer.retryAfterMs).toBeGreaterThan(0)
     const { error, endedAt = 0 } = historyOf(request).at(-1) ?? {}
     if (error !== undefined) {
-      // No caller is told to wait for longer than the failure can be cached.
+      // No Retry-After is longer than the failure can be cached.
       const cachedUntil = endedAt + maxNegativeTtl(error)
       expect(answer.retryAfterMs).toBeLessThanOrEqual(cachedUntil - askedAt)
     }
@@ -162,11 +162,11 @@ export function specification(): Specification {
         const isJump = jumps.some(isBetween)
         const isBypassed = bypassedAt.get(scope)?.some(isBetween) ?? false
         const isRemoved = removedAt.get(scope)?.some(isBetween) ?? false
-        // No retry before the backoff ends, unless the projected token was rotated or the key removed.
+        // No retry starts before the backoff ends, unless the projected token was rotated or the key removed.
         if (error !== undefined && !isRotated && !isRemoved) {
           expect(gap).toBeGreaterThanOrEqual(Math.max(250, error.retryAfterMs))
         }
-        // No exchange right after a token, unless it expired, was dropped or a caller bypassed the cache.
+        // No exchange starts right after a token, unless the token expired or was dropped, or a caller bypassed the cache.
         if (error === undefined && !isBypassed && !isJump && exchange.isDropped !== true) {
           expect(next.startedAt - startedAt).toBeGreaterThanOrEqual(MIN_TTL_MS)
         }

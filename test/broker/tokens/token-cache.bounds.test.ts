@@ -13,7 +13,7 @@ import {
 /** Ten times the entries of the cache, and more than the callers that may wait. */
 const COUNT = 1000
 
-/** The close of a connection and the next request are different events. */
+/** Lets other events run: a connection closes in another event than the next request comes in. */
 const untilNextEvent = () => vi.advanceTimersByTimeAsync(0)
 
 useFakeTime()
@@ -56,7 +56,7 @@ describe('a caller that asks for 1000 resources', () => {
   })
 })
 
-/** A cache with a token for `VAULT`, while as many callers as may wait for another token do so. */
+/** Creates a cache with a token for `VAULT`, while as many callers as may wait do wait for another token. */
 async function setUpCrowd({ maxEntries = 1000 } = {}) {
   const given = setUpLimited({ maxEntries })
   await ask(given.get, VAULT)
@@ -93,7 +93,7 @@ describe('while as many callers wait as may wait', () => {
     expect((await ask(get, other('new'))).text).toBe('overloaded')
     hangUp.abort()
     await untilNextEvent()
-    // They have hung up before they could wait.
+    // These callers hung up before they could wait.
     for (const _ of range(MAX_WAITING)) void ask(get, other('cold'), hangUp.signal)
     await untilNextEvent()
     entra.behave({})
@@ -113,13 +113,13 @@ test('callers that ask for many tokens and hang up leave no more exchanges than 
   await untilNextEvent()
   expect(entra.inflight()).toBe(MAX_OF_IDENTITY)
   expect(cache.entries()).toHaveLength(MAX_OF_IDENTITY + MAX_WAITING)
-  // The answer of Entra ID, its silence, and the time limit; or that of a place in the queue and of the exchange.
+  // Timers: answer, silence and time limit of each running exchange; queue and time limit of each waiting one.
   expect(vi.getTimerCount()).toBe(3 * MAX_OF_IDENTITY + 2 * MAX_WAITING)
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
   expect(cache.entries().length).toBeLessThanOrEqual(100)
 })
 
-test('a key is not evicted while its exchange runs, and afterwards it is', async () => {
+test('a key is evicted only after its exchange has ended', async () => {
   const { entra, cache, get } = setUpLimited({ maxEntries: 1 })
   const scopes = () => cache.entries().map(({ request }) => request.scope)
   entra.behave({ latencyMs: 100 })

@@ -58,10 +58,10 @@ test('bypass_cache waits for no longer than any other request for a credential t
   expect(await answer).toMatchObject({ text: 'federated_credential_not_found', tookMs: TIMEOUT_MS })
 })
 
-test('a token of its last seconds is replaced before callers get one', async () => {
+test('a token in its last seconds is replaced before callers get it', async () => {
   const { entra, get } = setUp()
   await ask(get, VAULT)
-  // It was refreshed once, and is not in use.
+  // The token was refreshed once, and is not in use.
   await vi.advanceTimersByTimeAsync(90 * MINUTE_MS - 10_000)
   entra.behave({ latencyMs: 100 })
   const answers = Promise.all(range(20).map(() => ask(get, VAULT)))

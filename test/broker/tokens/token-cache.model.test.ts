@@ -38,7 +38,7 @@ const asking = (key: number, times: number, bypassCache: boolean) =>
       const answer = ask(cache.createGet(Infinity), request).then((answered) =>
         spec.check(call, answered),
       )
-      // Its failure fails the test, also if it comes long after this command.
+      // An answer that comes long after this command can still fail the test.
       answer.catch((error: unknown) => failures.push(error))
     }
     await vi.advanceTimersByTimeAsync(0)
@@ -176,7 +176,7 @@ test('the cache meets its specification in every order of events', async () => {
       })
       try {
         await fc.asyncModelRun(() => ({ model: spec, real: { cache, behave: entra.behave } }), run)
-        // Until every caller has its answer.
+        // Time runs on until every caller has its answer.
         await vi.advanceTimersByTimeAsync(30_000)
         rethrow()
         spec.checkBackoff()

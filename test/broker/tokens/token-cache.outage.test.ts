@@ -19,7 +19,7 @@ describe('while a valid token is cached', () => {
       const answers = await askFor(get, { forMs: 59 * MINUTE_MS, everyMs: 5000 })
       expect(textsOf(answers)).toEqual([`${VAULT.scope} #1`])
       expect(slowest(answers)).toBe(0)
-      // Half an hour of failing refreshes, with backoff, each of them reported.
+      // The refreshes fail for half an hour, with backoff, and each failure is reported.
       expect(entra.exchanges.length).toBeGreaterThan(3)
       expect(entra.exchanges.length).toBeLessThan(70)
       expect(refreshes.length).toBeGreaterThanOrEqual(entra.exchanges.length - 2)
@@ -28,7 +28,7 @@ describe('while a valid token is cached', () => {
     },
   )
 
-  test('and Entra ID is back when it ends, no caller gets a failure', async () => {
+  test('no caller gets a failure if Entra ID is back before the token ends', async () => {
     const { entra, get } = setUp({ random: () => 0.999 })
     entra.behave({ lifetimeMs: 10 * MINUTE_MS })
     await ask(get, VAULT)
@@ -69,8 +69,8 @@ describe('while no token is cached', () => {
   })
 
   test.each([
-    ['is late by a minute, as after a stop of the process', MINUTE_MS, 0],
-    ['was first after such a stop', MINUTE_MS, 250],
+    ['is late by a minute because the process stood still', MINUTE_MS, 0],
+    ['fired first after the process stood still', MINUTE_MS, 250],
   ])('a caller waits for the retry whose timer %s', async (_, late, timerMs) => {
     let lateMs = 0
     const clock = { wall: () => Date.now() + lateMs, monotonic: () => performance.now() + lateMs }
@@ -86,7 +86,7 @@ describe('while no token is cached', () => {
     expect(entra.exchanges).toHaveLength(2)
   })
 
-  test('a caller after a retry that found no permit waits for an exchange', async () => {
+  test('a caller waits for an exchange after a retry got no permit', async () => {
     const { entra, get } = setUp({ random: () => 0 })
     entra.behave({ error: 'entra_unreachable' }, { error: 'overloaded' }, {})
     await ask(get, VAULT)
@@ -95,7 +95,7 @@ describe('while no token is cached', () => {
     expect(await ask(get, VAULT)).toMatchObject({ ok: true })
   })
 
-  test('a failure keeps the time of the first one until an exchange succeeds, or it is long over', async () => {
+  test('failures in a row keep the time of the first one; after a token or a long pause, a new row begins', async () => {
     const { entra, cache, get } = setUp({ random: () => 0.999 })
     const since = () => cache.entries()[0]?.failure?.since
     entra.behave({ error: 'entra_unreachable' })
@@ -147,8 +147,8 @@ test('a permanent failure is cached for 10 s, then a caller makes the next excha
   expect(entra.exchanges.map(({ at }) => Math.round(at - start))).toEqual([0, 10_000, 20_000])
 })
 
-describe('a failure in the entries', () => {
-  test('names the end of a permanent one as the next attempt, and its retry if it is prefetched', async () => {
+describe('the entries', () => {
+  test('have as next attempt of a permanent failure the end of its caching, or its retry if it is prefetched', async () => {
     const { cache, get } = setUp({ behaviour: { error: 'policy_refused' }, random: () => 0.5 })
     const msUntilNext = () => (cache.entries()[0]?.nextAttemptAt ?? NaN) - performance.now()
     await ask(get, VAULT)
@@ -157,7 +157,7 @@ describe('a failure in the entries', () => {
     expect(msUntilNext()).toBe(15_000)
   })
 
-  test('counts until five minutes after the last request, without a cached token', async () => {
+  test('have a failure without a cached token until five minutes after the last request', async () => {
     const given = setUp({ behaviour: { error: 'tenant_refused' } })
     await ask(given.get, VAULT)
     await vi.advanceTimersByTimeAsync(4 * MINUTE_MS)
@@ -168,7 +168,7 @@ describe('a failure in the entries', () => {
     expect(given.cache.entries()).toEqual([])
   })
 
-  test('of a prefetched resource counts until it is removed, if no caller has requested it', async () => {
+  test('have the failure of a prefetched resource until it is removed, if no caller has requested it', async () => {
     const given = setUp()
     await given.cache.prefetch([VAULT])
     given.entra.behave({ error: 'entra_unreachable' })

@@ -27,7 +27,7 @@ test('the cache rejects a token that has expired when it arrives', async () => {
   expect(await answer).toMatchObject({ text: 'entra_bad_response' })
 })
 
-test('close stops refreshes, also when an exchange ends after it', async () => {
+test('close stops refreshes, even if an exchange ends after it', async () => {
   const { cache, get } = setUp({ behaviour: { latencyMs: 100 } })
   const answer = ask(get, VAULT)
   void cache.prefetch([other('prefetched')])
@@ -37,7 +37,7 @@ test('close stops refreshes, also when an exchange ends after it', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('the cache reports how it answered', async () => {
+test('the cache reports how it answered each request', async () => {
   const results: string[] = []
   const { entra, get } = setUp({ onResult: (result) => results.push(result) })
   entra.behave({ latencyMs: 100 })

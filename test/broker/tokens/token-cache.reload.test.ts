@@ -20,14 +20,14 @@ test.each([
   expect(cache.entries()).toEqual([])
 })
 
-test('a key that stays keeps its token and is refreshed as the new identity, whoever asks', async () => {
+test('a key that a reload keeps has its token, and is refreshed as the new identity, whichever identity a caller names', async () => {
   const { entra, cache, get } = setUp()
   await ask(get, VAULT)
   const renamed = replacedBy({ name: 'renamed', exchangeVia: 'token-proxy' })
   cache.updateIdentities(renamed)
   expect(cache.entries()).toMatchObject([{ request: { identity: renamed() } }])
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
-  // As the identity was before.
+  // This exchange was made with the identity before the reload.
   expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
   await vi.advanceTimersByTimeAsync(HOUR_MS)
   expect(entra.exchanges[1]?.request.identity).toEqual(renamed())
