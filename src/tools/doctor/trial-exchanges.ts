@@ -12,6 +12,8 @@ import { describeFailure } from '../../service/describe-failure.ts'
 import { createDirectExchange, type DirectExchange } from '../direct-exchange.ts'
 import type { TokenStatus } from './status.ts'
 
+type Token = TokenStatus['tokens'][number]
+
 /** Reads the projected tokens, and exchanges each for the resources of its identities. */
 export async function createStatus(config: Config): Promise<TokenStatus> {
   const { directory, tokenFiles, exchange } = config
@@ -24,12 +26,13 @@ export async function createStatus(config: Config): Promise<TokenStatus> {
     }
   })
   await using direct = createDirectExchange(config)
-  const tokens: TokenStatus['tokens'][number][] = []
+  const tokens: Token[] = []
   // One exchange after the other: this is not a load test.
   for (const identity of directory.identities) {
-    for (const resource of findResources(identity)) {
-      tokens.push(await exchangeOnce(direct, identity, resource))
-    }
+    const { prefetch, resources = [] } = identity
+    const named = prefetch.length > 0 ? prefetch : resources.slice(0, 1)
+    for (const resource of named) tokens.push(await exchangeOnce(direct, identity, resource))
+    if (named.length === 0) tokens.push(await exchangeForResourceManager(direct, identity))
   }
   const skewMs = direct.skewMs()
   return {
@@ -41,12 +44,25 @@ export async function createStatus(config: Config): Promise<TokenStatus> {
   }
 }
 
-/** Also a token that has expired by the local clock is sent: that clock may be the wrong one. */
+/** Exchanges for Azure Resource Manager, which every subscription has, since the identity names no resource. */
+async function exchangeForResourceManager(
+  direct: DirectExchange,
+  identity: Identity,
+): Promise<Token> {
+  const { azEnvironment = '' } = findCloud(new URL(identity.authorityHost).hostname) ?? {}
+  const resource = RESOURCE_MANAGERS[azEnvironment] ?? PUBLIC_RESOURCE_MANAGER
+  const token = await exchangeOnce(direct, identity, resource)
+  if (token.failure?.code !== 'resource_refused') return token
+  const fix = `name a resource of the cloud of ${identity.authorityHost}, by WIMDS_PREFETCH, the annotation wimds.io/prefetch or prefetch in the identities file: doctor asked for ${resource}, since the identity names none`
+  return { ...token, failure: { ...token.failure, fix } }
+}
+
+/** Exchanges once. Also sends a projected token that has expired by the local clock: that clock may be the wrong one. */
 async function exchangeOnce(
   { exchange }: DirectExchange,
   identity: Identity,
   resource: string,
-): Promise<TokenStatus['tokens'][number]> {
+): Promise<Token> {
   const { name, clientId } = identity
   const asked = { identity: name, clientId, resource: scrub(resource) }
   try {
@@ -58,16 +74,9 @@ async function exchangeOnce(
   }
 }
 
-const DEFAULT_RESOURCE = 'https://management.azure.com/'
-/** Azure Resource Manager, which every subscription has, of other clouds. */
-const RESOURCES: Readonly<Record<string, string>> = {
+const PUBLIC_RESOURCE_MANAGER = 'https://management.azure.com/'
+/** The resource of Azure Resource Manager in other clouds, by their `azEnvironment`. */
+const RESOURCE_MANAGERS: Readonly<Record<string, string>> = {
   AzureUSGovernmentCloud: 'https://management.usgovcloudapi.net/',
   AzureChinaCloud: 'https://management.chinacloudapi.cn/',
-}
-
-/** Returns the resources to prefetch, or else one that the identity may request. */
-function findResources({ prefetch, resources = [], authorityHost }: Identity): readonly string[] {
-  if (prefetch.length > 0) return prefetch
-  const { azEnvironment = '' } = findCloud(new URL(authorityHost).hostname) ?? {}
-  return [resources[0] ?? RESOURCES[azEnvironment] ?? DEFAULT_RESOURCE]
 }

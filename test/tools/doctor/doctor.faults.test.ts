@@ -81,6 +81,20 @@ test('is neither right nor wrong about a route whose mode is not known', async (
   ])
 })
 
+test('says that a resource has to be named where the default one is not of the cloud', async () => {
+  simulator.faults.add({ kind: 'aadsts', code: 500011 })
+  try {
+    const { failures, fixes } = await check()
+    expect(failures).toEqual(['token_exchange: resource_refused'])
+    expect(fixes).toMatch(/^name a resource of the cloud of \S+, by WIMDS_PREFETCH.*management/)
+    // A named resource has the fix of its code.
+    const named = await check({ WIMDS_PREFETCH: 'https://vault.azure.net' })
+    expect(named.fixes).toMatch(/^check the spelling of the resource/)
+  } finally {
+    simulator.faults.clear()
+  }
+})
+
 test('sends no exchange without a token file, and prints no federated credential', async () => {
   const { failures, find } = await check({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
   expect(failures).toEqual(['projected_token: assertion_missing'])
