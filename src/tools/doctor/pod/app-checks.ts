@@ -79,17 +79,9 @@ export async function checkProxy(
   // In mode env, SDKs ask the sidecar at its own address.
   const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
   const running = apps.filter((app) => pod.spec.containers.includes(app))
-  const results = await Promise.all(
-    running.map(async (app) => {
-      const { name } = app
-      const args = ['exec', pod.metadata.name, `--container=${name}`, '--', 'env']
-      const output = await kubectl(args)
-      const isRun = typeof output === 'string'
-      const own = (app.env ?? []).map((entry) => `${entry.name}=${getLiteralValue(entry) ?? ''}`)
-      const isUnknown = !isRun && (hasEnvFrom(app) || app.env?.some(isForeignProxy) === true)
-      return { name, isRun, isUnknown, proxy: findProxy(isRun ? output.split('\n') : own, host) }
-    }),
-  )
+  const results: Awaited<ReturnType<typeof readProxy>>[] = []
+  // One kubectl after the other: a pod may have many containers.
+  for (const app of running) results.push(await readProxy(pod, app, host, kubectl))
   const proxied = results.filter(({ proxy }) => proxy !== undefined)
   if (proxied.length > 0) {
     const problems = proxied.map(
@@ -112,6 +104,16 @@ export async function checkProxy(
           .filter(({ isRun }) => !isRun)
           .map(({ name }) => `${name}: by its specification; its image may set one`),
       )
+}
+
+/** Runs `env` in the container. Returns whether it ran, and the variable by which requests to the host go to a proxy. */
+async function readProxy(pod: ClusterPod, app: Container, host: string, kubectl: Kubectl) {
+  const { name } = app
+  const output = await kubectl(['exec', pod.metadata.name, `--container=${name}`, '--', 'env'])
+  const isRun = typeof output === 'string'
+  const own = (app.env ?? []).map((entry) => `${entry.name}=${getLiteralValue(entry) ?? ''}`)
+  const isUnknown = !isRun && (hasEnvFrom(app) || app.env?.some(isForeignProxy) === true)
+  return { name, isRun, isUnknown, proxy: findProxy(isRun ? output.split('\n') : own, host) }
 }
 
 function isForeignProxy(entry: EnvVar): boolean {

@@ -138,6 +138,17 @@ describe('with a running sidecar', () => {
     ])
   })
 
+  test('asks eleven containers without a warning of the runtime', async () => {
+    const warnings: string[] = []
+    const onWarning = ({ name }: Error) => warnings.push(name)
+    process.on('warning', onWarning)
+    const containers = Array.from({ length: 11 }, (_, index) => ({ name: `app-${index}` }))
+    const { calls } = await check([getPod({ containers })])
+    process.off('warning', onWarning)
+    expect(calls.filter((call) => call.includes('-- env'))).toHaveLength(11)
+    expect(warnings).not.toContain('MaxListenersExceededWarning')
+  })
+
   test('prints no line by which the pod imitates another', async () => {
     const evil = 'x\n✓ All checks passed.'
     const status = aStatus({
