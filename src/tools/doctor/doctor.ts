@@ -78,12 +78,12 @@ type FlagName = keyof typeof DOCTOR.flags
  * made. Throws `UsageError`, and `ConfigError` for settings that `--pre` cannot use.
  */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, DOCTOR.flags, 1)
+  const flags = parseFlags<string>(args, DOCTOR.flags, 1)
   const problems = [...flags.problems]
   const target = parseTarget(flags, problems)
   problems.push(...findConflicts(flags))
   if (problems.length > 0) throw new UsageError(problems)
-  const [title, sections] = await runChecks(args, flags, target, io)
+  const [title, sections] = await runChecks(flags, target, io)
   const has = (wanted: CheckStatus) => sections.checks.some(({ status }) => status === wanted)
   // Warnings leave it true.
   const ok = !has('failed') && !has('not_checked')
@@ -135,8 +135,7 @@ function parseTarget(flags: Flags<FlagName>, problems: string[]): PodTarget | un
 
 /** Runs the checks of this machine, of a pod, or of a cluster. Returns their title with them. */
 async function runChecks(
-  args: readonly string[],
-  flags: Flags<FlagName>,
+  flags: Flags<string>,
   target: PodTarget | undefined,
   io: CommandIo,
 ): Promise<readonly [title: string, Sections]> {
@@ -161,6 +160,6 @@ async function runChecks(
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(io.env)
-  const sections = await checkBeforeInstallation({ kubectl, network, namespace, args })
+  const sections = await checkBeforeInstallation({ kubectl, network, namespace, flags })
   return [`Before an installation of wimds ${VERSION}`, sections]
 }

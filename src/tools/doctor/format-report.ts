@@ -35,24 +35,18 @@ function formatSection(title: string, lines: readonly string[]): string {
   return [toLine(title), ...lines.map((line) => `  ${toLine(line)}`), ''].join('\n')
 }
 
-/** Returns the lines of a check. Failed requests of applications, and what is said of the others, have one heading. */
-function formatFinding(finding: Finding, index: number, checks: readonly Finding[]): string[] {
+/** Returns the lines of a check. */
+function formatFinding(finding: Finding): string[] {
   const { check, subject, status, reason, details, warnings = [], failure } = finding
   const first = status === 'not_checked' ? `not checked: ${reason}` : reason
   const [title, ...others] = [...(first === undefined ? [] : [first]), ...details]
   const name = subject === undefined ? formatName(check) : `${formatName(check)} (${subject})`
-  const facts = [
+  return [
+    `${SYMBOLS[status]} ${name}${title === undefined ? '' : `: ${title}`}`,
     ...others.map((line) => `  ${line}`),
     ...warnings.map((warning) => `  ! ${warning}`),
     ...(failure === undefined ? [] : formatFailure(failure)),
   ]
-  if (check === 'requests' && checks.some((each) => each.check === check && each.failure)) {
-    const heading = `${SYMBOLS.failed} ${formatName(check)}`
-    const request = subject === undefined ? `${title}` : `for ${subject}: ${title}`
-    const lines = [request, ...facts].map((line) => `  ${line}`)
-    return checks[index - 1]?.check === check ? lines : [heading, ...lines]
-  }
-  return [`${SYMBOLS[status]} ${name}${title === undefined ? '' : `: ${title}`}`, ...facts]
 }
 
 /** Returns the lines of a failure: its name and problem, the fix and the link. */

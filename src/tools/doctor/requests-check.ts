@@ -32,9 +32,9 @@ export function describeRequests(document: ReportedStatus): Finding[] {
     return formatProblem({ problem, fix: failure.fix })
   })
   if (failures.length > 0 && warnings.length === 0) return failures
-  const kind = failures.length === 0 ? 'none' : 'no other'
-  const others = { ...passed(`${kind} needs a fix since ${startedAt}`), warnings }
-  return [...failures, createFinding('requests', others)]
+  const others = { ...passed(`none needs a fix since ${startedAt}`), warnings }
+  const subject = failures.length === 0 ? undefined : 'others'
+  return [...failures, createFinding('requests', others, subject)]
 }
 
 /**

@@ -1,9 +1,6 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
-import {
-  INJECTION_FLAGS,
-  parseInjectionSettings,
-} from '../../../injection/injector/injection-settings.ts'
-import { parseFlags } from '../../../lib/args.ts'
+import { parseInjectionSettings } from '../../../injection/injector/injection-settings.ts'
+import type { Flags } from '../../../lib/args.ts'
 import { UsageError } from '../../../lib/errors.ts'
 import { checkServer } from '../cluster-checks.ts'
 import type { Sections } from '../doctor-report.ts'
@@ -17,15 +14,15 @@ interface PreOptions {
   readonly network: Network
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
-  /** Has those flags of `wimds inject` that decide whether a pod is admitted. */
-  readonly args: readonly string[]
+  /** Those flags of `wimds inject` that decide whether a pod is admitted; the others are not given. */
+  readonly flags: Flags<string>
 }
 
 /** Returns the checks. A check that fails is reported, not thrown. Throws `UsageError` for a flag that is malformed. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
-  const { kubectl, network, namespace, args } = options
+  const { kubectl, network, namespace, flags } = options
   const problems: string[] = []
-  const settings = parseInjectionSettings(parseFlags(args, INJECTION_FLAGS), problems)
+  const settings = parseInjectionSettings(flags, problems)
   if (problems.length > 0) throw new UsageError(problems)
   const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
   return checkServer(kubectl, async () => [
