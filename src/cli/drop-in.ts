@@ -38,7 +38,10 @@ const LEVELS: Readonly<Record<string, string>> = {
  * flags. There is no admin port unless `WIMDS_ADMIN_LISTEN` is set. Throws `UsageError` and `ConfigError`.
  */
 export async function dropIn(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), DROP_IN.flags, Infinity)
+  const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), {
+    ...DROP_IN,
+    arguments: '...',
+  })
   const level = flags.value('log-level') ?? ''
   const logLevel = Object.hasOwn(LEVELS, level) ? LEVELS[level] : undefined
   const problems = [

@@ -41,7 +41,7 @@ export async function help(
   { stdout }: CommandIo,
   table: Table,
 ): Promise<number> {
-  const { positionals, problems } = parseFlags(args, HELP.flags, 1)
+  const { positionals, problems } = parseFlags(args, HELP)
   const [name] = positionals
   if (problems.length > 0) throw new UsageError(problems)
   if (name === undefined) {

@@ -14,7 +14,7 @@ export const VERSION_COMMAND = {
 
 /** Prints the versions of wimds and of its Node. Throws `UsageError`. */
 export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
-  const flags = parseFlags(args, VERSION_COMMAND.flags)
+  const flags = parseFlags(args, VERSION_COMMAND)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
   stdout.write(`wimds ${VERSION} (node ${process.version})\n`)
   return 0

@@ -82,31 +82,43 @@ export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'valu
   return flags.value('output') === 'json'
 }
 
+/** The members of a declaration that parsing uses. */
+interface ParsedDeclaration<Name extends string> extends Pick<
+  CommandDeclaration,
+  'arguments' | 'examples'
+> {
+  readonly flags: FlagDeclarations<Name>
+}
+
 /**
- * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; `-` alone and the words after `--` are
- * positionals, at most `maxPositionals`. `-h` and `--help` never get here: the command line answers them.
+ * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; a single `-` and the words after `--` are
+ * positionals. `-h` and `--help` never get here: the command line answers them.
  */
 export function parseFlags<Name extends string>(
   args: readonly string[],
-  declarations: FlagDeclarations<Name>,
-  maxPositionals = 0,
+  { flags: declarations, arguments: form = '', examples = [] }: ParsedDeclaration<Name>,
 ): Flags<Name> {
+  const placeholder = form.replaceAll(/[^A-Z]/g, '')
+  const maxPositionals = form.endsWith('...') ? Infinity : Math.min(placeholder.length, 1)
+  const example = examples.find((each) => each.startsWith('wimds '))
+  const hint = example === undefined ? '' : `. Example: ${example}`
   const given = new Map<string, string[]>()
   const positionals: string[] = []
   const problems: string[] = []
   for (const token of tokenize(args, declarations)) {
     if (token.kind === 'positional') positionals.push(token.value)
     if (token.kind !== 'option') continue
-    const problem = findProblem(token, declarations)
+    const problem = isArgument(token.name, placeholder, declarations)
+      ? `${token.rawName} is not a flag of this command: ${placeholder} is an argument${hint}`
+      : findProblem(token, declarations)
     if (problem === undefined) {
       given.set(token.name, [...(given.get(token.name) ?? []), token.value ?? ''])
     } else {
-      // kubectl takes files by -f.
-      const isFile = token.rawName === '-f' && maxPositionals === Infinity
-      problems.push(isFile ? `${problem}: FILE is an argument` : problem)
+      problems.push(problem)
     }
   }
-  problems.push(...positionals.slice(maxPositionals).map((word) => `unexpected argument ${word}`))
+  const unexpected = positionals.slice(maxPositionals)
+  problems.push(...unexpected.map((word) => `unexpected argument ${word}${hint}`))
   return {
     value: (name) => given.get(name)?.at(-1),
     values: (name) => given.get(name) ?? [],
@@ -151,6 +163,13 @@ function tokenize(args: readonly string[], declarations: FlagDeclarations) {
   }).tokens
 }
 
+/** Returns true for an unknown flag that names the argument, as `-f`, `--filename` and `--pod` of other programs do. */
+function isArgument(name: string, placeholder: string, declarations: FlagDeclarations): boolean {
+  const argument = placeholder.toLowerCase()
+  const isSame = argument.startsWith(name) || name.startsWith(argument)
+  return argument !== '' && isSame && !Object.hasOwn(declarations, name)
+}
+
 function findProblem(
   { name, rawName, value, inlineValue }: OptionToken,
   declarations: FlagDeclarations,
@@ -165,11 +184,11 @@ function findProblem(
   }
   const isAnotherFlag = inlineValue !== true && value !== '-' && value?.startsWith('-') === true
   if (value === undefined || isAnotherFlag) return `${rawName} needs a value`
-  const { choices, isList } = declaration
+  const { choices, isList, help } = declaration
   if (choices === undefined) return undefined
   const other = (isList ? value.split(',') : [value]).find((each) => !choices.includes(each))
   if (other === undefined) return undefined
-  return `${rawName} ${other}: must be one of ${choices.join(', ')}${suggest(other, choices)}`
+  return `${rawName} ${other}: must be one of ${choices.join(', ')}${suggest(other, choices) || `. --${name}: ${help}`}`
 }
 
 /** Ports that a program can listen on. */

@@ -42,7 +42,7 @@ const MAX_ANSWER_MS = 5000
 
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, PROBE.flags)
+  const flags = parseFlags(args, PROBE)
   const problems = [...flags.problems, ...findConflict(flags, ['listening', 'live'])]
   const port = parseNumberOption(flags.value('port'), '--port', PORTS, problems) ?? DEFAULT_PORT
   const seconds = parseNumberOption(flags.value('timeout'), '--timeout', TIMEOUTS, problems) ?? 10

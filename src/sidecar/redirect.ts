@@ -51,7 +51,7 @@ export const REDIRECT = {
  * connections. Throws `UsageError`.
  */
 export async function redirect(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, REDIRECT.flags)
+  const flags = parseFlags(args, REDIRECT)
   const { waitSeconds, ...settings } = parseOptions(flags, io.env)
   const action = flags.has('undo') ? 'remove' : 'apply'
   if (flags.has('dry-run')) {

@@ -53,7 +53,7 @@ const SETS_WITH_SECRET: ReadonlySet<VariableSet> = new Set([
 
 /** Returns 0. Throws `UsageError` for bad flags and for sets that conflict or are switched off. */
 export async function env(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, ENV.flags)
+  const flags = parseFlags(args, ENV)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
   const format = ENV_FORMATS.find((name) => name === flags.value('output')) ?? 'shell'
   // Only the settings: an application's container has no projected token for `loadConfig`.

@@ -48,7 +48,7 @@ type TokenFlags = Flags<keyof typeof TOKEN.flags>
 
 /** Prints a token. Returns 0, or 1 if the exchange failed. Throws `UsageError` and `ConfigError`. */
 export async function token(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, TOKEN.flags, 1)
+  const flags = parseFlags(args, TOKEN)
   const { resource, selector } = parseOptions(flags)
   const config = await loadConfig(io.env)
   await using direct = createDirectExchange(config)

@@ -12,7 +12,7 @@ const FLAGS = {
 test.each([['--output=json'], ['-ojson'], ['-qo json'], ['-o text -o json']])(
   'reads the value of %j',
   (line) => {
-    const flags = parseFlags(line.split(' '), FLAGS)
+    const flags = parseFlags(line.split(' '), { flags: FLAGS })
     expect(flags.problems).toEqual([])
     expect(flags.value('output')).toBe('json')
     expect(flags.has('quiet')).toBe(line.startsWith('-q'))
@@ -20,7 +20,10 @@ test.each([['--output=json'], ['-ojson'], ['-qo json'], ['-o text -o json']])(
 )
 
 test('keeps every value and every positional in order, and reports those that are too many', () => {
-  const flags = parseFlags(['a', '--port', '1', '-', '--port=-2', '--', '--quiet'], FLAGS, 1)
+  const flags = parseFlags(['a', '--port', '1', '-', '--port=-2', '--', '--quiet'], {
+    flags: FLAGS,
+    arguments: '[POD]',
+  })
   expect(flags.values('port')).toEqual(['1', '-2'])
   expect(flags.positionals).toEqual(['a', '-', '--quiet'])
   expect(flags.problems).toEqual(['unexpected argument -', 'unexpected argument --quiet'])
@@ -41,12 +44,29 @@ test.each([
     '--for cloudshell: must be one of imds, cloud-shell. Did you mean cloud-shell?',
   ],
 ])('explains the problem of %j', (line, problem) => {
-  expect(parseFlags(line.split(' '), FLAGS).problems[0]).toBe(problem)
+  expect(parseFlags(line.split(' '), { flags: FLAGS }).problems[0]).toBe(problem)
 })
 
-test('says for -f that a command of files takes them as arguments', () => {
-  expect(parseFlags(['-f', 'x'], FLAGS, Infinity).problems).toEqual([
-    '-f is not a flag of this command: FILE is an argument',
+test.each([
+  ['-f x', 'FILE...', '-f is not a flag of this command: FILE is an argument'],
+  ['--filename=x', 'FILE...', '--filename is not a flag of this command: FILE is an argument'],
+  ['--pod x', '[POD]', '--pod is not a flag of this command: POD is an argument'],
+  ['pod x', '[POD]', 'unexpected argument x'],
+])('shows for %j the argument %s by an example', (line, form, problem) => {
+  const examples = ['kubectl get pods | wimds a', 'wimds a shop/orders']
+  const declaration = { flags: FLAGS, arguments: form, examples }
+  const expected = `${problem}. Example: wimds a shop/orders`
+  expect(parseFlags(line.split(' '), declaration).problems).toEqual([expected])
+})
+
+test('says nothing of an argument to a command without one', () => {
+  const { problems } = parseFlags(['-f', 'x'], { flags: FLAGS })
+  expect(problems).toEqual(['-f is not a flag of this command', 'unexpected argument x'])
+})
+
+test('explains the values of a flag if none is similar', () => {
+  const flags = { ...FLAGS, output: { ...FLAGS.output, help: 'text, or json: for Bicep' } }
+  expect(parseFlags(['-o', 'bicep'], { flags }).problems).toEqual([
+    '-o bicep: must be one of text, json. --output: text, or json: for Bicep',
   ])
-  expect(parseFlags(['-f'], FLAGS).problems).toEqual(['-f is not a flag of this command'])
 })

@@ -80,7 +80,7 @@ export type WebhookOptions = ReturnType<typeof parseWebhookOptions>
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseWebhookOptions(args: readonly string[]) {
-  const flags = parseFlags(args, WEBHOOK.flags)
+  const flags = parseFlags(args, WEBHOOK)
   const problems = [...flags.problems, ...findConflict(flags, ['name', 'cert-dir'])]
   const options = {
     listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },

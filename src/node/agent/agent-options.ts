@@ -51,7 +51,7 @@ const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9441 }
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['env']) {
-  const flags = parseFlags(args, NODE_AGENT.flags)
+  const flags = parseFlags(args, NODE_AGENT)
   const problems = [...flags.problems]
   const nodeName = flags.value('node-name') ?? env['NODE_NAME'] ?? ''
   const isUninstallCheck = flags.has('uninstall-check')

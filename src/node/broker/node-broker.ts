@@ -87,7 +87,7 @@ async function start(io: CommandIo, channel: AgentChannel) {
 
 /** Throws a `UsageError` for arguments, and without a channel to the agent. */
 function requireAgent(args: readonly string[]): void {
-  const problems = [...parseFlags(args, NODE_BROKER.flags).problems]
+  const problems = [...parseFlags(args, NODE_BROKER).problems]
   if (!process.connected) {
     problems.push(
       'there is no channel to a node agent. Fix: start wimds node-agent, which starts this',

@@ -40,7 +40,7 @@ export async function demo(
   io: CommandIo,
   { cli = process.argv[1] ?? '', prepare = () => {} }: DemoOptions = {},
 ): Promise<number> {
-  const flags = parseFlags(args, DEMO.flags)
+  const flags = parseFlags(args, DEMO)
   const print = (line: string) => void io.stdout.write(`${line}\n`)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
   const start = performance.now()

@@ -78,7 +78,7 @@ type FlagName = keyof typeof DOCTOR.flags
  * made. Throws `UsageError`, and `ConfigError` for settings that `--pre` cannot use.
  */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags<string>(args, DOCTOR.flags, 1)
+  const flags = parseFlags<string>(args, DOCTOR)
   const problems = [...flags.problems]
   const target = parseTarget(flags, problems)
   problems.push(...findConflicts(flags))

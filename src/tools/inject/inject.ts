@@ -59,7 +59,7 @@ FILE is a file, a directory with all below it, or - for standard input. It can b
  * cannot be injected, or with `--strict` if none is. Throws `UsageError`.
  */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, INJECT.flags, Infinity)
+  const flags = parseFlags(args, INJECT)
   const usage = [...flags.problems]
   const manifests = parseManifestArguments(flags, usage)
   const settings = {

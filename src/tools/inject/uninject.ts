@@ -28,7 +28,7 @@ FILE is a file, a directory with all below it, or - for standard input.`,
  * one cannot be read or edited. Throws `UsageError`.
  */
 export async function uninject(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, UNINJECT.flags, Infinity)
+  const flags = parseFlags(args, UNINJECT)
   const usage = [...flags.problems]
   const manifests = parseManifestArguments(flags, usage)
   if (usage.length > 0) throw new UsageError(usage)

@@ -50,7 +50,7 @@ const SINCE = /^\d{1,5}[mhdwy]$/
 
 /** Prints the rows. Returns exit code 0, or 1 if a source could not be read. Throws `UsageError`. */
 export async function report(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, REPORT.flags)
+  const flags = parseFlags(args, REPORT)
   const token = io.env[TOKEN]?.trim() ?? ''
   checkFlags(flags, token)
   const secret = token === '' ? undefined : new Secret(token)

@@ -68,7 +68,7 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
 
 /** Reads flags and `--config` file. Throws a UsageError with every problem in both. */
 async function readOptions(args: readonly string[]): Promise<SimulatorOptions> {
-  const flags = parseFlags(args, SIMULATE.flags)
+  const flags = parseFlags(args, SIMULATE)
   const problems = [...flags.problems]
   const listen = parseSettingFlag(flags, 'listen', address, problems)
   const names = flags.values('host').map(removeBrackets)

@@ -46,7 +46,7 @@ export const TRUST = {
       short: 'o',
       value: 'FORMAT',
       choices: TRUST_OUTPUTS,
-      help: 'text (the default), az: a script, or json: a document with a schemaVersion',
+      help: 'text (the default), az: a script, or json: for Terraform, Bicep and other programs, with a schemaVersion',
     },
     check: {
       help: 'for a pipeline: exits with 1 unless every credential exists as needed; requires --existing',
@@ -101,7 +101,7 @@ type TrustFlags = Flags<keyof typeof TRUST.flags>
  * Prints the plan. Returns 0, or 1 if an input cannot be read or something is left out. Throws `UsageError`.
  */
 export async function trust(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, TRUST.flags, Infinity)
+  const flags = parseFlags(args, TRUST)
   const { options, names, templatePaths } = parseOptions(flags)
   const manifests = await readManifests(names, io)
   const problems = [...manifests.problems]
