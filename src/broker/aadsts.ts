@@ -144,7 +144,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   5002738: assertion('Entra ID does not support the signing algorithm', ALGORITHM_FIX),
   5002741: assertion(
     'the assertion has more than one audience (aud)',
-    'use a token with one audience, such as that of a projected volume',
+    'use a token with one audience, such as the token of a projected volume',
   ),
   900384: assertion(
     'the signature of the assertion is invalid, or the tenant is of another cloud',

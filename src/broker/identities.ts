@@ -104,7 +104,7 @@ const PARAMETER = {
 
 const MAX_LISTED = 5
 
-/** Formats the names of the identities, each with its id of the kind that a request named. */
+/** Formats the names of the identities, each with the kind of id that a request named. */
 function formatIdentities(
   identities: readonly Identity[],
   by: keyof typeof PARAMETER = 'clientId',

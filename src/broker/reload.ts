@@ -12,7 +12,7 @@ interface ReloadOptions {
   /** Reads the file system by default. */
   readonly readText?: ReadText
   readonly applyConfig: (next: Config) => void
-  /** Called when a reload fails, but once for failures in a row with the same message. */
+  /** Called when a reload fails, but only once for the same message in a row. */
   readonly rejectConfig: (error: unknown) => void
 }
 

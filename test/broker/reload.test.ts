@@ -153,7 +153,7 @@ test('applies new names and resources without a new exchange, and prefetches add
   await expect.poll(tokens).toEqual([`${VAULT} as shop`, `${storage} as shop`])
 })
 
-test('applies a new tenant to /metadata/identity/info and to the same query', async () => {
+test('applies a new tenant to /metadata/identity/info and to a repeated query', async () => {
   await writeAtOnce(file, identities(`${orders()}, tenantId: first.example`))
   await using sidecar = await start()
   const info = async () => {

@@ -108,7 +108,7 @@ async function readCertificates(settings: ParsedSettings, problems: Problem[]) {
     if (isCertificates(pem)) return { file, pem }
     // Node would ignore such a file.
     const problem = `${file} holds no valid PEM certificates`
-    problems.push({ setting, problem, fix: 'write the CA in PEM into it' })
+    problems.push({ setting, problem, fix: 'write the CA into it as PEM' })
     return undefined
   }
   const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxy, AZURE_KUBERNETES_CA_DATA: pem } = settings

@@ -58,7 +58,7 @@ const IdentityEntry = z.strictObject({
 
 export type IdentityEntry = z.infer<typeof IdentityEntry>
 
-/** The schema of the file. docs/identities.schema.json describes the same to editors. */
+/** The schema of the file. docs/identities.schema.json has the same rules for editors. */
 export const IdentitiesSchema = z.strictObject({
   identities: list(IdentityEntry),
 })

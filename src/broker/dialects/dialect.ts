@@ -131,8 +131,8 @@ const TEXTS_OF_IMDS: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /**
- * Throws `metadata_header_missing` unless the request has `Metadata: true`, in upper or lower case (R6). A request that an
- * attacker makes a browser or a proxy send does not have this header.
+ * Throws `metadata_header_missing` unless the request has `Metadata: true`, in upper or lower case (R6). An attacker who tricks
+ * a browser or a proxy into a request cannot add this header.
  */
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
   const value = headers['metadata']

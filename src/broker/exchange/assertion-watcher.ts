@@ -12,7 +12,7 @@ export type AssertionState =
   | {
       readonly ok: false
       readonly error: BrokerError
-      /** When the first of the failed reads in a row failed, on the monotonic clock. */
+      /** When the current series of failed reads began, on the monotonic clock. */
       readonly since: number
       /** The subject of the last token that was read; undefined if there was none. */
       readonly lastSubject?: string | undefined

@@ -35,8 +35,8 @@ interface Parts extends ExchangeOptions {
  * Creates the function that makes one attempt. It throws the `BrokerError` of the assertion, of the transport, or of Entra's
  * rejection. It posts a second time only if the assertion was rejected and the file has another one now. It does not post an
  * expired assertion again, since only the kubelet can replace it. `tokens/attempts.ts` retries failures that may pass within
- * seconds. It also sets the only time limit, the signal, by WIMDS_EXCHANGE_TIMEOUT; the limit covers all from reading the
- * assertion to the last response.
+ * seconds. It also sets the only time limit, from reading the assertion to the last response: the signal, by
+ * WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): Attempt {
   const expired: Parts['expired'] = new Map()

@@ -1,7 +1,7 @@
 /**
  * The POST to the token endpoint: MSAL builds it, and undici sends it. It has one allowed host, a size cap and no redirects.
- * Its time limit is the signal of `tokens/attempts.ts`, by WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects with the
- * assertion in the body and has no time limit (E4).
+ * `tokens/attempts.ts` limits its time by WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects with the assertion in the
+ * body and has no time limit (E4).
  */
 import {
   ConfidentialClientApplication,

@@ -81,14 +81,14 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     const fix = CLOCK_CODES.test(code) ? CLOCK_FIX : to.tlsFix
     return new BrokerError('entra_tls', problem, { fix, cause: error })
   }
-  // These errors mostly have no code from undici, and no such name from Node, which sends CONNECT.
+  // Most of undici's parser errors have no code. Node's parser, which reads the answer to CONNECT, uses another name.
   if ((error instanceof Error && error.name === 'HTTPParserError') || code.startsWith('HPE_')) {
     return create('entra_bad_response', 'answered in another protocol than HTTP', to.wrongServerFix)
   }
   return create('entra_unreachable', `cannot be reached (${code})`, to.networkFix)
 }
 
-/** Returns the code of the innermost cause that has one. */
+/** Returns the code of the innermost cause that has a code. */
 function findCode(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   const inner = error.cause === undefined ? 'unknown' : findCode(error.cause)

@@ -16,7 +16,7 @@ export type PassThrough = (request: ForwardableRequest) => Promise<Reply | undef
 interface PassThroughOptions {
   /** The forwarded paths, each with everything below it. */
   readonly prefixes: readonly string[]
-  /** The real service; only tests have another. */
+  /** The real service by default. Tests pass another one. */
   readonly target?: { readonly host: string; readonly port: number }
   /** Time limit of a forwarded request, from the connection to the end of the reply. */
   readonly timeoutMs?: number
@@ -70,7 +70,7 @@ const REAL_IMDS = { host: METADATA_IP, port: METADATA_PORT }
 
 /** The only forwarded headers; hop-by-hop headers and X-Forwarded-For are not among them. */
 const REQUEST_HEADERS = ['accept', 'metadata', 'metadata-flavor']
-/** Spelled as our own replies spell them: a header in two spellings would be sent twice. */
+/** The spelling is that of our own replies, since a header in two spellings would be sent twice. */
 const REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 
 /** Identifies a request that a wrong redirect rule has sent back to the sidecar. */

@@ -64,7 +64,7 @@ export function createAbandonedError(): BrokerError {
   return new BrokerError(
     'request_abandoned',
     'the caller hung up before the reply',
-    'let the caller wait for longer; if it waited for Entra ID, find out why that is slow',
+    'let the caller wait longer; if it waited for Entra ID, find out why Entra ID is slow',
   )
 }
 
@@ -110,7 +110,7 @@ interface Rendered extends Omit<TokenAnswer, 'query' | 'token'> {
   readonly reply: PreparedReply
 }
 
-/** The most characters of query and user agent that are kept with a reply, since callers choose both. */
+/** The longest query and user agent, together, that are kept with a reply. Callers choose both. */
 const MAX_KEPT = 1024
 
 /**

@@ -9,7 +9,7 @@ export class Html {
   }
 }
 
-/** `undefined` and `false` stand for nothing. */
+/** A value of a template. `undefined` and `false` render nothing. */
 type Value = string | number | Html | undefined | false | readonly Value[]
 
 /** Renders a template; its values are escaped for text and for quoted attributes. */

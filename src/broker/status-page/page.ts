@@ -62,7 +62,7 @@ function renderSidecar(status: StatusDocument): Html {
 type ListName =
   'tokens' | 'exchanges' | 'failedRequests' | 'clients' | 'assertions' | 'identities' | 'settings'
 
-/** The members of the items of each list that are columns. */
+/** The columns of each list, which are members of its items. */
 const COLUMNS: {
   readonly [Name in ListName]: readonly (keyof StatusDocument[Name][number])[]
 } = {

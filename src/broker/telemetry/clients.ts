@@ -14,7 +14,7 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
   ['java-azure-identity', /\bazsdk-java-(?:azure-)?identity\/(\S+)/],
   ['cpp-azure-identity', /\bazsdk-cpp-identity\/(\S+)/],
   ['rust-azure-identity', /\bazsdk-rust-(?:azure_)?identity\/(\S+)/],
-  // From Azure.Core 1.53 on, Azure.Identity sends the name and version of Azure.Core; later ones also send MSAL's headers.
+  // From Azure.Core 1.53 on, Azure.Identity sends the name and version of Azure.Core; newer versions add MSAL's headers.
   ['dotnet-azure-core', /\bazsdk-net-Core\/(\S+)/i],
   // MSAL and the libraries that use it, by the headers x-client-SKU and x-client-Ver
   ['python-msal', / MSAL\.Python\/(\S+)/i],
@@ -40,7 +40,7 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
 export interface SeenClient {
   /** `none` for a client without a User-Agent, `other` for an unknown one. */
   readonly library: string
-  /** Empty if the client sends none; `other` for a version above the limit of versions. */
+  /** Empty if the client sends none; `other` if there are too many versions. */
   readonly version: string
   requests: number
   /** Time of the last request, on the monotonic clock. */
@@ -49,7 +49,7 @@ export interface SeenClient {
 
 const VERSION = /^\d[\w.+-]{0,30}$/
 
-/** Returns the library that a User-Agent, followed by MSAL's headers, names, and its version if that looks like a version. */
+/** Recognizes a library in a User-Agent followed by MSAL's headers. The version is empty if it does not look like one. */
 export function recognizeClient(agent: string): Pick<SeenClient, 'library' | 'version'> {
   if (agent === '') return { library: 'none', version: '' }
   for (const [library, pattern] of CLIENT_LIBRARIES) {

@@ -8,7 +8,7 @@ import type { TokenRequest } from '../tokens/token.ts'
 import type { StatusDocument } from './status-schema.ts'
 import { toResource } from '../../lib/resource.ts'
 
-/** Returns the claims of a projected token, each on one line. They are not scrubbed, since people compare them. */
+/** Returns the claims of a projected token, one line each. People compare them with a credential, so they are not scrubbed. */
 export function describeClaims(assertion: Assertion) {
   const { issuer, subject, audience } = truncateClaims(assertion)
   return {

@@ -18,7 +18,7 @@ import { describeState } from './state-metrics.ts'
 
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 
-/** The outcomes of a request to Entra ID. Its only error of the projected token is that the token has expired. */
+/** The outcomes of a request to Entra ID. The only error of the projected token among them is that it has expired. */
 const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
 /** Creates the metrics in a new registry. `droppedLines`: log lines dropped since the start, by event. */

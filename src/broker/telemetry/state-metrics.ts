@@ -52,7 +52,7 @@ export function describeState(
   ]
 }
 
-/** Describes the count of log lines that were dropped. `events` are there at 0 before a line is dropped. */
+/** Describes the count of log lines that were dropped. The count of each of these `events` starts at 0. */
 export function describeDroppedLines(
   dropped: ReadonlyMap<string, number>,
   events: readonly string[],
@@ -119,7 +119,7 @@ function describeTokens({ entries, config, clock }: SidecarState): CollectedMetr
     {
       name: 'wimds_token_expiry_timestamp_seconds',
       type: 'gauge',
-      help: 'When a cached token expires, in Unix time. Resources that the configuration does not name share the value other: the earliest of their expiries.',
+      help: 'When a cached token expires, in Unix time. Resources that the configuration does not name share the value other, which has the earliest of their expiries.',
       labelNames: ['identity', 'resource'],
       collect: () => findExpiries(entries(), config().directory, clock),
     },

@@ -51,7 +51,7 @@ export const StatusSchema = z.object({
       clientId: z.optional(z.string()),
       /** The resources whose tokens have the problem; absent: all. */
       resources: z.optional(list(z.string())),
-      /** Failed exchanges in a row, of the token with the most. */
+      /** The failed exchanges in a row of the token that has the most. */
       consecutiveFailures: z.optional(count),
       /** When the first of these exchanges, or the first read of the projected token, failed. */
       failingSince: z.optional(instant),
@@ -116,7 +116,7 @@ export const StatusSchema = z.object({
     z.object({
       /** When the latest of the exchanges ended. */
       at: instant,
-      /** Exchanges with this request and outcome. */
+      /** How many exchanges had this request and outcome. */
       count,
       identity: z.string(),
       resource: z.string(),

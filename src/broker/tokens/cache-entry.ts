@@ -32,7 +32,7 @@ export interface CacheEntry {
   readonly failure?: Pick<CachedFailure, 'error' | 'count' | 'since'>
   /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
   readonly nextAttemptAt: number
-  /** When a caller last asked for it, on the monotonic clock. */
+  /** When a caller last asked for the token, on the monotonic clock. */
   readonly lastUsedAt: number
 }
 
@@ -48,7 +48,7 @@ export class Entry {
   request: TokenRequest
   /** True if the token is refreshed whether or not callers ask for it. Then the entry is never evicted. */
   isPrefetched = false
-  /** When a caller last asked for it, on the monotonic clock. */
+  /** When a caller last asked for the token, on the monotonic clock. */
   lastUsedAt = -Infinity
   /** The running exchange, which all callers of the key share. Until it ends, the entry is not evicted. */
   exchange: Exchange | undefined
@@ -139,8 +139,9 @@ export class Entry {
   }
 
   /**
-   * Returns whether a request for the token is expected. SDKs ask once in a lifetime, so one is expected for a lifetime of the
-   * cached token after the last request, or for `FAILURE_WINDOW_MS` if none is cached. A prefetched token always expects one.
+   * Returns whether a request for the token is expected. SDKs ask once in a lifetime, so a request is expected for one lifetime
+   * of the cached token after the last request. Without a cached token it is expected for `FAILURE_WINDOW_MS`, and for a
+   * prefetched one always.
    */
   #isAwaited(): boolean {
     const withinMs = this.token?.lifetime.lengthMs ?? FAILURE_WINDOW_MS

@@ -157,7 +157,7 @@ function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
   return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
 }
 
-/** Creates the error of a request that finds no capacity. `fix` is for the case that this goes on. */
+/** Creates the error of a request that finds no capacity. `fix` says what to do if this goes on. */
 export function createOverloadedError(reason: string, fix: string): BrokerError {
   return new BrokerError('overloaded', reason, {
     fix: `retry; if this goes on, ${fix}`,

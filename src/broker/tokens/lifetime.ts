@@ -35,7 +35,7 @@ export interface Lifetime {
   readonly wallOffset: number
 }
 
-/** A token with less time to live counts as expired. */
+/** A token with less time to live than this counts as expired. */
 export const MIN_TTL_MS = 500
 
 /** The two clocks drift apart by less than this; a larger difference means that one was set. */
@@ -65,7 +65,7 @@ export function toWallTimes(
   return { obtainedAt: expiresAt - lifetime.lengthMs, expiresAt }
 }
 
-/** A token with less time to live, or with a smaller part of a short lifetime left, may expire while it is used. */
+/** A token with less time to live than this, or than this share of a short lifetime, may expire while it is used. */
 const ENDING_MS = 30_000
 const ENDING_SHARE = 1 / 6
 

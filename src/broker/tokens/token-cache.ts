@@ -22,7 +22,7 @@ export interface TokenCacheOptions extends ExchangesOptions {
 
 /** `bypass_cache` starts an exchange if the cached token is at least this old. */
 const MIN_BYPASS_AGE_MS = 60_000
-/** Callers with a cached token wait for a new one until this long after its exchange started. */
+/** Callers with a cached token wait for a new one at most until its exchange has run for this time. */
 const MAX_REPLACE_WAIT_MS = 2000
 
 /** How many first exchanges of prefetched tokens are made at the same time. */

@@ -46,8 +46,8 @@ export interface AccessToken {
 }
 
 /**
- * One attempt of an exchange. Returns a token or throws a `BrokerError`. The signal aborts it. `onSent` is called when a POST
- * is sent, for each POST.
+ * One attempt of an exchange. Returns a token or throws a `BrokerError`. The signal aborts it. `onSent` is called each time a
+ * POST is sent.
  */
 export type Attempt = (
   request: TokenRequest,

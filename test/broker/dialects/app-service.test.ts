@@ -123,7 +123,7 @@ describe('the secret', () => {
   })
 })
 
-test('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT ignore MSI_SECRET, and send Metadata', async () => {
+test('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT get tokens with the header Metadata and no MSI_SECRET', async () => {
   const given = withAppService()
   expect((await ask(UNVERSIONED.url, { metadata: 'true' }, given)).statusCode).toBe(200)
   expect((await ask(UNVERSIONED.url, { metadata: 'false' }, given)).statusCode).toBe(400)

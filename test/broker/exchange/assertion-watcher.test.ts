@@ -90,7 +90,7 @@ test('polls the other files while a read of one file hangs, and starts no second
   expect(reads.filter((file) => file !== FILE).length).toBeGreaterThan(1)
 })
 
-test('when it is closed, stops polling, and reports no state that arrives late', async () => {
+test('stops polling when it is closed, and reports no state that arrives later', async () => {
   const late = Promise.withResolvers<string>()
   const { poll, close, reads, reported } = watch({ [FILE]: late.promise })
   const polled = poll()

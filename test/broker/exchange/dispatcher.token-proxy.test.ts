@@ -148,7 +148,7 @@ test('a 401 of the token proxy for an expired token is temporary', async () => {
   })
 })
 
-test('an internal issuer is no fault of an exchange through the token proxy', async () => {
+test('an internal issuer does not explain the failure of an exchange through the token proxy', async () => {
   await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
   await expect(exchangeViaTokenProxy()).rejects.toMatchObject({
     code: 'federated_credential_not_found',

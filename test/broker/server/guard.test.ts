@@ -57,7 +57,7 @@ test('rejects two Host headers, and none in HTTP/1.1, but accepts none in HTTP/1
   expect(check({ headers: twice, httpVersion: '1.0' })).toBe('host_not_allowed')
 })
 
-test('checks the host of a target in absolute form instead of the header, which it needs in HTTP/1.1', () => {
+test('checks the host of a target in absolute form instead of the header, but requires the header in HTTP/1.1', () => {
   const headers = ['Host', 'evil.example']
   const url = `http://localhost:8000${TOKEN}?x`
   expect(check({ url, headers })).toBe('passed')

@@ -36,7 +36,7 @@ test('a client or a token that calls again keeps its row, and failing tokens com
   expect(body.indexOf('https://<wbr />b')).toBeLessThan(body.indexOf('https://<wbr />a'))
 })
 
-test('a failed request has its fix, unless a problem has the same', () => {
+test('a failed request has its fix, unless a problem shows the same fix', () => {
   const failure = { code: 'identity_not_found', message: 'Not found', fix: 'name another one' }
   const textWith = (fix: string) => {
     const exchanges = aStatus().exchanges.map((each) => ({ ...each, failure }))

@@ -127,7 +127,7 @@ export function observeBusy() {
         request: requestAs(BILLING, 'soon'),
         token: aToken(undefined, 60_000),
       }),
-      // Two tokens have one problem, the oldest one.
+      // These two tokens share one problem, which is the oldest.
       failing(error.code, 2, {
         request: requestAs(BILLING, 'a'),
         failure: since(-80_000, 2),

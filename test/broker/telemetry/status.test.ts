@@ -178,7 +178,7 @@ test('the document names no workload if the subject is not a name of Kubernetes'
   expect(observe({ assertion }).document([]).workload).toEqual({ host, inPod: true })
 })
 
-test('the document keeps the twenty exchanges that were repeated last', () => {
+test('the document keeps the latest twenty kinds of exchanges', () => {
   const observed = observe()
   const add = (scope: string) =>
     observed.onExchange(exchange({ request: { identity: ORDERS, scope } }))

@@ -117,7 +117,7 @@ describe('a throttled identity', () => {
     expect(await ask(get, other('new'))).toMatchObject({ ok: true })
   })
 
-  test('is not exchanged for another cache of the process', async () => {
+  test('is not exchanged through another cache of the process', async () => {
     const shared = createProcess()
     const first = setUpLimited({ shared })
     first.entra.behave(THROTTLED)

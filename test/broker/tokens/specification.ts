@@ -48,13 +48,13 @@ interface Specification {
   readonly checkBackoff: () => void
 }
 
-/** A token with less time to live counts as expired. */
+/** A token with less time to live than this counts as expired. */
 const MIN_TTL_MS = 500
 /** The longest time that a failure is cached, which is while changes propagate in Entra ID. */
 const MAX_NEGATIVE_TTL_MS = 30_000
 const PERMANENT_NEGATIVE_TTL_MS = 10_000
 const MAX_REPLACE_WAIT_MS = 2000
-/** Callers may wait for a new token if the cached one has less time to live, or less than a sixth of its lifetime. */
+/** Callers may wait for a new token if the cached one has less time to live than this, or less than a sixth of its lifetime. */
 const ENDING_MS = 30_000
 
 const now = () => performance.now()

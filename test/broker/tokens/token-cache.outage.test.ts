@@ -148,7 +148,7 @@ test('a permanent failure is cached for 10 s, then a caller makes the next excha
 })
 
 describe('the entries', () => {
-  test('have as next attempt of a permanent failure the end of its caching, or its retry if it is prefetched', async () => {
+  test('show when a permanent failure is retried: by a caller after its caching, or by the cache if it is prefetched', async () => {
     const { cache, get } = setUp({ behaviour: { error: 'policy_refused' }, random: () => 0.5 })
     const msUntilNext = () => (cache.entries()[0]?.nextAttemptAt ?? NaN) - performance.now()
     await ask(get, VAULT)
@@ -157,7 +157,7 @@ describe('the entries', () => {
     expect(msUntilNext()).toBe(15_000)
   })
 
-  test('have a failure without a cached token until five minutes after the last request', async () => {
+  test('show a failure without a cached token until five minutes after the last request', async () => {
     const given = setUp({ behaviour: { error: 'tenant_refused' } })
     await ask(given.get, VAULT)
     await vi.advanceTimersByTimeAsync(4 * MINUTE_MS)
@@ -168,7 +168,7 @@ describe('the entries', () => {
     expect(given.cache.entries()).toEqual([])
   })
 
-  test('have the failure of a prefetched resource until it is removed, if no caller has requested it', async () => {
+  test('show the failure of a prefetched resource until it is removed, if no caller has requested it', async () => {
     const given = setUp()
     await given.cache.prefetch([VAULT])
     given.entra.behave({ error: 'entra_unreachable' })
