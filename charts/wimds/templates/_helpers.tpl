@@ -198,6 +198,11 @@ that value). Fails if "more" has a label of the selector.
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
 {{- end -}}
 
+{{/* The CEL expression of src/injection/injector/azwi-opt-in.ts: whether a pod opts in by an annotation of azure-workload-identity. */}}
+{{- define "wimds.optsInByAzwi" -}}
+object.metadata.?annotations[?'azure.workload.identity/inject-proxy-sidecar'].orValue('') == 'true' && object.metadata.?labels[?'azure.workload.identity/use'].orValue('') != 'true'
+{{- end -}}
+
 {{- define "wimds.tlsSecret" -}}
 {{- if eq .Values.certificates.source "secret" -}}
 {{ required "certificates.secretName is needed with certificates.source=secret. Fix: set it to a Secret with tls.crt and tls.key" .Values.certificates.secretName }}
