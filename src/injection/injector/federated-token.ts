@@ -103,18 +103,20 @@ function mountWhole(name: string, path: string) {
 }
 
 /**
- * Finds where containers mount other volumes with a token for direct federation. A pod that uses one
- * identity by an AKS identity binding and another by direct federation has two tokens in two volumes.
+ * Finds where containers mount other volumes with a token for direct federation. A pod that uses one identity by an AKS identity
+ * binding and another by direct federation has two tokens in two volumes. Returns one mount for each path.
  */
 function findOtherMounts(pod: Pod, tokens: Tokens, own: VolumeMount): VolumeMount[] {
   const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
+  const paths = new Set([own.mountPath])
   return [...tokens].flatMap(([name, projected]) => {
     const isForEntra = projected.some(({ audience }) => isFederationAudience(audience ?? ''))
     if (!isForEntra || name === own.name) return []
     const found = mounts.find(
       (mount) => mount.name === name && !mount.subPathExpr && isReadableAsMounted(mount),
     )
-    if (found === undefined || found.mountPath === own.mountPath) return []
+    if (found === undefined || paths.has(found.mountPath)) return []
+    paths.add(found.mountPath)
     return [{ name, mountPath: found.mountPath, readOnly: true }]
   })
 }

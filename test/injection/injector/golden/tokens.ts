@@ -49,6 +49,16 @@ export const TOKENS: Cases = {
       ['binding', 'direct', 'aws'].map((name) => ({ name, mountPath: `/var/run/secrets/${name}` })),
     ),
   },
+  // The API server rejects a container with two mounts at one path.
+  'beside two for direct federation that containers mount at one path': {
+    spec: {
+      containers: ['a', 'b'].map((name) => ({
+        name,
+        volumeMounts: [{ name, mountPath: AZURE }],
+      })),
+      volumes: ['a', 'b'].map((name) => tokens(name, ['token'], 'api://AzureADTokenExchange')),
+    },
+  },
   ...each(
     'of the cloud, with WIMDS_AUDIENCE',
     ['api://AzureADTokenExchangeUSGov', 'api://other', '$(AUDIENCE)', ''],
