@@ -17,7 +17,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- define "wimds.port" -}}
 {{- with .Values.webhook -}}
 {{- if and $.Values.hostNetwork (eq (int .port) 10250) -}}
-{{- fail "webhook.port 10250 is the kubelet's on every node. Fix: with hostNetwork set another, such as 10260" -}}
+{{- fail "webhook.port is 10250, which the kubelet uses on every node. Fix: with hostNetwork set another port, such as 10260" -}}
 {{- end -}}
 {{- if eq (int .port) (int .adminPort) -}}
 {{- fail (printf "webhook.port and webhook.adminPort are both %d. Fix: change one of them" (int .port)) -}}
@@ -45,7 +45,7 @@ that value). Fails if "more" has a label of the selector.
 {{- define "wimds.podLabels" -}}
 {{- range $name, $_ := include .selector .root | fromYaml -}}
 {{- if hasKey ($.more | default dict) $name -}}
-{{- fail (printf "%s must not contain %s: the pods are selected by it. Fix: remove it" $.value $name) -}}
+{{- fail (printf "%s must not contain %s: selectors of the chart use this label. Fix: remove it" $.value $name) -}}
 {{- end -}}
 {{- end -}}
 {{- merge (dict) (.more | default dict) (include .labels .root | fromYaml) | toYaml -}}
@@ -67,7 +67,7 @@ that value). Fails if "more" has a label of the selector.
 {{- $domain := `^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$` -}}
 {{- $fullname := include "wimds.fullname" . -}}
 {{- if not (regexMatch `^[a-z]` $fullname) -}}
-{{- fail (printf "the objects would have the name %s, but that of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
+{{- fail (printf "the objects would have the name %s, but the name of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
 {{- end -}}
 {{- $registry := `^([^\s/A-Z]+|[^\s/]*[.:][^\s/]*)(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` -}}
 {{- with (.Values.global | default dict).imageRegistry -}}

@@ -35,8 +35,8 @@ const PAIRS = [
 
 /**
  * Returns the variables that lead the SDKs of a container to the sidecar in mode env, except those that the container sets itself.
- * Leaves out variables that would change the meaning of the container's own: both pairs of App Service if it sets the endpoint of
- * another protocol, and an endpoint if it sets another secret than the sidecar's.
+ * Leaves out variables that would change the meaning of the container's own. If the container sets the endpoint of another protocol,
+ * these are both pairs of App Service. If it sets a secret that is not the sidecar's, this is the endpoint of that secret.
  */
 export function createEndpointVariables(
   container: Container,

@@ -82,7 +82,7 @@ export function inject({
     ...listFound(
       requiresMode &&
         settings.keepsEarlierMode &&
-        `the pod was injected in mode ${settings.mode}, but the mode is to be ${defaults.mode}. Fix: set the annotation wimds.io/mode: ${defaults.mode}, or leave --mode out`,
+        `the pod was injected in mode ${settings.mode}, but mode ${defaults.mode} is requested. Fix: set the annotation wimds.io/mode: ${defaults.mode}, or leave --mode out`,
     ),
   ]
   if (reasons.length > 0) return { kind: 'rejected', reasons }

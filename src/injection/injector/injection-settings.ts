@@ -155,7 +155,7 @@ export function parseInjectionSettings(
     image: read('image', imageName) ?? images.image,
     redirectImage: read('redirect-image', imageName) ?? images.redirectImage,
     gateImage: read('gate-image', imageName) ?? images.gateImage,
-    /** The uid of the sidecar. Undefined leaves it to the cluster (OpenShift assigns each namespace a range). */
+    /** The uid of the sidecar. If undefined, the cluster chooses one (OpenShift assigns each namespace a range). */
     uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? DEFAULT_UID),
     resources: DEFAULT_RESOURCES,
     /** Additional variables for the sidecar. They override the injector's defaults, and a pod's annotations override them. */

@@ -98,7 +98,7 @@ function findReservedNames(pod: Pod): string[] {
 function findPortConflicts(pod: Pod, { settings: { mode, port, adminPort } }: Plan): string[] {
   const isNode = mode === 'node'
   if (!isNode && port === adminPort) {
-    return [`the port and the admin port are both ${port}. Fix: set wimds.io/port to another`]
+    return [`the port and the admin port are both ${port}. Fix: set wimds.io/port to another port`]
   }
   const program = isNode ? 'the node agent' : 'the sidecar'
   const wanted = [
@@ -184,6 +184,6 @@ function findOtherIdentity(container: Container, { sidecarEnv, settings }: Plan)
   const isOther = [own, other].every(isGuid) && own.toLowerCase() !== other.toLowerCase()
   return listFound(
     isOther &&
-      `the container ${container.name} sets AZURE_CLIENT_ID to ${other}, but the identity of the pod is ${own}. Fix: remove the variable, or give the identity that it names a federated credential for the ServiceAccount of the pod`,
+      `the container ${container.name} sets AZURE_CLIENT_ID to ${other}, but the identity of the pod is ${own}. Fix: remove the variable, or create a federated credential of that identity for the ServiceAccount of the pod`,
   )
 }

@@ -22,7 +22,7 @@ export function createCertificateStore(
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
 
   return {
-    /** Returns the certificate, if the Secret has a whole one, and the revision of the Secret, if that exists. */
+    /** Returns the certificate and the revision of the Secret. Both are undefined if it does not exist. */
     async read() {
       const call = { action: `read ${title}`, path: `${secrets}/${name}` }
       const secret = await ifFound(api.call(call, Secret))

@@ -13,7 +13,7 @@ export interface Case {
   readonly settings?: Partial<InjectionSettings>
   /** The annotations of the ServiceAccount. */
   readonly account?: Readonly<Record<string, string>>
-  /** True: all effects are shown. */
+  /** If true, all effects are shown. */
   readonly isShownInFull?: boolean
 }
 

@@ -34,12 +34,12 @@ test('injects every pod once, changes no variable of its author but NO_PROXY, an
     fc.property(cases, ({ pod, ...settings }) => {
       const once = injected(pod, settings)
       expect(patchFor(once, settings)).toEqual([])
-      // Not even its fsGroup is added to.
+      // Injection does not even add an fsGroup.
       expect(once.spec.securityContext).toEqual(pod.spec.securityContext)
       const removal = uninject(once)
       if (removal.kind !== 'uninjected') throw new Error(removal.kind)
       expect(withoutEmpty(removal.pod)).toEqual(withoutEmpty(pod))
-      // What the removal restores, and injection may change.
+      // Of the author's variables, injection has changed only NO_PROXY.
       const changes = Object.values(readRecord(once)?.env ?? {}).flatMap(Object.entries)
       const changed = changes.filter(([, [before]]) => before !== null).map(([name]) => name)
       expect(changed.filter((name) => !/^no_proxy$/i.test(name))).toEqual([])

@@ -58,7 +58,7 @@ test('in mode env both entries of a variable that its author sets twice stay', (
   expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: withEnv(env) })
 })
 
-test('in mode env a variable that was edited after the injection stays, and rejects the next one', () => {
+test('in mode env a variable that was edited after the injection stays, so the next injection is rejected', () => {
   const once = injected(pod(ENV))
   const containers = [{ ...APP, env: [{ ...HOST, value: 'http://127.0.0.1:9' }] }]
   const edited = { ...once, spec: { ...once.spec, containers } }
@@ -113,7 +113,7 @@ test('a pod with a sidecar is admitted with a warning if another version has rec
   }
 })
 
-test('an injected pod without the annotation keeps its mode in a cluster with another one, with a warning', () => {
+test('an injected pod without the annotation keeps its mode if the settings have another, with a warning', () => {
   const once = injected(pod(), { mode: 'nft' })
   expect(injected(once, { mode: 'env' })).toEqual(once)
   expect(inject(request(once, { mode: 'env' }))).toMatchObject({
@@ -147,7 +147,7 @@ test.each(['wimds', 'wimds-redirect', 'wimds-gate'])(
 
 describe('between two calls of the webhook', () => {
   const AT_ADMISSION = { isAdmission: true }
-  /** As LimitRanger and AlwaysPullImages leave an injected container, and more. */
+  /** The fields that LimitRanger and AlwaysPullImages set in an injected container, and fields that they do not set. */
   const changes = {
     imagePullPolicy: 'Always',
     image: 'mirror/wimds:test',
@@ -172,7 +172,7 @@ describe('between two calls of the webhook', () => {
     },
   )
 
-  test('injection keeps no other amounts and pull policies, and none in a manifest', () => {
+  test('injection keeps no other amounts and pull policies, and keeps none in a manifest', () => {
     const once = injected(pod())
     const policy = { imagePullPolicy: 'Always' }
     expect(injected(changed(once, changes), {}, AT_ADMISSION)).toEqual(changed(once, policy))
@@ -182,7 +182,7 @@ describe('between two calls of the webhook', () => {
   })
 })
 
-/** As LimitRanger records what it has set in all init containers. */
+/** Adds the annotation in which LimitRanger records what it has set in all init containers. */
 function recorded(given: InjectedPod): InjectedPod {
   const set = (given.spec.initContainers ?? []).flatMap(({ name }) => [
     `ephemeral-storage request for init container ${name}`,

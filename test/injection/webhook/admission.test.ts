@@ -48,7 +48,7 @@ async function responseTo(body: unknown, more: Partial<AdmissionOptions> = {}) {
 
 const patchIn = ({ patch = '' }: Response) => JSON.parse(Buffer.from(patch, 'base64').toString())
 
-test('admits a pod that opts in with a patch that injects it, under the uid of the request', async () => {
+test('admits a pod that opts in, with a patch that injects it and the uid of the request', async () => {
   const lookUps: string[][] = []
   const { outcome, response, envelope } = await responseTo(request(), {
     lookUpServiceAccount: (...place) => {

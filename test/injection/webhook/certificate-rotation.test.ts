@@ -25,7 +25,7 @@ beforeEach(() => {
 })
 afterEach(() => shutdown.abort())
 
-/** Starts a rotation that only notes what it serves; its checks follow each other quickly. */
+/** Starts a rotation that only records the certificates that it serves. It waits one millisecond between checks. */
 function rotate(parts: Partial<Parameters<typeof rotateCertificate>[0]>): Promise<void> {
   return rotateCertificate({
     getCertificate: () => Promise.resolve(first),
@@ -82,7 +82,7 @@ test('reports a failed check, keeps the served certificate, and tries again with
   expect(Math.max(...pauses)).toBe(10_000)
 })
 
-test('rotates the certificate while the client CA cannot be read, and keeps the one in force', async () => {
+test('rotates the certificate while the client CA cannot be read, and keeps the CA in force', async () => {
   let current = first
   const errors: unknown[] = []
   const clientCas: unknown[] = []

@@ -82,7 +82,7 @@ test('evicts a review that waits for the API server', async () => {
   expect(statuses).toEqual([503, 200, 200])
 })
 
-test('counts the reply, and closes the connection if it is beyond the bound', async () => {
+test('counts the reply, and closes the connection if there is no room for it', async () => {
   decide = () => Promise.resolve('x'.repeat(LIMITS.maxTotalBytes + 1))
   await using connection = await post('{}')
   expect(await connection.closed()).not.toContain('x'.repeat(LIMITS.maxTotalBytes))
@@ -132,7 +132,7 @@ test('reads a large body in its turn while small bodies keep arriving', async ()
   await expect.poll(() => isLargeReceived).toBe(true)
   for (const size of [10, 10]) stack.use(await post(textOf(size)))
   expect((await large.reply()).body).toBe('large')
-  // A small body costs as much as one of 16 KiB: each of the two connections has six turns before, or seven.
+  // A small body costs as much as 16 KiB, so each of the two connections gets six or seven turns before the large body.
   expect(smallReads.beforeLarge - 10).toBeLessThanOrEqual(14)
 })
 

@@ -99,7 +99,7 @@ test('asks the caller to retry on another connection if there is no room for a r
   expect(headers).toMatchObject({ 'retry-after': '1', connection: 'close' })
 })
 
-test('bounds the number of its connections', async () => {
+test('limits the number of connections', async () => {
   await using stack = new AsyncDisposableStack()
   const { port } = stack.use(await listening(createReviewServer({ ...PARTS, maxConnections: 2 })))
   const open = async () => stack.use(await openConnection(port))

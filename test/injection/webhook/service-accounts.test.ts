@@ -65,7 +65,7 @@ test('rejects a review that has waited for two seconds, without a call', async (
   await answer({ [CLIENT_ID]: 'a' })
   expect(await first[0]).toEqual({ annotations: { [CLIENT_ID]: 'a' } })
   expect(calls).toHaveLength(16)
-  // They take no place from others.
+  // The rejected reviews occupy no place, so the next one gets a call.
   void lookUp('shop', 'four')
   await setImmediate()
   expect(calls.at(-1)).toBe('shop/four')

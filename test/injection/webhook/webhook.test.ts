@@ -67,7 +67,7 @@ test('does not start with an empty file of client CAs, with which Node would tru
   await expect(exit).rejects.toThrow(`${file} holds no valid PEM certificates. Fix: `)
 })
 
-test('serves only callers of its client CAs over TLS 1.3, and reads these again', async () => {
+test('serves only callers with a certificate of its client CAs over TLS 1.3, and reads the CAs again', async () => {
   await using _ = await startApiServer()
   using directory = createFolder()
   const [first, second] = [await createClientCertificate(), await createClientCertificate()]
@@ -163,7 +163,7 @@ test('is not ready while it drains, but closes connections and writes its CA aga
   expect(await getStatus()).toBe(503)
   expect((await post(log(), REVIEW)).headers.connection).toBe('close')
   await expect.poll(() => api.calls(PATCH_CONFIGURATION)).toBe(2)
-  // The time of the drain, and what closing the ports waits for after it.
+  // Lets the time of the drain pass, and the time limits for closing the ports.
   vi.setTimerTickMode('nextTimerAsync')
   expect(await exit).toBe(0)
 })
@@ -177,7 +177,7 @@ test('shuts down while it waits for its Secret', async () => {
   expect(log()).not.toContain('webhook_error')
 })
 
-/** Stops the time of delays until the end of the test. */
+/** Stops timers until the end of the test. */
 function freezeTimers(): void {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], fakeNodeBuiltins: true })
   onTestFinished(() => void vi.useRealTimers())

@@ -19,11 +19,11 @@ export const ENDPOINTS: Cases = {
       'the pair': header(UID),
       'another header without endpoint': { IDENTITY_HEADER: 's' },
       'another secret without endpoint': { MSI_SECRET: SECRET },
-      // Scripts: IMDS answers 400 to a header in place of Metadata, and Cloud Shell knows no secret.
+      // Scripts use this path. IMDS answers 400 to another header than Metadata, and Cloud Shell has no secret.
       'the path of IMDS': { IDENTITY_ENDPOINT: IMDS },
       'the path of IMDS and a header': { IDENTITY_ENDPOINT: IMDS, IDENTITY_HEADER: 's' },
       'the path of IMDS in the older variable': { MSI_ENDPOINT: IMDS },
-      // SDKs differ in which of the two they read first, and Cloud Shell knows no user-assigned identity.
+      // SDKs differ in which of the two variables they read first. Cloud Shell has no user-assigned identities.
       'Cloud Shell': { MSI_ENDPOINT: `${ORIGIN}/oauth2/token` },
     }),
   },
@@ -37,7 +37,7 @@ export const ENDPOINTS: Cases = {
       'a path of no protocol': { MSI_ENDPOINT: `${ORIGIN}/msi` },
       'a path that SDKs add': { AZURE_POD_IDENTITY_AUTHORITY_HOST: IMDS },
       'another port': { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' },
-      // Clients differ in how they parse these.
+      // Clients differ in how they parse these URLs.
       'a user': { MSI_ENDPOINT: 'http://$(USER)@127.0.0.1:64169/oauth2/token' },
       'a backslash': { MSI_ENDPOINT: String.raw`http://127.0.0.1:64169\@example.com/` },
       IPv6: { MSI_ENDPOINT: 'http://[::1]:64169/oauth2/token' },

@@ -19,7 +19,7 @@ export const IDENTITIES: Cases = {
     'variables of a container',
     [
       { AZURE_CLIENT_ID: 'orders' },
-      // Which the kubelet replaces and reads.
+      // The kubelet replaces $(ID), and reads the ConfigMap.
       { AZURE_CLIENT_ID: '$(ID)' },
       { AZURE_CLIENT_ID: CONFIG_MAP },
       { AZURE_CLIENT_ID: '' },

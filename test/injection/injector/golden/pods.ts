@@ -47,7 +47,7 @@ export const PODS: Cases = {
       volumes: [{ name: 'wimds-token' }, { name: 'wimds-config' }],
     },
   },
-  // 8000: where Django, uvicorn and gunicorn listen.
+  // Django, uvicorn and gunicorn listen on port 8000.
   'with the ports of the sidecar for UDP, or others': {
     spec: all({ udp: listening(64_169, { protocol: 'UDP' }), django: listening(8000) }),
   },

@@ -91,7 +91,7 @@ export const TOKENS: Cases = {
       [`${AZURE}/token`, { mountPath: AZURE, subPath: 'azure' }],
       ['/mnt/token', { mountPath: '/mnt/token', subPath: 'azure/token' }],
       ['/run/secrets/tokens/azure/token', { mountPath: '/run/secrets/tokens' }],
-      // Another file of the volume, and a path that only the kubelet knows.
+      // The first file is not a token. Only the kubelet knows the path of the second.
       ['/mnt/ca.crt', { mountPath: '/mnt' }],
       ['/mnt/token', { mountPath: '/mnt', subPathExpr: '$(A)' }],
     ] as const,
