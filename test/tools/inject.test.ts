@@ -202,7 +202,7 @@ spec: {serviceAccountName: orders, containers: [{name: app}]}
     expect(err.split('\n')).toEqual([
       `wimds inject: ${spelt}:1: ServiceAccount/orders: warning: the annotation azure.workload.identity/clientid is unknown and has no effect. Did you mean azure.workload.identity/client-id? Fix: correct its name, or remove it`,
       'wimds inject: stdin:2: Pod/x: warning: the annotation azure.workload.identity/skip-container is unknown and has no effect. Did you mean azure.workload.identity/skip-containers? Fix: correct its name, or remove it',
-      expect.stringMatching(/Pod\/x: warning: no client id: .*\. Fix: annotate the ServiceAccount/),
+      expect.stringMatching(/Pod\/x: warning: no client id, .*\. Fix: annotate the ServiceAccount/),
       '',
     ])
   })

@@ -58,7 +58,7 @@ function takesNoProxyFromElsewhere(container: Container): boolean {
 
 /** The variables by which programs reach Entra ID through a proxy. */
 const HTTPS_PROXY = /^(?:https|all)_proxy$/i
-/** The variables of a sidecar that has a proxy, `HTTPS_PROXY`, or that needs none, `AZURE_KUBERNETES_TOKEN_PROXY`. */
+/** With `HTTPS_PROXY` the sidecar has a proxy. With `AZURE_KUBERNETES_TOKEN_PROXY` it needs none. */
 const PROXY_OF_SIDECAR = /^(?:https_proxy|AZURE_KUBERNETES_TOKEN_PROXY)$/i
 
 /**

@@ -169,7 +169,7 @@ function findUnexpected(pod: Pod, { settings, sidecarEnv }: Plan): string[] {
     ...listFound(
       settings.configMap === undefined &&
         !hasClientId &&
-        'no client id, so every token request must name one. Fix: if some do not, annotate the ServiceAccount of the pod with azure.workload.identity/client-id',
+        'no client id, so every token request must name one. Fix: annotate the ServiceAccount of the pod with azure.workload.identity/client-id, unless all requests name one',
       settings.keepsEarlierMode &&
         `the pod keeps mode ${settings.mode} of its earlier injection. Fix: set wimds.io/mode to change it`,
     ),

@@ -45,7 +45,7 @@ function parseQuantity(text: string | number): number | undefined {
   return decimal === undefined ? undefined : Number(`${amount}e${decimal}`)
 }
 
-/** A quantity, as its text. */
+/** Accepts a quantity, and returns its text. */
 export const quantity = createSchema((text) =>
   parseQuantity(text) === undefined ? reject(text, 'a quantity such as 100m or 64Mi') : text,
 )
