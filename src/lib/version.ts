@@ -11,8 +11,8 @@ export const REF = DOCS_URL.replace(/.*\//, '')
 export const IS_RELEASED = REF !== 'main'
 
 /**
- * Returns where messages send the reader for a page of docs/, such as `troubleshooting`, and its section: to the site, or before a
- * release to the file in the checkout, since nobody has reserved the host of the site.
+ * Returns the place of a page of docs/, such as `troubleshooting`, and of its section, for messages: a URL of the site. Before a
+ * release it is the file in the checkout, since nobody has reserved the host of the site.
  */
 export function docsPage(page: string, section = ''): string {
   const hash = section && `#${section}`

@@ -16,18 +16,18 @@ export async function checkHere(env: Environment, skipSidecar: boolean): Promise
   const config = await loadConfig(env).catch((error: unknown) => explainSettings(error, isUnset))
   if ('status' in config) return { settings, checks: [createFinding('settings', config)] }
   const ofSidecar = skipSidecar ? undefined : await checkSidecar(config)
-  const { sidecar = WITHOUT, route, requests = [], tokens: asked = [] } = ofSidecar ?? {}
+  const { sidecar = NO_SIDECAR, route, requests = [], tokens: asked = [] } = ofSidecar ?? {}
   const status = await createStatus(config)
-  // Without an identity only requests name client ids.
+  // Without an identity, only requests to the sidecar name client ids.
   const tokens = status.identities.length === 0 ? asked : status.tokens
   const own = createFinding('settings', { ...passed(), warnings: [...config.warnings] })
   const others = checkTokens({ ...status, tokens }, 'this machine')
   return { settings, checks: [own, sidecar, route ?? [], others, requests].flat() }
 }
 
-const WITHOUT = createFinding('sidecar', notNeeded('left out by --no-sidecar'))
+const NO_SIDECAR = createFinding('sidecar', notNeeded('left out by --no-sidecar'))
 
-/** Where nothing is set, such as on a laptop, where doctor was tried first. */
+/** The fault where no setting is set, such as on the laptop of a new user. */
 const UNSET = {
   code: 'settings_invalid',
   problem: 'no setting of a sidecar is set here',

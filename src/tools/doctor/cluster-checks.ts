@@ -1,4 +1,4 @@
-/** Checks that a cluster answers, before an installation and of one. */
+/** Checks that the API server answers, and that its version is supported: the first check of --pre and --cluster. */
 import * as z from 'zod/mini'
 import type { Finding, Sections } from './doctor-report.ts'
 import {
@@ -12,7 +12,7 @@ import {
 } from './findings.ts'
 import { type Kubectl, readJson, requireKubectl } from './kubectl.ts'
 
-/** The minor version of Kubernetes 1 from which on the chart can be installed. */
+/** The lowest minor version of Kubernetes 1 that the chart supports. */
 const SUPPORTED_SINCE = 30
 
 const Version = z.object({

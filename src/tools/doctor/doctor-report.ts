@@ -1,12 +1,9 @@
-/**
- * The report of `wimds doctor`, here, of a pod, and before an installation. Its JSON form is public: members are added,
- * never renamed.
- */
+/** The report of `wimds doctor`. Its JSON form is public: members are added, never renamed. */
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 
 /**
- * `not_checked`: it could not be checked. `not_needed`: this mode, these settings or flags have no use for it. Only `ok` means
- * that something was found to be right.
+ * `not_checked`: the check could not be made. `not_needed`: this mode, or these settings or flags, have no use for the check.
+ * Only `ok` means that doctor found something to be right.
  */
 export type CheckStatus = 'ok' | 'failed' | 'not_checked' | 'not_needed'
 
@@ -52,25 +49,25 @@ export interface Finding {
   /** The subject of the check, such as a file or an endpoint. */
   readonly subject?: string
   readonly status: CheckStatus
-  /** Why it was not made. */
+  /** Why the check was not made. */
   readonly reason?: string
   /** The facts that were found, one line each. */
   readonly details: readonly string[]
-  /** Facts that may become a failure, or that need no fix; they leave the check passed. */
+  /** Facts that may become a failure, or that need no fix. They do not fail the check. */
   readonly warnings?: readonly string[]
-  /** Present if it failed. */
+  /** Present if the check failed. */
   readonly failure?: Failure
-  /** Shell commands that fix it. */
+  /** Shell commands that fix the failure. */
   readonly commands?: readonly { readonly purpose: string; readonly command: string }[]
 }
 
 /** The parts of a report: of this machine, of a pod, or of a cluster. */
 export interface Sections {
-  /** The pod that is named; without a namespace, the current namespace of the kubeconfig. */
+  /** The namespace and the name of the pod that the user names; undefined: the current namespace of the kubeconfig. */
   readonly namespace?: string | undefined
   readonly pod?: string
   /** The settings of this machine, or of the pod; absent if they are not known. */
   readonly settings?: StatusDocument['settings'] | undefined
-  /** In the order in which one depends on the other, without the checks that a failure makes pointless. */
+  /** A check stands after those that it depends on. Checks that a failure makes pointless are left out. */
   readonly checks: readonly Finding[]
 }

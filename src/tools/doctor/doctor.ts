@@ -1,4 +1,4 @@
-/** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
+/** `wimds doctor`: checks everything between the configuration and a token, on this machine, of a pod or of a cluster. */
 import {
   type CommandDeclaration,
   type Flags,
@@ -24,9 +24,9 @@ export const DOCTOR = {
   arguments: '[POD]',
   description: `Run it in the container of a sidecar, or from your machine for a pod, with --pre before an installation, or with --cluster for an installation. POD is the name of a pod or of its workload, also as NAMESPACE/NAME, or as KIND/NAME such as deploy/orders.
 
-It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
+It checks the settings, the sidecar on this machine, the route to the sidecar, the requests that the sidecar answered with an error, the claims of the projected token, and the clock. It requests a token for each identity: for its prefetch resources, or else for the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
 
-Nothing is reported as right that was not checked. ${docsPage('doctor')} lists the checks.`,
+It reports as right only what it has checked. ${docsPage('doctor')} lists the checks.`,
   flags: {
     ...OUTPUT_FLAGS,
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
@@ -35,7 +35,7 @@ Nothing is reported as right that was not checked. ${docsPage('doctor')} lists t
       group: 'From another machine, with its kubectl',
     },
     cluster: {
-      help: 'check the installation of the chart, and whether all pods that are to be injected are',
+      help: 'check the installation of the chart, and whether each pod that asks for a sidecar has one',
     },
     namespace: {
       short: 'n',
@@ -73,7 +73,7 @@ Nothing is reported as right that was not checked. ${docsPage('doctor')} lists t
 type FlagName = keyof typeof DOCTOR.flags
 
 /**
- * Prints the report. The checks from outside a pod are loaded when they are asked for: the image of the sidecar does not
+ * Prints the report. Loads the checks from outside a pod only when they are asked for: the image of the sidecar does not
  * have them. Returns 0, or 1 if a check failed, or `EXIT_NOT_CHECKED` if none failed and one could not be
  * made. Throws `UsageError`, and `ConfigError` for settings that `--pre` cannot use.
  */
@@ -85,7 +85,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   if (problems.length > 0) throw new UsageError(problems)
   const [title, sections] = await runChecks(flags, target, io)
   const has = (wanted: CheckStatus) => sections.checks.some(({ status }) => status === wanted)
-  // Warnings leave it true.
+  // A warning does not fail a check.
   const ok = !has('failed') && !has('not_checked')
   io.stdout.write(
     isJsonOutput(flags) ? formatDocument({ ok, ...sections }) : formatReport(sections, title),
@@ -94,7 +94,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   return has('failed') ? 1 : EXIT_NOT_CHECKED
 }
 
-/** Where a flag has a meaning, of which the others have none. */
+/** The flags that only some checks use, each with these checks. */
 const SCOPES: readonly (readonly [FlagName, ...string[]])[] = [
   ['no-sidecar', 'checks on this machine'],
   ['mode', '--pre'],
@@ -104,7 +104,7 @@ const SCOPES: readonly (readonly [FlagName, ...string[]])[] = [
   ['context', '--pre', '--cluster', 'a pod'],
 ]
 
-/** Returns a sentence for each flag that has no meaning among the others. */
+/** Returns a problem for each flag that the chosen checks do not use. */
 function findConflicts(flags: Flags<FlagName>): string[] {
   const chosen = (['pre', 'cluster'] as const).filter(flags.has).map((name) => `--${name}`)
   const asked = [...chosen, ...(flags.positionals.length > 0 ? ['a pod'] : [])]
@@ -117,7 +117,7 @@ function findConflicts(flags: Flags<FlagName>): string[] {
   ]
 }
 
-/** Returns the pod that is named. */
+/** Returns the pod that the user names; undefined: none. Adds a problem for a malformed name. */
 function parseTarget(flags: Flags<FlagName>, problems: string[]): PodTarget | undefined {
   const [text] = flags.positionals
   if (text === undefined) return undefined
@@ -133,7 +133,7 @@ function parseTarget(flags: Flags<FlagName>, problems: string[]): PodTarget | un
   return target && { ...target, namespace: target.namespace ?? given }
 }
 
-/** Runs the checks of this machine, of a pod, or of a cluster. Returns their title with them. */
+/** Runs the checks of this machine, of a pod, or of a cluster. Returns the report and its title. */
 async function runChecks(
   flags: Flags<string>,
   target: PodTarget | undefined,

@@ -4,7 +4,7 @@ import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import { failed, notChecked, type Outcome } from './findings.ts'
 import type { Kubectl, KubectlFailure } from './kubectl.ts'
 
-/** Creates nothing. Returns the object as it would be stored, as JSON, or why it would not be. */
+/** Returns the object as the API server would store it, as JSON, or why it would not. Creates nothing. */
 export function tryToCreate(kubectl: Kubectl, object: object) {
   const args = ['create', '--dry-run=server', '--output=json', '--filename=-']
   return kubectl(args, JSON.stringify(object))
@@ -19,7 +19,7 @@ const RESOURCES = {
   limits: { cpu: '20m', memory: '64Mi' },
 }
 
-/** Returns the specification of a pod that policies for good pods admit, such as those of AKS and Pod Security `restricted`. */
+/** Returns the specification of a pod that common policies admit, such as the policies of AKS and Pod Security `restricted`. */
 export function createSampleSpec(image: string) {
   const securityContext = {
     allowPrivilegeEscalation: false,
@@ -51,7 +51,7 @@ export const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
 const POLICY_FIX =
   'if it is about images, pass your registry (--image-registry); if it is about limits of CPU, set injection.resources.cpuLimit of the chart, or the annotation wimds.io/cpu-limit; otherwise exempt the injected containers, or this namespace, from it'
 
-/** The values and annotations of resources. */
+/** The values and annotations that set the resources of the injected containers. */
 const RESOURCE_VALUES =
   'the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request'
 
@@ -72,7 +72,7 @@ const REFUSALS: readonly (readonly [RegExp, by: string, fix: string])[] = [
   [
     /(?:exceeded|failed) quota: ([^,:\s]+)/,
     'the ResourceQuota NAME',
-    `raise it by the requests and limits of an injected pod, or give the injected containers those that it demands: ${RESOURCE_VALUES}`,
+    `raise it by the requests and limits of an injected pod, or set the requests and limits that it demands: ${RESOURCE_VALUES}`,
   ],
   [
     /(?:min|max)imum \S+ usage per|max limit to request ratio/,
@@ -87,7 +87,7 @@ const REFUSALS: readonly (readonly [RegExp, by: string, fix: string])[] = [
   [
     /serviceaccount "([^"]+)" not found/,
     'the API server',
-    'create the ServiceAccount NAME in the namespace; Kubernetes creates that of a new namespace within seconds',
+    'create the ServiceAccount NAME in the namespace. In a new namespace, Kubernetes creates the ServiceAccount default within seconds',
   ],
   [
     /\((?:Forbidden|Invalid|BadRequest)\)|denied|is forbidden/,
@@ -97,8 +97,8 @@ const REFUSALS: readonly (readonly [RegExp, by: string, fix: string])[] = [
 ]
 
 /**
- * Returns what refuses `what`, such as "the pod that injection writes": its name, if it has one, and the fault. Undefined if
- * kubectl failed for another reason.
+ * Returns the policy, webhook or quota that refuses `what`, such as "the pod that injection writes", and the fault. Returns
+ * undefined if kubectl failed for another reason.
  */
 export function findRefusal(
   { stderr, reason }: Pick<KubectlFailure, 'stderr' | 'reason'>,

@@ -15,8 +15,8 @@ import type { TokenStatus } from './status.ts'
 type Commands = NonNullable<Finding['commands']>
 
 /**
- * Returns the commands after an error code for a rejected assertion; none for a code that no credential can fix. After a
- * mismatch they list the credentials to compare: Entra ID allows only one with an issuer and subject. None has a
+ * Returns the commands for the error code of a rejected assertion; none for a code that no credential can fix. After a
+ * mismatch they list the credentials to compare: Entra ID allows only one with an issuer and subject. No command has a
  * placeholder for a claim: the name of the credential would be the same in every cluster.
  */
 export function createCredentialCommands(
@@ -25,7 +25,7 @@ export function createCredentialCommands(
   { identities, assertions }: Pick<TokenStatus, 'identities' | 'assertions'>,
 ): Commands {
   const { resourceId, tokenFile } = identities.find((each) => each.clientId === clientId) ?? {}
-  // An unlisted client id has the projected token of the pod; with several it is not known which one.
+  // An unlisted client id uses the projected token of the pod. If the pod has several, it is not known which one.
   const file = tokenFile ?? (assertions.length === 1 ? assertions[0]?.file : undefined)
   const claims = assertions.find((assertion) => assertion.file === file)?.claims
   const flags = {
@@ -50,7 +50,7 @@ export function createCredentialCommands(
   const [audience = '', ...others] = audiences
   // Another audience is probably the mistake.
   if (others.length > 0 || !isFederationAudience(audience)) return []
-  // The claims come from a file that is not trusted: the Azure CLI would upload the content of the file that one names.
+  // The claims are not trusted: the Azure CLI would upload the content of a file that a claim names.
   if ([issuer, subject].some(namesFileForAz)) return []
   const credential = { name: createCredentialName(issuer, subject), issuer, subject, audience }
   return propose('Create the federated credential', (kind) =>

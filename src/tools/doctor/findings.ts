@@ -122,7 +122,7 @@ export function failed(fault: Fault, ...details: string[]): Outcome {
   return { status: 'failed', details, failure: createFailure(fault) }
 }
 
-/** Returns the outcome of what a status document reports as failed. */
+/** Returns the outcome of a check for a failure that a status document reports. */
 export function reportedFailure(
   { code, message: problem, fix, aadsts }: StatusDocument['failedRequests'][number]['failure'],
   ...details: string[]
@@ -131,7 +131,7 @@ export function reportedFailure(
   return { status: 'failed', details, failure: createFailure({ code, problem, fix, entra }) }
 }
 
-/** The longest problem of a failure: it may have a text of the cluster, such as the last output of a container. */
+/** The most characters of a problem: it may contain a text of the cluster, such as the last output of a container. */
 const MAX_PROBLEM = 2000
 
 /** Creates the failure in a report, with the meaning of the AADSTS code. */

@@ -9,7 +9,7 @@ const SYMBOLS: Readonly<Record<CheckStatus, string>> = {
   not_needed: '–',
 }
 
-/** Returns the report as text that ends with a newline. Settings with their default are in only the JSON form. */
+/** Returns the report as text that ends with a newline. Only the JSON form has the settings with their default. */
 export function formatReport({ settings, checks }: Sections, title: string): string {
   const changed = settings?.filter(({ source }) => source !== 'default') ?? []
   const values = changed.map(({ name, value }) => `${name}=${value}`)
@@ -22,14 +22,14 @@ export function formatReport({ settings, checks }: Sections, title: string): str
           formatSection('Settings', values),
           formatSection('Checks', findings),
         ]),
-    // Several checks can have the same fix, which is printed once.
+    // Several checks can have the same commands, which are printed once.
     ...new Set(checks.flatMap(formatCommands)),
     formatVerdict(checks),
   ]
   return sections.filter(Boolean).join('\n').split('\n').map(toLine).join('\n')
 }
 
-/** Returns the lines under a title; an empty text without lines. A foreign text in a line cannot begin another one. */
+/** Returns the lines under a title; an empty text without lines. A foreign text in a line cannot begin another line. */
 function formatSection(title: string, lines: readonly string[]): string {
   if (lines.length === 0) return ''
   return [toLine(title), ...lines.map((line) => `  ${toLine(line)}`), ''].join('\n')
@@ -62,8 +62,8 @@ function formatFailure({ code, problem, aadsts, explanation, fix, url }: Failure
 }
 
 /**
- * Returns a section for each command. It is not indented, since the end of a here-document must not be, except for a
- * line by which a pod could imitate a check.
+ * Returns a section for each command. Commands are not indented, since the end of a here-document must not be. Only a
+ * line by which a pod could imitate a check is.
  */
 function formatCommands({ commands = [] }: Finding): string[] {
   return commands.map(({ purpose, command }) => {
@@ -72,7 +72,7 @@ function formatCommands({ commands = [] }: Finding): string[] {
   })
 }
 
-/** Returns the last line: the passing symbol only if every check was made, or is not needed. */
+/** Returns the last line. It has the symbol of `ok` only if every check passed or is not needed. */
 function formatVerdict(checks: readonly Finding[]): string {
   const failed = checks.filter(({ status }) => status === 'failed')
   const { size } = new Set(failed.map(({ check }) => check))
@@ -87,7 +87,7 @@ function formatVerdict(checks: readonly Finding[]): string {
   return `${SYMBOLS[failed.length === 0 ? 'not_checked' : 'failed']} ${toLine(sentences.join(' '))}\n`
 }
 
-/** Lists each name once. */
+/** Lists the name of each check once. */
 function listNames(checks: readonly Finding[]): string {
   return [...new Set(checks.map(({ check }) => formatName(check)))].join(', ')
 }

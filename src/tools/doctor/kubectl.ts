@@ -1,4 +1,4 @@
-/** Asks kubectl with the kubeconfig of the user: what it found, or why it failed. */
+/** Runs kubectl with the kubeconfig of the user. Returns what it prints, or explains why it failed. */
 import { text } from 'node:stream/consumers'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
@@ -11,7 +11,7 @@ export class KubectlFailure extends CheckEnd {
   /** What kubectl printed before it failed. */
   readonly stdout: string
   readonly stderr: string
-  /** Why it failed, in its own words. */
+  /** Why kubectl failed, in its own words. */
   readonly reason: string
   readonly fault: Fault
 
@@ -40,7 +40,7 @@ export interface KubectlOptions {
   readonly namespace?: string | undefined
 }
 
-/** The longest reason that is shown. Pod Security needs 700 characters for all that it refuses of the node agent. */
+/** The most characters of a reason. Pod Security needs 700 characters for all that it refuses of the node agent. */
 const MAX_REASON = 1000
 
 /** Creates the function that runs kubectl. */
@@ -50,7 +50,7 @@ export function createKubectl({ io, context, namespace }: KubectlOptions, runMs?
   return async (args, input) => {
     const options = { runMs, mayLogIn: !isLoggedIn, input }
     const { stdout, ended } = startKubectl([...flags, ...args], io, options)
-    // It is of no use if kubectl was stopped.
+    // If kubectl was stopped, its output is of no use.
     const [output, end] = await Promise.all([text(stdout).catch(() => ''), ended])
     if (end.code !== 0) return new KubectlFailure(args, end, output)
     isLoggedIn = true
@@ -69,7 +69,7 @@ export function formatFlags({
   ]
 }
 
-/** Reads the JSON that kubectl prints. Throws a `KubectlFailure`, also if it has another form. */
+/** Reads the JSON that kubectl prints. Throws a `KubectlFailure`, also for another document. */
 export async function readJson<T>(
   kubectl: Kubectl,
   schema: z.ZodMiniType<T>,
@@ -118,7 +118,7 @@ export async function getNamed<T>(
   return items
 }
 
-/** The cluster has no such kind. kubectl says so of every kind, too, if the API server has not told it the kinds. */
+/** The error of kubectl for a kind that the cluster does not have, unless kubectl could not read the list of all kinds. */
 export const UNKNOWN_KIND =
   /^(?![^]*couldn't get current server API group list)[^]*doesn't have a resource type/
 
@@ -129,12 +129,12 @@ const LOGIN_FAILED = {
   fix: 'log in: run kubectl get pods in a terminal until it works. On AKS: az login and az aks get-credentials; az aks install-cli installs kubelogin, and kubelogin convert-kubeconfig -l azurecli makes it use the login of the Azure CLI, without a prompt',
 } as const
 
-/** Why kubectl fails, by what it writes: the first that matches. */
+/** Why kubectl fails: the first cause whose pattern matches what kubectl writes. */
 const FAILURES = [
   LOGIN_FAILED,
   {
     code: 'api_server_unreachable',
-    // What kubectl tries without a kubeconfig.
+    // The address that kubectl tries without a kubeconfig.
     pattern: /^The connection to the server localhost:8080 /m,
     fix: 'kubectl has no context here: set KUBECONFIG to a file that exists, or on AKS run az aks get-credentials --resource-group GROUP --name CLUSTER',
   },
@@ -146,7 +146,7 @@ const FAILURES = [
   {
     code: 'permission_missing',
     pattern: /\(Forbidden\)/,
-    fix: 'let an administrator grant what it names (kubectl auth can-i --list shows what you may do), or check the namespace (-n)',
+    fix: 'let an administrator grant the right that it names (kubectl auth can-i --list shows what you may do), or check the namespace (-n)',
   },
   {
     code: 'pod_not_found',
@@ -181,7 +181,7 @@ function explain(
   return { reason, fault: { code, problem, fix } }
 }
 
-/** The prefixes of kubectl, which hide what happened. */
+/** The prefixes of kubectl's errors, which say nothing about the cause. */
 const PREFIXES =
   /^(?:error: |Error from server(?: \(\w+\))?: |error when creating "STDIN": |Unable to connect to the server: (?=getting credentials))+/i
 
@@ -189,7 +189,7 @@ const PREFIXES =
 const NOISE =
   /https?:\/\/\S*device|\bcode:? (?=[\d-]*[A-Z])[A-Z0-9-]{6,}|^(?:Warning: |[EWI]\d{4} |It looks like you are trying to use a client-go|To learn more about this feature|https:\/\/kubernetes\.io\/docs\/reference\/access-authn)/
 
-/** Returns each line once: of a plugin, of kubectl, and of the hint in the kubeconfig. */
+/** Returns each line once. A line comes from a plugin, from kubectl, or from the hint in the kubeconfig. */
 function listLines(stderr: string): string[] {
   const lines = stderr.split('\n').map((line) => line.trim())
   const told = lines.filter((line) => line !== '' && !NOISE.test(line))

@@ -75,7 +75,7 @@ export function isEnding({ metadata, status }: ClusterPod): boolean {
   )
 }
 
-/** Returns the pod of which the first flag is true, then the second, and so on; of several the newest. */
+/** Returns the pod with the best flags, of which the first counts most; of equal pods the newest. */
 export function chooseNewest(
   pods: readonly ClusterPod[],
   getFlags: (pod: ClusterPod) => readonly boolean[],
@@ -85,14 +85,14 @@ export function chooseNewest(
   return pods.toSorted((a, b) => format(b).localeCompare(format(a)))[0]
 }
 
-/** Returns the component of the chart that the pod is; undefined for another's, which may have the same label. */
+/** Returns the component of the chart of wimds that the pod is, such as `webhook`. A pod of another chart may have the same label. */
 export function findComponent({ metadata }: ClusterPod): string | undefined {
   const { 'helm.sh/chart': chart = '', 'app.kubernetes.io/component': component } =
     metadata.labels ?? {}
   return chart.startsWith('wimds-') ? component : undefined
 }
 
-/** Lists some of the pods by their names. */
+/** Lists the names of the first ten pods. */
 export function listPodNames(pods: readonly ClusterPod[]): string {
   return firstItems(pods.map(formatPod), 10).join(', ')
 }

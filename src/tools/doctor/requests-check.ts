@@ -38,8 +38,8 @@ export function describeRequests(document: ReportedStatus): Finding[] {
 }
 
 /**
- * Joins the requests with one identity, resource and code; the latest comes first and has the message. Only the message
- * has the object id or resource id of an unknown identity.
+ * Groups the requests by identity, resource and code. The latest request of a group, which comes first, has its message.
+ * The object id or resource id of an unknown identity is only in the message, which tells such identities apart.
  */
 function groupRequests(requests: readonly FailedRequests[]) {
   const groups = Map.groupBy(requests, ({ failure, clientId, resource }) => {
@@ -76,7 +76,7 @@ function needsFix(request: FailedRequests, document: ReportedStatus): boolean {
   const { generatedAt, tokens, assertions } = document
   const { code } = failure
   const ageMs = Date.parse(generatedAt) - Date.parse(lastAt)
-  // Earlier failures are history: the document has a token that fails as long.
+  // An older failure is over: a token that still fails is in the document for as long.
   if (ageMs > FAILURE_WINDOW_MS || PROBE_ERRORS.has(code)) return false
   if (!isOfExchange(code) || assertions.some((each) => each.failure?.code === code)) return true
   return tokens.some(

@@ -4,22 +4,22 @@ import type { CommandIo } from '../../lib/command.ts'
 
 /** How kubectl ended. */
 export interface End {
-  /** The exit code; undefined: it did not run, or not to its end. */
+  /** The exit code; undefined: kubectl could not be started, or was stopped. */
   readonly code: number | undefined
   readonly stderr: string
-  /** Why it did not run, or not to its end, such as ENOENT. */
+  /** Why kubectl could not be started, such as ENOENT, or was stopped. */
   readonly stopped: string | undefined
 }
 
-/** The environment has PATH, HOME and KUBECONFIG. */
+/** The streams and the environment of kubectl, which reads PATH, HOME and KUBECONFIG. */
 export type KubectlIo = Omit<CommandIo, 'stdout'>
 
 interface RunOptions {
-  /** How long it may run, in milliseconds. */
+  /** How long kubectl may run, in milliseconds. */
   readonly runMs?: number | undefined
-  /** Whether it may be the first to log in: a terminal then shows what it writes, and it has a quarter of an hour. */
+  /** True if the user may have to log in: a terminal then shows what kubectl writes, and kubectl may run for 15 minutes. */
   readonly mayLogIn?: boolean
-  /** What it reads in place of the terminal. */
+  /** What kubectl reads instead of the terminal. */
   readonly input?: string | undefined
 }
 
@@ -33,7 +33,7 @@ export function startKubectl(
   const isShown = mayLogIn && isTerminal(screen)
   // An exec plugin may insist on a terminal in each process.
   const hasTerminal = input === undefined && isTerminal(stdin)
-  // A signal for doctor would leave it behind, also one that comes while it starts.
+  // A signal ends doctor, which would leave kubectl behind, even while kubectl starts.
   const endBoth = (reason: NodeJS.Signals) => {
     kill()
     process.kill(process.pid, reason)
@@ -44,13 +44,13 @@ export function startKubectl(
     ? spawn('kubectl', args, { ...options, stdio: ['inherit', 'pipe', 'pipe'] })
     : spawn('kubectl', args, { ...options, detached: true })
   const { pid } = child
-  /** Ends kubectl with what it has started, which at a terminal gets the signals of the keyboard itself. */
+  /** Ends kubectl and the programs that it has started. At a terminal these get the signals of the keyboard themselves. */
   const kill = () => {
     try {
       if (hasTerminal || pid === undefined) child.kill()
       else process.kill(-pid)
     } catch {
-      // They have ended.
+      // The processes have ended.
     }
   }
   const { promise: ended, resolve } = Promise.withResolvers<End>()
@@ -80,10 +80,10 @@ export function startKubectl(
   return { stdout: child.stdout, ended, stop }
 }
 
-/** As long as a device code is valid. */
+/** How long a device code is valid. */
 const LOGIN_MS = 900_000
 
-/** Why kubectl was stopped after its time. */
+/** Why kubectl was stopped at its time limit. */
 export const TIMED_OUT = 'no answer in time: it may wait for a login, which only a terminal shows'
 
 function isTerminal(stream: object = {}): boolean {

@@ -10,7 +10,7 @@ export const Selector = z.object({
   ),
 })
 
-/** Formats it for kubectl; empty: it selects everything. */
+/** Formats the selector for kubectl; an empty text selects everything. */
 export function formatSelector({
   matchLabels = {},
   matchExpressions = [],

@@ -72,7 +72,7 @@ function explainPort(
   return {
     code: 'sidecar_not_listening',
     problem: `no sidecar listens on ${address}: ${found}`,
-    fix: 'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor NAMESPACE/POD from outside) with its WIMDS_LISTEN, or start wimds serve, on another port if a program has this one (the annotation wimds.io/port); --no-sidecar leaves out this check, as in a container azwi-proxy, which listens on its own --proxy-port',
+    fix: 'run doctor with the settings of the sidecar, in its container (kubectl exec POD -c wimds -- wimds doctor) or from outside (wimds doctor NAMESPACE/POD). If no sidecar runs, start wimds serve; if another program has the port, choose another one (the annotation wimds.io/port). In a container azwi-proxy pass --no-sidecar: it listens on its --proxy-port',
   }
 }
 
@@ -93,7 +93,7 @@ interface RouteOptions {
   readonly mode: RoutingMode | undefined
   /** True if the redirect may exempt the uid of the sidecar, and so of doctor. */
   readonly hasPassThrough: boolean
-  /** The state of the sidecar's /readyz; undefined if it does not listen. */
+  /** The instance id of the sidecar; undefined if it does not listen. */
   readonly instanceId: string | undefined
   /** The metadata address and the time limit; only tests have others. */
   readonly origin?: string
@@ -101,8 +101,8 @@ interface RouteOptions {
 }
 
 /**
- * Sends `GET /readyz` to 169.254.169.254:80, which only wimds answers with an instance id, and no other metadata
- * service acts on. Each process draws its id at random. Sends nothing in mode env, where the route is not needed.
+ * Sends `GET /readyz` to 169.254.169.254:80. Only wimds answers it with an instance id, which each process draws at random; for
+ * another metadata service the request has no effect. Sends nothing in mode env, where the route is not needed.
  */
 export async function checkRoute(options: RouteOptions): Promise<Outcome> {
   const { mode, hasPassThrough, instanceId, origin = METADATA_ORIGIN, timeoutMs = 2000 } = options
@@ -134,7 +134,7 @@ export async function checkRoute(options: RouteOptions): Promise<Outcome> {
   })
 }
 
-/** Completes "169.254.169.254:80 …" for a reply that is not of this sidecar. */
+/** Returns the end of a sentence that begins with 169.254.169.254:80, for a reply that is not from this sidecar. */
 function describeReply({ status, data, error }: LocalReply<z.infer<typeof Readiness>>): string {
   if (error !== undefined) return `gets no answer (${error})`
   if (data?.instanceId !== undefined) return 'reaches another instance of wimds'

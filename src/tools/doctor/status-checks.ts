@@ -31,7 +31,7 @@ export function checkStatus(status: ReportedStatus): Finding[] {
 const CHOSEN_BY_POD =
   'anyone who may change the pod may have chosen the client id and the issuer: check both before you run a command'
 
-/** Makes them but for that of requests. `machine` has the clock. Tokens that no one has requested are not checked. */
+/** Makes the checks of identities, projected tokens, clock and tokens. `machine` names the machine with the clock. */
 export function checkTokens(status: TokenStatus, machine: string): Finding[] {
   const assertions = status.assertions.map((each) =>
     createFinding('projected_token', checkAssertion(each, status), each.file),

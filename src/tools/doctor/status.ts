@@ -1,4 +1,4 @@
-/** The first source of doctor: the status document of a sidecar. */
+/** Reads the status document of a sidecar, from which doctor makes most checks. */
 import * as z from 'zod/mini'
 import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
@@ -10,7 +10,7 @@ import { endUnmade } from './findings.ts'
 export interface LocalReply<T> {
   /** The HTTP status; undefined: there was no answer. */
   readonly status?: number
-  /** The parts of the body that the schema has; undefined if it is something else. */
+  /** The parts of the body that the schema has; undefined for another body. */
   readonly data?: T | undefined
   readonly error?: string
 }
@@ -64,7 +64,7 @@ export interface TokenStatus extends Pick<
 
 /**
  * Reads the status document of a sidecar, or of a pod in the broker of its node. Returns undefined if the server answers
- * 404. Ends the check as not made if there is no such document.
+ * 404. Ends the check as not made if there is no answer, or another one.
  */
 export async function readStatus(
   url: string,

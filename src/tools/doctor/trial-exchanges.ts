@@ -1,4 +1,4 @@
-/** The source of doctor without a sidecar: projected tokens that it reads, and exchanges that it makes, by the same settings. */
+/** Reads projected tokens and makes exchanges by the settings of a sidecar. Doctor checks the result like a status document. */
 import type { Config } from '../../broker/config/config.ts'
 import { createAssertionReader } from '../../broker/exchange/assertion.ts'
 import type { Identity } from '../../broker/identities.ts'

@@ -6,9 +6,9 @@ import { formatSubject, type Report } from './finding.ts'
 
 export interface Account {
   readonly object: ClusterObject
-  /** Undefined if it names no identity, or none that can be used. */
+  /** Undefined if the ServiceAccount names no identity, or a malformed one. */
   readonly clientId: string | undefined
-  /** True if what it names was reported. */
+  /** True if the identities that it names were reported as an error. */
   readonly isReported: boolean
 }
 
@@ -17,7 +17,7 @@ export const CLIENT_ID_FIX =
 
 /**
  * Returns the ServiceAccounts by the subjects of their tokens. If the input has one several times, such as in the base and an
- * overlay of a kustomization, those objects count that name an identity; two identities are reported.
+ * overlay of a kustomization, the object that names an identity counts. Two different identities are reported.
  */
 export function readAccounts(
   objects: readonly ClusterObject[],

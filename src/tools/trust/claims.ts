@@ -3,7 +3,7 @@ import type { Report } from './finding.ts'
 import type { KnownIdentity } from './inventory.ts'
 import type { Need } from './needs.ts'
 
-/** Returns the identity with the client id, from Azure's list if it has it. */
+/** Returns the identity with the client id, as the list of Azure has it, or else as a managed identity. */
 export function describeIdentity(
   clientId: string,
   known: readonly KnownIdentity[],
@@ -21,8 +21,8 @@ export function describeIdentity(
 }
 
 /**
- * Returns the needs of the namespaces that may use the identity. A client id in a manifest is only a claim, so
- * without a list of namespaces it is believed of only one namespace.
+ * Returns the needs of the namespaces that may use the identity. A client id in a manifest is only a claim: without a list
+ * of allowed namespaces it is believed only if a single namespace makes it.
  */
 export function selectAllowed(
   needs: readonly Need[],

@@ -57,7 +57,7 @@ const IDENTITY_DEFAULTS = { tenantId: 'from-the-service-account', tokenFile: '/d
 export interface ReadOptions {
   /** The namespace of objects that name none. */
   readonly namespace: string | undefined
-  /** Pod templates of kinds that are not known. */
+  /** The places of pod templates in kinds that wimds does not know. */
   readonly templatePaths?: readonly TemplatePath[]
 }
 
@@ -108,7 +108,7 @@ function parseFile(
   templatePaths: readonly TemplatePath[],
   report: Report,
 ): ClusterObject[] {
-  // Lists of a whole cluster are JSON, which the YAML parser takes long for.
+  // The list of a whole cluster is JSON, for which the YAML parser takes long.
   const json = parseJsonObject(source)
   const parse = (document: unknown, place: string) =>
     parseObjects(document, place, templatePaths, report)
@@ -146,12 +146,12 @@ function parseObjects(
   })
 }
 
-/** Kinds that have to be in a namespace for a subject to be known. */
+/** Returns true for an object that the plan reads. It must have a namespace, which is a part of the subject. */
 function isRelevant({ kind, identities, workloads }: ClusterObject): boolean {
   return kind === 'ServiceAccount' || typeof identities === 'string' || workloads.length > 0
 }
 
-/** Reports a name that is an unrendered template, or a text that may break out of the output. */
+/** Returns whether the names are valid. Reports an unrendered template, or a text that could break out of the output. */
 function checkName({ namespace, name, label }: ClusterObject, report: Report): boolean {
   const isValid = isDnsLabel(namespace) && isDnsSubdomain(name.replace(/-$/, ''))
   if (namespace === '') {

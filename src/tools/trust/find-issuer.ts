@@ -9,7 +9,7 @@ import {
 
 const MAX_LENGTH = 600
 
-/** Returns why Entra ID could not read the issuer's discovery document, with the fix; undefined if it may. */
+/** Returns why Entra ID could not read the issuer's discovery document, with the fix; undefined if it can. */
 export function findIssuerProblem(issuer: string): string | undefined {
   const text = JSON.stringify(issuer)
   const url = URL.canParse(issuer) ? new URL(issuer) : undefined

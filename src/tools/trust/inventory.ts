@@ -9,7 +9,7 @@ import { quoteForShell } from '../shell.ts'
 
 export type IdentityKind = 'managed-identity' | 'application'
 
-/** An identity, as a list of Azure or else the manifests know it. */
+/** An identity, from a list of Azure or else from the manifests. */
 export interface KnownIdentity {
   readonly clientId: string
   readonly kind: IdentityKind
@@ -76,7 +76,7 @@ export function parseExistingList(
   problems.push(
     credentials === undefined
       ? `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json. Fix: write that output to it`
-      : `${name}: does not say of which identity these credentials are. Fix: name the file CLIENT_ID.json`,
+      : `${name}: does not say which identity has these credentials. Fix: name the file CLIENT_ID.json`,
   )
   return []
 }

@@ -25,7 +25,7 @@ export interface TrustOptions {
   readonly clientId: string | undefined
   /** The namespaces that may use an identity, by its client id. */
   readonly allowed: ReadonlyMap<string, readonly string[]>
-  /** True if what was not checked must not pass. */
+  /** True with --check, which must not pass if nothing was compared. */
   readonly isCheck: boolean
 }
 
@@ -52,7 +52,7 @@ interface Context {
   readonly silent: WorkloadObject[]
 }
 
-/** Returns the need of each object. The credential of one identity and subject may be needed by several. */
+/** Returns the need of each object. Several objects may need the credential of one identity and subject. */
 export function findNeeds(objects: ClusterObjects, options: TrustOptions, report: Report): Need[] {
   const accounts = readAccounts(objects.serviceAccounts, report)
   const context: Context = { objects, accounts, options, report, bound: new Set(), silent: [] }
@@ -191,8 +191,8 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
 }
 
 /**
- * Returns true if the pods have the sidecar or an annotation for it, or their namespace asks for it; false if they opt out;
- * undefined if nothing says.
+ * Returns true if the pods have the sidecar or an annotation for it, or if their namespace asks for it; false if they opt out;
+ * undefined otherwise.
  */
 function findRequest(
   { template, annotations, namespace }: WorkloadObject,

@@ -12,7 +12,7 @@ export const CREDENTIAL_LIMIT = 20
 /**
  * - `unknown`: no list of the identity's credentials was given
  * - `present`, `missing`: it exists, or not
- * - `different`: one for the subject exists whose audience, or the trailing slash of whose issuer, differs
+ * - `different`: one exists for the subject, but its audience or the trailing slash of its issuer differs
  */
 type CredentialState = 'unknown' | 'present' | 'missing' | 'different'
 
@@ -76,7 +76,7 @@ export function createTrustPlan(
       allowed: selectAllowed(claims, options.allowed.get(clientId), report),
     }))
     .filter(({ allowed }) => allowed.length > 0)
-    // What all of them leave out decides which credentials of each are extra.
+    // The claims of all identities come first: a refused claim keeps credentials of every identity from being called extra.
     .map(({ allowed, identity }) => {
       const merged = mergeNeeds(allowed, report)
       const credentials = existing.get(identity.clientId)
@@ -85,7 +85,7 @@ export function createTrustPlan(
   return { issuer: options.issuer, identities }
 }
 
-/** Merges the needs of each subject. Azure allows one credential for it, with one audience. */
+/** Merges the needs of each subject: Azure allows one credential for a subject, with one audience. */
 function mergeNeeds(needs: readonly Need[], report: Report): NeededCredential[] {
   const groups = [...Map.groupBy(needs, ({ subject }) => subject)]
   return groups
@@ -122,7 +122,7 @@ function planIdentity(
   const count = existing === undefined ? credentials.length : existing.length + missing.length
   const isOverLimit = count > CREDENTIAL_LIMIT
   const unneeded = (existing ?? []).filter(
-    // A flexible one has no subject that says what needs it.
+    // A flexible credential has no subject that says what needs it.
     (each) => each.issuer === issuer && each.subject !== '' && !names.has(each.name),
   )
   const extra = findExtra(unneeded, identity.clientId, report)
@@ -144,7 +144,7 @@ function planIdentity(
   }
 }
 
-/** Returns the credentials without those, which it reports, that an object outside the plan may need. */
+/** Returns the extra credentials. Reports those that an object outside the plan may need, and leaves them out. */
 function findExtra(
   unneeded: readonly ExistingCredential[],
   clientId: string,

@@ -5,7 +5,7 @@ import { findFederatedToken } from '../../injection/injector/federated-token.ts'
 import { allContainers, findVariable, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
 import { AZWI_PREFIX } from '../../kubernetes/service-account.ts'
 
-/** Stands for a token that goes to the token proxy of an AKS identity binding. */
+/** The use of a token that goes to the token proxy of an AKS identity binding. */
 export const BINDING = Symbol('identity binding')
 
 /** The audience of a token for Entra ID, or `BINDING`. */
@@ -20,7 +20,7 @@ export function findMainToken(pod: Pod, defaultAudience: string): TokenUse {
   return usesBinding(pod) ? BINDING : defaultAudience
 }
 
-/** Returns the use of the token at a path; the use of the default audience if the pod does not project one there. */
+/** Returns the use of the token at a path; the default audience if the pod projects no token there. */
 export function findTokenAt(pod: Pod, file: string, defaultAudience: string): TokenUse {
   const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
   const audience = findProjectedAudience(pod, mounts, file)

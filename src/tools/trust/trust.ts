@@ -195,7 +195,7 @@ async function readInventory(
   }
 }
 
-/** Reports each needed credential that does not exist, or not as it is needed. */
+/** Reports each needed credential that does not exist or is different, or of which it is not known. */
 function reportUnmet({ identities }: Plan, report: Report): void {
   for (const { clientId, credentials } of identities) {
     for (const { state, subject } of credentials) {
@@ -209,7 +209,7 @@ function reportUnmet({ identities }: Plan, report: Report): void {
 const UNMET_FIX =
   'write it, such as by the output of -o az; if it is not known, add CLIENT_ID.json to --existing'
 
-/** Reports the managed identities whose names, which the script for `az` needs, are not known. */
+/** Reports the managed identities whose names are not known: the script for `az` needs them. */
 function reportUnnamed({ identities }: Plan, report: Report): void {
   for (const { clientId, kind, id } of identities) {
     if (kind === 'application' || id !== undefined) continue

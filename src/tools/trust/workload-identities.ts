@@ -7,7 +7,7 @@ import { CLIENT_ID_FIX } from './accounts.ts'
 import { type ClusterObjects, formatObject, type WorkloadObject } from './cluster-objects.ts'
 import { BINDING, findTokenAt, type TokenUse } from './projected-token.ts'
 
-/** Reports what is wrong with a workload, which is left out. */
+/** Reports a problem of a workload, which is left out of the plan. */
 export type LeaveOut = (problem: string, fix: string) => never[]
 
 export interface WorkloadIdentity {

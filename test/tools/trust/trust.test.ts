@@ -197,7 +197,7 @@ test('prints nothing if an input cannot be read', async () => {
   expect(err).toContain(
     `${ORDERS}.json: is not the output of az identity federated-credential list`,
   )
-  expect(err).toContain('list.json: does not say of which identity')
+  expect(err).toContain('list.json: does not say which identity')
 })
 
 test.each([

@@ -31,7 +31,7 @@ export function checkCluster(kubectl: Kubectl): Promise<Sections> {
   )
 }
 
-/** Checks that something injects pods. Whether the webhook answers is what the API server says in the next check. */
+/** Checks that the webhook or the policy is installed. The next check shows whether the webhook answers. */
 async function checkInstallation(state: ClusterState): Promise<Outcome> {
   const configuration = await state.getConfiguration()
   if (configuration === undefined) {
@@ -62,7 +62,7 @@ const Created = z.object({
   spec: z.object({ initContainers: z.optional(z.array(z.object({ name: z.string() }))) }),
 })
 
-/** Checks by the dry run of a pod that the webhook injects. A rejection by the webhook itself shows that it answers. */
+/** Checks by a dry run that the webhook injects a pod. A rejection by the webhook itself shows that it answers, too. */
 async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promise<Outcome> {
   const configuration = await state.getConfiguration()
   if (configuration === undefined) return notNeeded('there is no webhook')
@@ -111,7 +111,7 @@ async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promise<Outc
 const OF_WEBHOOK = 'app.kubernetes.io/component=webhook'
 
 const READ =
-  'let the ServiceAccount of the webhook get serviceaccounts (helm upgrade restores its ClusterRole), until when it denies every pod; its log has more:'
+  'let the ServiceAccount of the webhook get serviceaccounts (helm upgrade restores its ClusterRole): until then the webhook denies every pod. Its log has more:'
 
 const REACH =
   'see whether replicas of the webhook are ready (kubectl get pods --all-namespaces -l app.kubernetes.io/component=webhook), and let the API server reach their port (a firewall, a network policy, the address of the Service)'
@@ -129,7 +129,7 @@ async function checkAgents(state: ClusterState): Promise<Outcome> {
   }
   const unready = agents.filter((agent) => !isReady(agent))
   const nodes = new Set(agents.filter(isReady).map(({ spec }) => spec.nodeName))
-  // A pod that waits for a node has none; without agents no node will have one.
+  // A pod that is not scheduled yet is lost only if there is no agent at all.
   const lost = served.filter(({ spec: { nodeName } }) =>
     nodeName ? !nodes.has(nodeName) : agents.length === 0,
   )

@@ -1,4 +1,4 @@
-/** Reads the objects of an installation, and the pods that it is for, each when the first check needs it. */
+/** Reads the objects of an installation, and the pods of the cluster, once each, when the first check needs them. */
 import * as z from 'zod/mini'
 import { OWN_WEBHOOK } from '../dry-run.ts'
 import { type Kubectl, KubectlFailure, list, UNKNOWN_KIND } from '../kubectl.ts'
@@ -58,7 +58,7 @@ export function readClusterState(kubectl: Kubectl) {
     })
     return policies.find(({ spec }) => JSON.stringify(spec).includes('wimds.io/inject'))
   })
-  /** Returns the webhook's; undefined: there is none. */
+  /** Returns the Deployment of the webhook; undefined: there is none. */
   const getDeployment = once(async () => {
     const service = (await getConfiguration())?.webhooks?.[0]?.clientConfig.service
     if (service === undefined) return undefined
@@ -70,13 +70,13 @@ export function readClusterState(kubectl: Kubectl) {
     getConfiguration,
     getPolicy,
     getDeployment,
-    /** Returns the values of a flag of the webhook, such as `image`. */
+    /** Returns the value of a flag of the webhook, such as `image`; undefined: the flag is not set. */
     getFlag: async (name: string) => {
       const { containers = [] } = (await getDeployment())?.spec.template.spec ?? {}
       const args = containers.flatMap(({ args: each = [] }) => each)
       return args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3)
     },
-    /** Returns the namespaces whose pods are reviewed; undefined: nothing is installed. */
+    /** Returns the namespaces whose pods the webhook or the policy reviews; undefined: neither is installed. */
     getReviewedNamespaces: async () => {
       const { webhooks } = (await getConfiguration()) ?? {}
       const selectors = webhooks ?? [(await getPolicy())?.spec.matchConstraints ?? []].flat()
@@ -92,7 +92,7 @@ export function readClusterState(kubectl: Kubectl) {
       const namespaces = await list(kubectl, Named, 'namespaces', label)
       return new Set(namespaces.map(({ metadata }) => metadata.name))
     },
-    /** Returns those that run, or will. */
+    /** Returns the pods that run or will run. */
     getPods: once(async () => {
       const pods = await list(kubectl, ClusterPod, 'pods', '--all-namespaces')
       return pods.filter((pod) => !isEnding(pod))
@@ -100,7 +100,7 @@ export function readClusterState(kubectl: Kubectl) {
   }
 }
 
-/** Returns a function that reads at its first call, and returns the same to all callers. */
+/** Returns a function that reads at its first call, and returns the same result to all callers. */
 function once<T>(read: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined
   return () => (result ??= read())

@@ -1,4 +1,4 @@
-/** Checks that each pod that is to be injected is, unless it never can be. */
+/** Checks that each pod that asks for a sidecar has one, unless the pod cannot be injected. */
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
 import { inject } from '../../../injection/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
@@ -12,7 +12,7 @@ import type { ClusterState } from './cluster-state.ts'
 /** The components of the chart, which start without the webhook. */
 const OWN = new Set(['webhook', 'node-agent', 'test'])
 
-/** Warns of pods that no injection is possible for, with the reason. */
+/** Fails for pods that should have been injected. Warns of pods that cannot be injected, with the reason. */
 export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
   const [pods, labelled, reviewed, flag] = await Promise.all([
     state.getPods(),
@@ -30,7 +30,7 @@ export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
     const { inject: isWanted = labelled.has(pod.metadata.namespace) } = parseAnnotations(pod)
     return isWanted && !OWN.has(findComponent(pod) ?? '')
   })
-  /** Returns why the pod would not be injected if it was created again; empty: it would be. */
+  /** Returns why the pod would not be injected if it was created again; an empty text if it would be. */
   const explain = (pod: ClusterPod): string => {
     const { namespace, annotations } = pod.metadata
     if (reviewed?.has(namespace) === false) {

@@ -49,7 +49,7 @@ export function checkAppVariables(
   if (reached.length > 0) {
     return passed(
       `point to the sidecar: ${listNames(reached)}`,
-      ...(rest === '' ? [] : [`do not, so these get no token: ${rest}`]),
+      ...(rest === '' ? [] : [`do not point to it, so these get no token: ${rest}`]),
     )
   }
   if (apps.some(hasEnvFrom)) {
@@ -67,8 +67,8 @@ function listNames(apps: readonly Pick<Container, 'name'>[]): string {
 }
 
 /**
- * Runs `env` in each container of the application, since the variables of an image are not in the pod. A container that does not
- * run it, as an image without that program, is judged by its specification, unless that has only names of variables.
+ * Runs `env` in each container of the application, since the pod does not have the variables of an image. If `env` does not run,
+ * such as in an image without that program, the specification decides, unless its variables come from other objects.
  */
 export async function checkProxy(
   pod: ClusterPod,
@@ -102,7 +102,7 @@ export async function checkProxy(
         `no token request goes to a proxy: ${listNames(results)}`,
         ...results
           .filter(({ isRun }) => !isRun)
-          .map(({ name }) => `${name}: by its specification; its image may set one`),
+          .map(({ name }) => `${name}: by its specification; its image may set a proxy`),
       )
 }
 
@@ -126,7 +126,7 @@ function findProxy(environment: readonly string[], host: string): string | undef
     const [, name, value] = /^(\w+)=(.+)$/.exec(line) ?? []
     return name === undefined || value === undefined ? [] : [{ name, value }]
   })
-  // Clients differ in which of the two they read first.
+  // Clients differ in whether they read NO_PROXY or no_proxy first.
   const lists = variables.filter(({ name }) => /^no_proxy$/i.test(name))
   const isExcepted =
     lists.length > 0 &&

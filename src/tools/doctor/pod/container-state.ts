@@ -20,7 +20,7 @@ export function checkSidecarContainer(pod: ClusterPod, container: string): Outco
   )
 }
 
-/** The init containers of injection that are checked, by the check: name, code, and what it waits for. */
+/** The injected init containers by their check: name, error code, and what the container waits for. */
 const INIT_CONTAINERS = {
   redirect: [REDIRECT, 'redirect_failed', 'for the sidecar to listen'],
   gate: [GATE, 'gate_failed', 'until the broker of its node answers for this pod'],
@@ -75,12 +75,12 @@ const WAITING_FIXES: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^Create|^RunContainerError$/,
-    'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map; if it is about the user, the uid of the injector does not fit the pod',
+    'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map. If the reason is about the user, choose another uid of the injector',
   ],
 ]
 
 const WAIT =
-  'wait for the pod, and read its events: kubectl describe pod. An init container before it may not end'
+  'wait for the pod, and read its events: kubectl describe pod. An earlier init container may still run'
 
 type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
 
@@ -99,7 +99,7 @@ function findEndFix(
   return `${action}: kubectl logs --namespace ${namespace} ${name} -c ${container}`
 }
 
-/** Joins the texts that there are to one line. */
+/** Joins the texts that are not empty into one line. */
 export function joinTexts(...parts: readonly (string | undefined)[]): string {
   const texts = parts.filter((part) => part !== undefined && part !== '')
   return texts.join(': ').replaceAll(/\s+/g, ' ').trim()

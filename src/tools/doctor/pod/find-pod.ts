@@ -1,4 +1,4 @@
-/** Finds the pod that the user names, by its own name or by that of its workload. */
+/** Finds the pod that the user names, by the name of the pod or of its workload. */
 import * as z from 'zod/mini'
 import { findRefusal } from '../dry-run.ts'
 import { endAsFailed } from '../findings.ts'
@@ -7,7 +7,7 @@ import { chooseNewest, ClusterPod, isEnding, isReady, readEvents } from '../pod-
 import { formatSelector, Selector } from '../selector.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
-/** Returns the pod; of a workload, one that lives and is not ready, and else the newest. Ends the check if there is none. */
+/** Returns the pod. Of a workload it prefers pods that have not ended, then pods that are not ready, then the newest. Ends the check if there is none. */
 export async function findPod(
   kubectl: Kubectl,
   { namespace, kind, name }: PodTarget,
@@ -15,7 +15,7 @@ export async function findPod(
   const [named] = kind === undefined ? await getNamed(kubectl, ClusterPod, 'pod', name) : []
   if (named !== undefined) return named
   const [workload] = await getNamed(kubectl, Workload, kind ?? WORKLOADS, name)
-  // Its pods of before are no answer.
+  // Older pods may still run, although new ones are refused.
   const failure = workload?.status?.conditions?.find(({ type }) => type === 'ReplicaFailure')
   rejectRefused(name, failure?.message)
   const pod = workload && (await readPodOf(kubectl, workload))
@@ -38,7 +38,7 @@ const Workload = z.object({
   spec: z.object({ selector: z.optional(Selector) }),
   status: z.optional(
     z.object({
-      /** Of a kind with the subresource scale, such as a Rollout that takes the template of a Deployment. */
+      /** Kinds with the subresource scale have it, such as a Rollout that takes the template of a Deployment. */
       selector: z.optional(z.string()),
       conditions: z.optional(
         z.array(z.looseObject({ type: z.string(), message: z.optional(z.string()) })),
@@ -57,7 +57,7 @@ async function readPodOf(kubectl: Kubectl, workload: Workload): Promise<ClusterP
       : formatSelector(spec.selector ?? {}) || status?.selector
   if (!selector) return undefined
   const pods = await list(kubectl, ClusterPod, 'pods', `--selector=${selector}`)
-  // Evicted pods stay for days, and those of before a rollout for seconds: none is ready.
+  // Evicted pods stay for days, and pods of the last rollout for seconds. None of them is ready.
   return chooseNewest(pods, (pod) => [!isEnding(pod), !isReady(pod)])
 }
 
@@ -68,7 +68,7 @@ const Job = z.object({
   }),
 })
 
-/** Returns the selector of the pods of all jobs of a CronJob; undefined: it has none now. */
+/** Returns the selector of the pods of all jobs of a CronJob; undefined: it has no job now. */
 async function selectJobsOf(kubectl: Kubectl, owner: string | undefined) {
   const jobs = await list(kubectl, Job, 'jobs')
   const names = jobs

@@ -1,4 +1,4 @@
-/** Checks that the agent of its node serves a pod of mode `node`, and reads its status; else explains by its events why not. */
+/** Checks that the agent of the node serves a pod of mode `node`. Reads the pod's status, or explains by its events why there is none. */
 import type { Sections } from '../doctor-report.ts'
 import {
   catchEnd,
@@ -32,12 +32,12 @@ interface NodeAgentOptions {
   readonly isServed: boolean
 }
 
-/** The chart's name for the container. */
+/** The name of the agent's container in the chart. */
 const CONTAINER = 'wimds-node-agent'
-/** Where the agent listens by default. */
+/** The admin port of the agent by default. */
 const ADMIN_PORT = 9441
 
-/** Returns whether the agent of its node serves the pod, or why not, and then the checks that the pod's status allows. */
+/** Returns the check of the agent, and then the checks of the pod's status, if the agent has it. */
 export async function checkNodeAgent(options: NodeAgentOptions): Promise<Sections> {
   const { kubectl, readForwarded, pod, isServed } = options
   let ofPod: Sections = { checks: [] }
@@ -62,12 +62,12 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Section
   return { ...ofPod, checks: [ofAgent, ...ofPod.checks] }
 }
 
-/** Returns the agent for a sentence. */
+/** Formats the agent for a sentence. */
 function formatSubject(agent: ClusterPod): string {
   return `the node agent ${formatPod(agent)} on the node ${agent.spec.nodeName}`
 }
 
-/** Returns the agent for a command of kubectl. */
+/** Formats the pod as arguments of kubectl. */
 function formatArguments({ metadata: { namespace, name } }: ClusterPod): string {
   return `--namespace ${namespace} ${name}`
 }
@@ -79,7 +79,7 @@ async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<Cl
   if (node === undefined) return endUnmade('the pod has no node yet')
   const onNode = `--field-selector=spec.nodeName=${node}`
   const pods = await list(kubectl, ClusterPod, 'pods', '--all-namespaces', OF_AGENT, onNode)
-  // During a rollout a node has two agents; the newest one is asked.
+  // During a rollout a node has two agents: one that runs, is not deleted and is ready goes before the other.
   const agent = chooseNewest(pods.filter(isAgent), (each) => {
     const { state, ready = false } = findStatus(each, CONTAINER)
     return [state?.running !== undefined, each.metadata.deletionTimestamp === undefined, ready]

@@ -59,7 +59,7 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   return { namespace, pod: name, settings, checks: [found, ...checks] }
 }
 
-/** Returns the phase, with the reason of its end, such as an eviction, or of why it has no node. */
+/** Returns the phase of the pod, with the reason if it has ended, such as an eviction, or has no node. */
 function describePod({ status }: ClusterPod): Outcome {
   const { phase = 'Unknown', reason, message, conditions = [] } = status
   const unscheduled = conditions.find(
@@ -112,7 +112,7 @@ async function checkPodWithSidecar(
     : { settings: status.settings, checks: [...checks, ...checkStatus(status)] }
 }
 
-/** Reads the status of a sidecar at its admin port. Ends the check as not made if there is none. */
+/** Reads the status of a sidecar at its admin port. Ends the check as not made if it has no status. */
 async function readSidecarStatus(
   readForwarded: ReadForwarded,
   pod: ClusterPod,

@@ -1,11 +1,11 @@
-/** The pod that the user names, as kubectl takes names. */
+/** Parses the name of a pod or workload, in the forms that kubectl takes. */
 import { isDnsLabel, isDnsSubdomain } from '../../../lib/grammars.ts'
 
 /** A pod as the user names it. */
 export interface PodTarget {
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
-  /** The kind of a workload, as the user wrote it; undefined: the name is that of a pod, or else of a workload of any kind. */
+  /** The kind of a workload, as the user wrote it; undefined: a pod has the name, or else a workload of any kind. */
   readonly kind: string | undefined
   readonly name: string
 }
@@ -13,12 +13,12 @@ export interface PodTarget {
 /** The kinds of workloads that every cluster has, for kubectl. */
 export const WORKLOADS = 'deployments,statefulsets,daemonsets,replicasets,jobs,cronjobs'
 
-/** Their names in kubectl, with the short ones; any kind with its group: no namespace has a dot in its name. */
+/** The names of these kinds in kubectl, or any kind with its group: a word with a dot is not the name of a namespace. */
 const WORKLOAD =
   /^(?:deploy|(?:deployment|statefulset|daemonset|replicaset|job|cronjob|rollout)s?|sts|ds|rs|cj|[a-z]+(?:\.[a-z0-9-]+)+)$/i
 const POD = /^po(?:ds?)?$/i
 
-/** Parses `[NAMESPACE/][KIND/]NAME`, of which NAME is a pod's if no kind is given; undefined if it is none of these. */
+/** Parses `[NAMESPACE/][KIND/]NAME`; undefined for another form. */
 export function parsePodTarget(text: string): PodTarget | undefined {
   const parts = text.split('/')
   const name = parts.pop() ?? ''

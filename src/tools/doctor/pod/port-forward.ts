@@ -7,14 +7,14 @@ interface PodPort {
   readonly namespace: string
   readonly name: string
   readonly port: number
-  /** Of the URL; the document of a sidecar needs none. */
+  /** The query of the URL; a sidecar needs none. */
   readonly query?: string
 }
 
 /** Throws what `readStatus` throws, and ends the check as not made if the port cannot be reached. */
 export type ReadForwarded = (target: PodPort) => Promise<ReportedStatus | undefined>
 
-/** Creates the function that starts kubectl and ends it. */
+/** Creates the function, which starts a kubectl for each document and ends it. */
 export function createPortForward(io: KubectlIo, context: string | undefined): ReadForwarded {
   return async ({ namespace, name, port, query = '' }) => {
     const args = ['port-forward', name, `:${port}`, '--address=127.0.0.1']

@@ -27,14 +27,14 @@ const KeySet = z.object({
   keys: z.array(z.object({ kty: z.string(), kid: z.optional(z.string()) })),
 })
 
-/** Returns what the issuer of the cluster publishes. */
+/** Checks what the issuer of the cluster publishes. */
 export async function checkIssuer(kubectl: Kubectl, network: Network): Promise<Outcome> {
   const args = ['get', '--raw=/.well-known/openid-configuration']
   const { issuer } = await readJson(kubectl, Discovery, args)
   return passed(...(await readPublished(issuer, network)))
 }
 
-/** Returns what was found of the documents of the issuer. Ends the check as failed if Entra ID could not use them. */
+/** Reads the documents of the issuer, and returns facts about them. Ends the check as failed if Entra ID could not use them. */
 async function readPublished(issuer: string, network: Network): Promise<string[]> {
   if (isInternalIssuer(issuer)) {
     const problem = describeInternalIssuer(issuer)
@@ -51,7 +51,7 @@ async function readPublished(issuer: string, network: Network): Promise<string[]
       fix: 'publish the document of this issuer, with the same issuer character by character',
     })
   }
-  // Entra ID accepts a document without these members.
+  // Entra ID rejects these members if they are empty, but accepts a document without them.
   if (discovery.authorization_endpoint === '') {
     return rejectDocument(url, 'its authorization_endpoint is empty (AADSTS50166)')
   }

@@ -5,7 +5,7 @@ import { formatDocument } from '../../../lib/version.ts'
 import type { Finding } from '../finding.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
 
-/** Returns the document. */
+/** Returns the document, with the findings. */
 export function formatJson(plan: Plan, findings: readonly Finding[]): string {
   return formatDocument({
     issuer: plan.issuer,
