@@ -1,4 +1,4 @@
-/** What `wimds doctor` makes of misconfigurations: each fault by its code, with its fix. */
+/** `wimds doctor` with misconfigurations: the report has the code of each fault, and its fix. */
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Simulator } from '../../../src/tools/simulator/simulator.ts'
@@ -10,7 +10,7 @@ let simulator: Simulator
 beforeAll(async () => {
   served = await startSidecar()
   simulator = served.simulator
-  // It reads the projected token some time after it listens.
+  // The sidecar reads the projected token some time after it listens.
   await vi.waitUntil(() => served.sidecar.events().some(({ event }) => event === 'ready'), {
     timeout: 60_000,
   })
@@ -73,7 +73,7 @@ test('names another program on the port of the sidecar', async () => {
   ])
 })
 
-test('is neither right nor wrong about a route whose mode is not known', async () => {
+test('does not judge the route if the mode is not known', async () => {
   const { code, failures, find } = await check({ WIMDS_MODE: '' })
   expect({ code, failures }).toEqual({ code: 2, failures: [] })
   expect(find('route')).toMatchObject([

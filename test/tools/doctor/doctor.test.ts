@@ -146,7 +146,7 @@ test('exchanges for the resources that each identity prefetches', async () => {
   expect(find('identity').map(({ subject }) => subject)).toEqual(['orders', 'billing'])
 })
 
-test('exchanges without a sidecar, which --no-sidecar leaves out', async () => {
+test('makes exchanges without a sidecar if --no-sidecar leaves its check out', async () => {
   const { code, report } = await check({ WIMDS_LISTEN: '127.0.0.1:1' }, '--no-sidecar')
   expect(code).toBe(0)
   expect(report.checks.map(({ check: name, status }) => `${name}: ${status}`)).toEqual([
@@ -159,7 +159,7 @@ test('exchanges without a sidecar, which --no-sidecar leaves out', async () => {
   ])
 })
 
-test('reports invalid settings as a failed check, and makes no other', async () => {
+test('reports invalid settings as a failed check, and makes no other check', async () => {
   const env = { AZURE_TENANT_ID: 'common', WIMDS_EXCHANGE_TIMEOUT: 'soon' }
   const { code, stdout: out } = await run([], env)
   expect(code).toBe(1)

@@ -18,7 +18,7 @@ interface Given {
   readonly claims?: typeof CLAIMS | undefined
 }
 
-/** Returns the commands after this code; `claims: undefined` are unknown ones. */
+/** Returns the commands for this error code; `claims: undefined` means that the claims are not known. */
 function commandsOf(code: string, given: Given = {}) {
   const { identity, claims } = { identity: IDENTITY, claims: CLAIMS, ...given }
   const { identities, assertions, generatedAt: expiresAt } = aStatus()
@@ -32,7 +32,7 @@ function commandsOf(code: string, given: Given = {}) {
   return found.map(({ command }) => command)
 }
 
-test('the resource id names the identity; without one, it has placeholders', () => {
+test('the commands have the name in the resource id, or placeholders without a resource id', () => {
   const identity = { ...IDENTITY, resourceId: ARM_ID }
   expect(commandsOf('federated_credential_mismatch', { identity })).toEqual([
     "az identity federated-credential list --identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555 --output table",

@@ -7,7 +7,7 @@ import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
 import { FAILURES, NO_SUCH_KIND } from '../../fixtures/kubectl-failures.ts'
 import { captureIo } from '../capture.ts'
 
-test('passes arguments and input on, and keeps what it printed before it failed', async () => {
+test('passes arguments and input to kubectl, and keeps what kubectl printed before it failed', async () => {
   using fake = fakeKubectl([{ call: 'create', stdout: 'pod/x', stderr: 'w', code: 3 }])
   const io = captureIo(fake.env)
   const kubectl = createKubectl({ io, context: 'aks' })
@@ -17,7 +17,7 @@ test('passes arguments and input on, and keeps what it printed before it failed'
   })
   expect(await fake.calls()).toEqual(['--context=aks create --filename=-'])
   expect(await fake.inputOf('create')).toBe('{"a":1}')
-  // Only a terminal is shown what it writes.
+  // Doctor shows the output of kubectl only on a terminal.
   expect(io.err()).toBe('')
 })
 
@@ -64,7 +64,7 @@ describe('asked for an object, kubectl', () => {
   })
 })
 
-test('a list that is forbidden is no empty list', async () => {
+test('a forbidden list is not an empty list', async () => {
   const stderr = 'Error from server (Forbidden): pods is forbidden: no\n'
   using fake = fakeKubectl([{ call: 'get', code: 1, stdout: '{"items":[]}', stderr }])
   const kubectl = createKubectl({ io: captureIo(fake.env) })
@@ -74,7 +74,7 @@ test('a list that is forbidden is no empty list', async () => {
   })
 })
 
-test('a kind is not unknown if the API server has not told the kinds', async () => {
+test('does not call a kind unknown if kubectl could not list the kinds', async () => {
   const stderr = `E1202 memcache.go:265] couldn't get current server API group list: EOF\n${NO_SUCH_KIND}`
   expect(await ask({ code: 1, stderr })).toMatchObject({ fault: { code: 'kubectl_failed' } })
 })

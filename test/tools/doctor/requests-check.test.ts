@@ -69,7 +69,7 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
   ])
 })
 
-test('has the commands of a missing credential', () => {
+test('has the commands that create a missing credential', () => {
   const code = 'federated_credential_not_found'
   const failed = { code, clientId: ID, resource: 'https://vault.azure.net' }
   const { assertions } = aStatus()
@@ -95,7 +95,7 @@ test('tells requests with different wrong resources apart', () => {
   )
 })
 
-test('tells requests by unknown object ids apart, which only the message has', () => {
+test('tells requests with unknown object ids apart by the message', () => {
   const failed = { code: 'identity_not_found', resource: 'https://a.test' }
   const failedRequests = ['no identity has 1', 'no identity has 2'].flatMap(
     (message) => documentOf({ ...failed, message }).failedRequests,

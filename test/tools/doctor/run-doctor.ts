@@ -1,4 +1,4 @@
-/** `wimds doctor` inside a test. */
+/** Runs `wimds doctor` inside a test. */
 import { doctor } from '../../../src/tools/doctor/doctor.ts'
 import type { CheckName, Finding, Sections } from '../../../src/tools/doctor/doctor-report.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'

@@ -1,4 +1,4 @@
-/** A login that asks the person: kubectl runs an exec plugin, which writes a prompt and waits. And what ends with doctor. */
+/** A login for which an exec plugin of kubectl writes a prompt and waits. Also: kubectl ends with doctor. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
@@ -11,7 +11,7 @@ import { captureIo } from '../capture.ts'
 
 const PROMPT = 'To sign in, use a web browser to open https://microsoft.com/devicelogin, code ABC.'
 
-test('shows a terminal the prompt of the first login at once, and waits for the answer', async () => {
+test('shows the prompt of the first login on a terminal at once, and waits for the answer', async () => {
   using folder = createFolder()
   const script = `#!/bin/sh
 echo '${PROMPT}' >&2
@@ -33,9 +33,9 @@ echo '{}'
   expect(io.err()).toBe(shown)
 })
 
-test('ends kubectl with a doctor that is told to end', async () => {
+test('ends kubectl if doctor is ended by a signal', async () => {
   using folder = createFolder()
-  // A reader opens it once a program has it open, and is at its end when no program has.
+  // A reader of the pipe waits until a program opens it, and reaches its end when no program has it open.
   const held = folder.file('held')
   execFileSync('mkfifo', [held])
   folder.write('kubectl', `#!/bin/sh\nexec /bin/sleep 120 3> ${held}\n`, 0o755)

@@ -24,7 +24,7 @@ const check = (options: Partial<Options>) =>
 
 const originOf = ({ port }: { readonly port: number }) => `http://127.0.0.1:${port}`
 
-test('recognizes this sidecar by its id, also if the mode is not known', async () => {
+test('recognizes this sidecar by its instance id, even if the mode is not known', async () => {
   expect(await check({ mode: undefined })).toMatchObject({ status: 'ok' })
   for (const other of ['another', undefined]) {
     const failure = { code: 'route_to_other_service' }
@@ -34,7 +34,7 @@ test('recognizes this sidecar by its id, also if the mode is not known', async (
 
 test.each<[string, Partial<Options>]>([
   ['failed', {}],
-  // It may exempt the uid of doctor.
+  // The redirect may exempt the uid of doctor.
   ['not_checked', { mode: 'nft', hasPassThrough: true }],
 ])('is %s with the metadata service of the node, for %j', async (status, options) => {
   await using imds = await listening(

@@ -68,7 +68,7 @@ describe('the projected token', () => {
   })
 })
 
-test('the exchange is not checked if the token has expired since', () => {
+test('the exchange is not checked if the projected token has expired since then', () => {
   expect(check({ tokens: tokensWith({}) })('token_exchange')).toMatchObject([
     { status: 'not_checked' },
   ])

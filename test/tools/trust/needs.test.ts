@@ -39,7 +39,7 @@ const container = (name: string, clientId?: object) => ({
 const withClientId = (clientId: object) =>
   deployment('orders', 'orders', { spec: { containers: [container('app', clientId)] } })
 
-/** Has a ServiceAccount that the Deployment uses no more. */
+/** An old ReplicaSet, with a ServiceAccount that its Deployment no longer uses. */
 const OLD_REPLICAS = {
   ...deployment('web-5d9', 'former', INJECTED),
   kind: 'ReplicaSet',

@@ -72,7 +72,7 @@ test('plans a ServiceAccount that the input has twice, such as in a base and an 
 
 const attacker = (name = 'attacker') => serviceAccount(name, ORDERS, 'evil')
 
-test('plans the claims of allowed namespaces, and counts no other', async () => {
+test('plans the claims of allowed namespaces, and counts no other claim', async () => {
   const claims = Array.from({ length: 20 }, (_, index) => attacker(`attacker-${index}`))
   const allowed = new Map([[ORDERS, ['shop', 'billing']]])
   const { findings, identities } = await plan([attacker(), ...claims, ...OBJECTS], { allowed })
@@ -84,7 +84,7 @@ test('plans the claims of allowed namespaces, and counts no other', async () => 
   })
 })
 
-test('takes from manifests only client ids: a resource id there may be of another identity', async () => {
+test('takes only client ids from manifests: a resource id there may belong to another identity', async () => {
   const resourceId = formatManagedIdentityId(ORDERS_ID)
   const { identities } = await plan([
     identitiesFile(`[{clientId: ${ORDERS}, resourceId: ${resourceId}}]`),
@@ -121,7 +121,7 @@ test('refuses two audiences for one subject of an identity', async () => {
   expect(findings).toMatchObject([error('Deployment shop/two', 'api://two')])
 })
 
-test('orders identities and credentials, whatever the order of the input is', async () => {
+test('orders identities and credentials independently of the order of the input', async () => {
   const objects = [
     serviceAccount('b', BILLING),
     serviceAccount('a', BILLING),

@@ -1,4 +1,4 @@
-/** `wimds doctor --cluster` before a table of kubectl. */
+/** `wimds doctor --cluster` with a fake kubectl, which answers from a table. */
 import { describe, expect, test } from 'vitest'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 import { diagnose } from '../run-doctor.ts'
@@ -11,7 +11,7 @@ interface Cluster {
   /** The namespaces with the label, and those that the webhook reviews. */
   readonly labelled?: readonly string[]
   readonly reviewed?: readonly string[]
-  /** Before the others. */
+  /** The answers that come before the others. */
   readonly answers?: readonly KubectlAnswer[]
 }
 
@@ -22,7 +22,7 @@ const list = (call: string, items: readonly object[]): KubectlAnswer => ({
 
 const INJECTED = { spec: { initContainers: [{ name: 'wimds' }] } }
 
-/** Returns the answers of a cluster where everything is right, but for these changes. */
+/** Returns the answers of a cluster in which every check passes, apart from these changes. */
 function answersOf({
   dryRun = { stdout: JSON.stringify(INJECTED) },
   pods = [],
@@ -105,7 +105,7 @@ const AGENT = { ...CHART, 'app.kubernetes.io/component': 'node-agent' }
 const agent = (node: string, isReady: boolean) =>
   pod(`agent-${node}`, { namespace: 'agents', labels: AGENT, node, isReady })
 
-test('passes for an installation that is well, and changes nothing', async () => {
+test('passes for an installation without a fault, and changes nothing', async () => {
   const pods = [pod('orders', { annotations: ASKS, injected: 'wimds' })]
   using fake = fakeKubectl(answersOf({ pods }))
   const { code, report } = await diagnose(['--cluster'], fake.env)
@@ -131,7 +131,7 @@ const UNREACHABLE = `(InternalError): Internal error occurred: failed calling we
 
 const NO_WEBHOOK = list('get mutatingwebhookconfigurations', [])
 const gated = (name: string, node = 'node-1') => pod(name, { injected: 'wimds-gate', node })
-/** A pod of another product with a label that the chart's pods have, too. */
+/** A pod of another product with a label that the pods of the chart also have. */
 const ofOthers = (component: string, node = 'node-1') =>
   pod('orders', { labels: { 'app.kubernetes.io/component': component }, node })
 
@@ -271,7 +271,7 @@ describe('the check of pods', () => {
     )
   })
 
-  test('leaves out those that have ended, opted out, or belong to the chart', async () => {
+  test('leaves out pods that have ended, opted out, or belong to the chart', async () => {
     const pods = [
       pod('ended', { annotations: ASKS, phase: 'Succeeded' }),
       pod('out', { annotations: { 'wimds.io/inject': 'false' } }),

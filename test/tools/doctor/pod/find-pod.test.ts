@@ -44,17 +44,20 @@ const LEAVING = {
 test.each([
   ['orders', 'get deployments,statefulsets,', 'orders-waiting', PODS],
   ['deploy/orders', 'get deploy orders', 'orders-ready', [...PODS.slice(2), EVICTED, LEAVING]],
-])('finds a pod of %s, first one that lives and is not ready', async (text, call, name, items) => {
-  const workload = text === 'orders' ? { kind: 'List', items: [deployment] } : deployment
-  const { report, calls } = await find(
-    text,
-    NO_POD,
-    answer(call, workload),
-    answer('get pods --selector=app=orders,tier=web', { items }),
-  )
-  expect(report.pod).toBe(name)
-  expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'orders')
-})
+])(
+  'finds a pod of %s, and prefers one that has not ended and is not ready',
+  async (text, call, name, items) => {
+    const workload = text === 'orders' ? { kind: 'List', items: [deployment] } : deployment
+    const { report, calls } = await find(
+      text,
+      NO_POD,
+      answer(call, workload),
+      answer('get pods --selector=app=orders,tier=web', { items }),
+    )
+    expect(report.pod).toBe(name)
+    expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'orders')
+  },
+)
 
 test.each([
   ['finds the pod of one', JSON.stringify({ items: [deployment] }), 'orders-ready', undefined],

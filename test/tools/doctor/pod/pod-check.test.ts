@@ -1,4 +1,4 @@
-/** `wimds doctor POD` before a table of kubectl, which forwards a port to a sidecar of this process. */
+/** `wimds doctor POD` with a fake kubectl, which answers from a table and forwards a port to a sidecar of this process. */
 import { createServer } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/injection/injector/inject.ts'
@@ -84,7 +84,7 @@ const requestToken = async (resource: string) => {
 }
 
 describe('with a running sidecar', () => {
-  test('passes by its status with a cached token, and shows its settings', async () => {
+  test('passes if its status has a cached token, and shows its settings', async () => {
     expect((await check([getPod(), forward])).code).toBe(2)
     await requestToken('https://vault.azure.net')
     const { code, report, calls } = await check([getPod(), forward])
@@ -149,7 +149,7 @@ describe('with a running sidecar', () => {
     expect(warnings).not.toContain('MaxListenersExceededWarning')
   })
 
-  test('prints no line by which the pod imitates another', async () => {
+  test('prints no line by which the pod imitates a check', async () => {
     const evil = 'x\n✓ All checks passed.'
     const status = aStatus({
       identities: aStatus().identities.map((each) => ({ ...each, name: evil, tenantId: evil })),
@@ -192,7 +192,7 @@ describe('with a running sidecar', () => {
     },
   )
 
-  test('without an admin port is not asked for its status', async () => {
+  test('does not ask a sidecar without an admin port for its status', async () => {
     const containers = [{ name: 'app' }]
     const sidecar = { name: 'azwi-proxy', env: [] }
     const pod = JSON.stringify({
@@ -259,7 +259,7 @@ interface Agent {
   readonly volumes?: readonly object[]
 }
 
-/** Returns an agent as the chart creates it, but for these changes. */
+/** Returns an agent as the chart creates it, with these changes. */
 const agent = ({ name = 'x', state = RUNNING, ready = true, metadata, ...more }: Agent = {}) => {
   const { container = 'wimds-node-agent', volumes = [{ name: 'pods', hostPath: {} }] } = more
   const args = ['node-agent', '--admin-listen=[::]:9999']
@@ -278,7 +278,7 @@ const list = (call: string, items: readonly object[]) => ({
 const AGENTS =
   '--all-namespaces --selector=app.kubernetes.io/component=node-agent --field-selector=spec.nodeName=node-1'
 
-/** Checks a pod whose gate has this state. `answers` come before those of kubectl for the other parts. */
+/** Checks a pod whose gate has this state. `answers` come before the usual answers of kubectl. */
 async function checkNode(gate: object, answers: readonly KubectlAnswer[]) {
   const status = { initContainerStatuses: [{ name: 'wimds-gate', state: gate }] }
   const pod: { spec: object } = JSON.parse(clusterPod({ mode: 'node', status }))

@@ -1,4 +1,4 @@
-/** `wimds doctor --pre` before a table of kubectl and an issuer behind a proxy. */
+/** `wimds doctor --pre` with a fake kubectl, which answers from a table, and an issuer behind a proxy. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/injection/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/injection/injector/injection-settings.ts'
@@ -25,7 +25,7 @@ const proxy = resources.use(await connectProxy({ routes }))
 const caFile = resources.use(createFolder()).write('ca.crt', authority.caPem)
 const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, WIMDS_CA_FILE: caFile }
 
-/** Returns the answer with what the API server says of itself at a path. */
+/** Returns the answer with a document of the API server, by its path. */
 async function documentOf(
   issuer: Awaited<ReturnType<typeof createIssuer>>,
   call: string,
@@ -34,7 +34,7 @@ async function documentOf(
   return { call, stdout: await (await issuer.handler(new Request(url))).text() }
 }
 
-/** The answers of a cluster for which everything is right. */
+/** Returns the answers of a cluster in which every check passes. */
 async function cluster(): Promise<KubectlAnswer[]> {
   const version = { gitVersion: 'v1.34.4', major: '1', minor: '34' }
   return [
@@ -45,7 +45,7 @@ async function cluster(): Promise<KubectlAnswer[]> {
 }
 
 interface Case {
-  /** Before the answers of the cluster. */
+  /** The answers that come before those of the cluster. */
   readonly answers?: readonly KubectlAnswer[]
   readonly changes?: Readonly<Record<string, string>>
 }
@@ -172,7 +172,7 @@ test.each<[string, string, string, string?]>([
     '(InternalError): Internal error occurred: failed calling webhook "validate.others.example": no route to host',
     'webhook_unavailable',
   ],
-])('names %s', async (by, fix, text, code = 'pod_not_admitted') => {
+])('names what refuses the pod: %s', async (by, fix, text, code = 'pod_not_admitted') => {
   const { failures, problems, fixes, find } = await check({ answers: [refuse(IS_INJECTED, text)] })
   expect(failures).toEqual([`injected_pod: ${code}`])
   expect(problems[0]?.problem).toContain(`${by} refuses `)
@@ -189,7 +189,7 @@ test('names no policy that only warns', async () => {
   expect(problems[0]?.problem).toMatch(/^the ResourceQuota team refuses /)
 })
 
-test('says that a pod without the injection would be refused, too', async () => {
+test('says that the same pod would also be refused without the injection', async () => {
   const answers = [refuse(DRY_RUN, ': admission webhook "a" denied the request: no')]
   const { find } = await check({ answers })
   expect(find('injected_pod')[0]?.details).toContain(
@@ -201,7 +201,7 @@ test.each<[string, string[], string, number?]>([
   ['loopback', ['wimds', 'wimds-redirect'], '1000700000', 1_000_700_000],
   ['node', ['wimds-gate'], 'none'],
 ])(
-  'sends an injected pod of mode %s that policies for good pods admit, with the registry and the uid that are given',
+  'sends an injected pod of mode %s that common policies admit, with the given registry and uid',
   async (mode, names, uid, runAsUser) => {
     using fake = fakeKubectl(await cluster())
     const flags = [`--mode=${mode}`, '--image-registry=contoso.azurecr.io', `--uid=${uid}`]

@@ -15,7 +15,7 @@ import {
   planWith,
 } from '../fixtures.ts'
 
-/** Stands for az and sleep: prints its name and arguments, each ended by NUL, and a NUL. */
+/** A fake of az and of sleep. It prints its name and arguments, each ended by NUL, and then a NUL. */
 const RECORDER = String.raw`
 az() { printf '%s\0' az "$@"; printf '\0'; }
 sleep() { printf '%s\0' sleep "$@"; printf '\0'; }
@@ -79,7 +79,7 @@ test('writes the credentials of an application without a pause', () => {
   )
 })
 
-test('writes nothing for an unnamed identity, and for one over the limit only how to make room', () => {
+test('writes nothing for an unnamed identity, and only shows how to make room for one over the limit', () => {
   const plan = planWith(
     identity({ clientId: BILLING }),
     identity({ id: ORDERS_ID, isOverLimit: true, count: 23, extra: [OLD] }),
@@ -90,7 +90,7 @@ test('writes nothing for an unnamed identity, and for one over the limit only ho
   expect(formatAzScript(plan)).not.toContain(BILLING)
 })
 
-/** What may end a literal or a comment. No argument of a program can have a NUL. */
+/** Texts that may end a literal or a comment. No argument of a program can have a NUL. */
 const FRAGMENTS = Array.from('\'"\\#|& a°@=\n\r\t\u2028\u0007').concat(
   '`id`',
   '$(id)',
