@@ -37,10 +37,8 @@ export function createExchangeStack(
 ): CreateSource {
   const clock = systemClock
   const budget = createRetryBudget(clock)
-  const shared = {
-    limit: createExchangeLimit(exchange.timeoutMs, countWaiting(maxConnections)),
-    failures: new IdentityFailures(clock),
-  }
+  const limit = createExchangeLimit(exchange.timeoutMs, countWaiting(maxConnections))
+  const failures = new IdentityFailures(clock)
   let loaded: ReturnType<typeof loadExchange> | undefined
 
   return ({ timeoutMs, ...options }) => {
@@ -48,7 +46,8 @@ export function createExchangeStack(
     const load = async () => {
       loaded ??= loadExchange(exchange, connect)
       const { dispatchers, createEntraExchange } = await loaded
-      return withPermit(createEntraExchange({ ...options, clock, ...dispatchers }), shared)
+      const exchangeOnce = createEntraExchange({ ...options, clock, ...dispatchers })
+      return withPermit(exchangeOnce, limit, failures)
     }
     const loadOnce = () => (attempt ??= load())
     // If loading fails, each exchange reports it.

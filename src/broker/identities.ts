@@ -3,9 +3,6 @@ import { BrokerError } from '../lib/errors.ts'
 import { firstItems, printable } from '../lib/printable.ts'
 import { normalizeResource } from '../lib/resource.ts'
 
-/** The route of an exchange: straight to Entra ID, or through the token proxy of AKS identity bindings. */
-type ExchangeVia = 'entra' | 'token-proxy'
-
 /** An Entra ID identity that this sidecar gets tokens for. */
 export interface Identity {
   readonly name: string
@@ -17,8 +14,8 @@ export interface Identity {
   readonly authorityHost: string
   /** Path of the projected service-account token. */
   readonly tokenFile: string
-  /** Where its exchanges go if there is a token proxy; undefined: the audience of its assertion decides. */
-  readonly exchangeVia?: ExchangeVia | undefined
+  /** Where its exchanges go if AKS identity bindings give a token proxy; undefined: the audience of its assertion decides. */
+  readonly exchangeVia?: 'entra' | 'token-proxy' | undefined
   readonly objectId?: string | undefined
   /** ARM id, in lower case. */
   readonly resourceId?: string | undefined

@@ -82,8 +82,6 @@ function readSettings(env: Environment, others: readonly Problem[] = []): Parsed
   return settings
 }
 
-type Files = Awaited<ReturnType<typeof readFiles>>
-
 /** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
 async function readFiles(settings: ParsedSettings, readText: ReadText, problems: Problem[]) {
   const { WIMDS_CONFIG: path } = settings
@@ -148,7 +146,7 @@ const UNVERIFIED_TLS = {
 /** Creates the configuration. Its type is `Config`. */
 function createConfig(
   settings: ParsedSettings,
-  { identities, ...certificates }: Files,
+  { identities, ...certificates }: Awaited<ReturnType<typeof readFiles>>,
   env: Environment,
 ) {
   const directory = createDirectory(identities?.entries, settings)

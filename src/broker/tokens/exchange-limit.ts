@@ -28,14 +28,12 @@ export function createExchangeLimit(timeoutMs: number, maxQueued: number): Semap
   })
 }
 
-/** The limits that all attempts of a process share. */
-export interface SharedLimits {
-  readonly limit: Semaphore
-  readonly failures: IdentityFailures
-}
-
 /** Wraps an attempt. It runs only with a permit and if its identity is not throttled, and its outcome is recorded. */
-export function withPermit(attempt: Attempt, { limit, failures }: SharedLimits): Attempt {
+export function withPermit(
+  attempt: Attempt,
+  limit: Semaphore,
+  failures: IdentityFailures,
+): Attempt {
   return async (request, signal, onSent) => {
     const key = createIdentityKey(request.identity)
     failures.requireUnthrottled(key)

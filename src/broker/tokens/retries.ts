@@ -4,12 +4,12 @@ import { isInGrace } from './grace.ts'
 import type { Clock } from './lifetime.ts'
 import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './failure.ts'
 
-/** Retries of an exchange at most. */
+/** An exchange has at most this many retries. */
 export const MAX_RETRIES = 2
 /** The delay before a retry: a random time between half of this and all of it. */
 const BACKOFF: BackoffPolicy = { baseMs: 500, capMs: 1000 }
 
-/** Retries of the process in a minute at most: a fleet must not multiply the load of an outage. */
+/** A process makes at most this many retries a minute: a fleet must not multiply the load of an outage. */
 const MAX_RETRIES_PER_MINUTE = 10
 
 /** Creates the budget of a process: a function that takes a retry, and returns false if none is left. */

@@ -253,10 +253,8 @@ test('does not count an attempt that ends because another one has', async () => 
 })
 
 test('a missing credential gets another grace after a token', async () => {
-  const attempt = withPermit(createExchange(), {
-    limit: (work) => work(),
-    failures: new IdentityFailures(clock),
-  })
+  const failures = new IdentityFailures(clock)
+  const attempt = withPermit(createExchange(), (work) => work(), failures)
   const exchange: TestExchange = (asked) =>
     attempt(asked, AbortSignal.timeout(NO_LIMIT_MS), () => {})
   const reject = () => {

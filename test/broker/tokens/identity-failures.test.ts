@@ -85,7 +85,7 @@ describe('a federated credential that is not found', () => {
     expect(entra.exchanges.length).toBeLessThan(15)
   })
 
-  test('is retried by the cache during the grace and after it, and no caller waits, whatever it asks for', async () => {
+  test('is retried by the cache during the grace and after it, and then no caller waits, even with bypass_cache', async () => {
     const { entra, get } = setUp({ behaviour: NOT_FOUND, timeoutMs: TIMEOUT_MS })
     await askFor(get, { ...asking, everyMs: 500 })
     expect(entra.exchanges.length).toBeLessThan(30)

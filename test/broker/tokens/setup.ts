@@ -49,12 +49,15 @@ interface SetUpOptions extends Partial<TokenCacheOptions> {
 }
 
 /** Creates the attempts of a sidecar, with a scripted Entra ID. */
-export function createAttempt(post: ScriptedEntra['source'], shared = createProcess()): Attempt {
+export function createAttempt(
+  post: ScriptedEntra['source'],
+  { limit, failures } = createProcess(),
+): Attempt {
   const attempt: Attempt = async (request, signal, onSent) => {
     onSent()
     return post(request, signal)
   }
-  return withPermit(attempt, shared)
+  return withPermit(attempt, limit, failures)
 }
 
 /** Returns a source of exchanges that make these attempts. */
