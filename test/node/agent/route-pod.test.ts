@@ -1,5 +1,5 @@
 /** Routes pods in real network namespaces. */
-import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createPodRouter, type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
@@ -67,7 +67,7 @@ afterEach(() => {
 
 const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 
-function createRouter() {
+function createRouter(path = process.env['PATH']) {
   const readSandboxes = createSandboxReader({
     cniResultsDirectory: cniResults.path,
     bundlesDirectory: bundles.path,
@@ -78,7 +78,7 @@ function createRouter() {
     listens: () => true,
     readSandboxes,
     kubeletPodsDirectory: kubelet.path,
-    tools: { path: process.env['PATH'], signal },
+    tools: { path, signal },
     limitTools: (work) => work(),
   })
   return async (pod: RoutedPod, previous?: Route) => {
@@ -113,6 +113,23 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     keep(pod)
     await createRouter()(routedPod())
     expect(rulesOf(pod)).toContain('to_sidecar')
+  })
+
+  test('opens a socket that listens before the first tool changes the network of the pod', async () => {
+    using _ = await keptNetwork()
+    using tools = createFolder()
+    const seen = tools.file('sockets')
+    const PATH = process.env['PATH']
+    const record = `cat /proc/net/tcp >> ${seen}`
+    for (const tool of ['ip', 'nft']) {
+      const run = `echo ${tool} >> ${seen}\n${record}\nPATH='${PATH}' exec ${tool} "$@"`
+      tools.write(tool, `#!/bin/sh\n${run}\n`, 0o755)
+    }
+    await createRouter(`${tools.path}:${PATH}`)(routedPod())
+    // 127.0.0.1:64169 in the state LISTEN (0A).
+    const found = readFileSync(seen, 'utf8').match(/^(?:ip|nft)$|0100007F:FAA9 \S+ 0A/gm)
+    const listener = '0100007F:FAA9 00000000:0000 0A'
+    expect(found).toEqual(['ip', listener, 'nft', listener])
   })
 
   test('does not take the record of the loopback plugin, which comes before the network', async () => {
