@@ -5,7 +5,9 @@ import { createNodeAgentMetrics, registerNodeState } from './agent-metrics.ts'
 import { createSettingsReader } from './find-identity.ts'
 import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
+import { POD_TOO_LARGE } from './pod-size.ts'
 import { watchPods } from './pod-watch.ts'
+import { findReadinessProblem } from './readiness.ts'
 import { Reconciler } from './reconciler.ts'
 import { createPodRouter, RouteFailure } from './route-pod.ts'
 import type { PodName } from './routed-pod.ts'
@@ -26,16 +28,13 @@ import { limitBrokers, startBroker } from './start-broker.ts'
 import { Brokers } from './brokers.ts'
 import { endAgent } from './end-agent.ts'
 import { createNodeRoutes } from './node-routes.ts'
-import { MAX_WAIT_MS, Succession } from './succession.ts'
+import { Succession } from './succession.ts'
 
 export { NODE_AGENT } from './agent-options.ts'
 
 const CLOSE_TIMEOUT_MS = 1000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
-
-const TOO_LARGE =
-  'the pod has more than 4 MiB as JSON, so the node agent does not serve it. Fix: move large values to a ConfigMap or a Secret'
 
 /** Serves until the signal. Throws `UsageError` and `ConfigError`. */
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
@@ -50,7 +49,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const adminParts: AdminParts = {
     scrape: agent.scrape,
     readiness: () => {
-      const reason = findReason(isListed, agent)
+      const reason = findReadinessProblem(isListed, agent)
       // The agent stays ready: after this it no longer depends on the agent that it replaces.
       isReady ||= reason === undefined
       return { ready: isReady, reasons: isReady || reason === undefined ? [] : [reason] }
@@ -78,7 +77,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     signal: io.signal,
     onPod: reconciler.onPod,
     onDeleted: reconciler.onDeleted,
-    onTooLarge: (pod) => agent.onFailure(pod, new RouteFailure('settings_invalid', TOO_LARGE)),
+    onTooLarge: (pod) => agent.onFailure(pod, new RouteFailure('settings_invalid', POD_TOO_LARGE)),
     onListed: (uids) => {
       isListed = true
       metrics.onSync(true)
@@ -94,25 +93,6 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   await admin.close(CLOSE_TIMEOUT_MS)
   log.info('shutdown_complete')
   return 0
-}
-
-/** Returns why the agent is not ready; undefined if it is. */
-function findReason(
-  isListed: boolean,
-  { brokers, reconciler, succession }: ReturnType<typeof createAgent>,
-): string | undefined {
-  const all = brokers.all()
-  // Without pods, brokers that have started end again.
-  if (all.length > 0 && !all.some(({ isReady }) => isReady)) {
-    const failure = all.find((broker) => broker.failure)?.failure
-    return `no broker runs${failure === undefined ? ' yet' : `: ${failure}`}`
-  }
-  if (!isListed) return 'the pods of the node have not been listed yet'
-  if (reconciler.isSettled(succession.isWaiting, process.uptime() * 1000 > MAX_WAIT_MS))
-    return undefined
-  return succession.isWaiting
-    ? 'tokens that the earlier agent of the node holds have not been fetched yet'
-    : 'the pods of the node are not served yet'
 }
 
 /** Creates what routes pods and what serves them. Each part takes those before it. */

@@ -28,6 +28,8 @@ const MIN_SANDBOX_POLL_MS = 200
 const MAX_SANDBOX_POLL_MS = 2000
 /** How often the sandbox of a pod that is ending is looked for. */
 const END_POLL_MS = 1000
+/** How often the route of a pod that does not change is checked. */
+const ROUTED_POLL_MS = 60 * 60_000
 /** How long the API server may take to say that a pod has ended, after the end of the pod's sandbox. */
 const SANDBOX_GRACE_MS = 10_000
 /** The delay before a pod asks again for a broker that does not run. */
@@ -50,10 +52,8 @@ export class NodePod {
   #failures = 0
   /** How often its sandbox has been looked for without success. */
   #polls = 0
-  /** Ends the pause between two attempts; undefined while an attempt runs. */
-  #wake: (() => void) | undefined
-  /** True if the next attempt follows without a pause. */
-  #isDue = false
+  /** Resolves when the next attempt is due. */
+  #due = Promise.withResolvers<void>()
   /** Ends the serving of its route. */
   #serving = new AbortController()
   #isClosed = false
@@ -82,14 +82,12 @@ export class NodePod {
 
   /** True while the agent looks for the sandbox of a pod that starts or ends. */
   get isLooking(): boolean {
-    const isAwaited = this.#polls > 0 || this.pod.isEnding
-    return isAwaited && this.#failures === 0 && this.#wake !== undefined
+    return (this.#polls > 0 || this.pod.isEnding) && this.#failures === 0
   }
 
   /** Looks for its sandbox now. */
   look(): void {
-    this.#isDue = true
-    this.#wake?.()
+    this.#due.resolve()
   }
 
   /** For how long it has been pending, in milliseconds. */
@@ -113,14 +111,15 @@ export class NodePod {
   /** Ends the attempts. The broker goes on. */
   close(): void {
     this.#isClosed = true
-    this.#wake?.()
+    this.#due.resolve()
   }
 
   async #run(): Promise<void> {
     while (!this.#isClosed) {
-      this.#isDue = false
-      const delayMs = await this.#attempt()
-      if (!this.#isDue && !this.#isClosed) await this.#pause(delayMs)
+      const { promise, resolve } = (this.#due = Promise.withResolvers<void>())
+      const timer = setTimeout(resolve, await this.#attempt())
+      await promise
+      clearTimeout(timer)
     }
   }
 
@@ -140,7 +139,7 @@ export class NodePod {
     }
     this.#failures = 0
     this.error = undefined
-    return this.pod.isEnding ? END_POLL_MS : Infinity
+    return this.pod.isEnding ? END_POLL_MS : ROUTED_POLL_MS
   }
 
   #setRoute(route: Route | undefined): void {
@@ -214,16 +213,6 @@ export class NodePod {
   /** Returns true while it is normal that no sandbox of the pod is found. */
   #isSandboxExpected(): boolean {
     return !this.pod.hasAddress || this.pendingMs < SANDBOX_GRACE_MS
-  }
-
-  /** Waits so many milliseconds, or until it is woken. */
-  async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms)
-    await promise
-    clearTimeout(timer)
-    this.#wake = undefined
   }
 }
 

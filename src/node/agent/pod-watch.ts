@@ -1,9 +1,7 @@
 /** Watches the pods of one node: lists them, follows the changes, and lists again when it has missed some. */
-import * as z from 'zod/mini'
 import { backoffMs, createPause } from '../../lib/retry.ts'
-import { parseJsonObject } from '../../lib/json.ts'
 import { type ApiServer, hasStatus, isSilence, StatusError } from '../../kubernetes/api-client.ts'
-import { GATE } from '../../kubernetes/pod.ts'
+import { type Item, readItems } from './pod-stream.ts'
 import type { PodName } from './routed-pod.ts'
 
 interface PodWatchOptions {
@@ -22,8 +20,6 @@ interface PodWatchOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** The API server accepts pods of up to 3 MiB, and sends a byte of them in up to six, such as \u003c. */
-const MAX_OBJECT_BYTES = 4 * 1024 * 1024
 /** The time limit of a list. With hundreds of the largest pods it takes many seconds on a busy node. */
 const LIST_TIMEOUT_MS = 5 * 60_000
 const LIST_IDLE_MS = 30_000
@@ -34,15 +30,6 @@ const WATCH_SECONDS = 600
  * bookmarks is only watched again more often.
  */
 const IDLE_MS = 3 * 60_000
-
-/** A pod, an event of one, a bookmark or the metadata of a list: whatever the API server sends. */
-const Received = z.looseObject({
-  type: z.optional(z.string()),
-  /** A pod or, of an ERROR, a Status with a code. */
-  object: z.optional(z.looseObject({ code: z.optional(z.number()) })),
-})
-/** The metadata of a pod or, without a uid, of a bookmark or a list. */
-const Metadata = z.object({ uid: z.optional(z.string()), resourceVersion: z.optional(z.string()) })
 
 /** Lists whatever the API server has in its cache. */
 const ANY_VERSION = '0'
@@ -178,99 +165,8 @@ function createPath(
   return `/api/v1/pods?${query.toString()}`
 }
 
-const HEAD =
-  /^\{(?:"type":"(?<type>[A-Z]+)","object":\{)?(?:"kind":"Pod",)?(?:"apiVersion":"v1",)?"metadata":\{"name":"(?<name>[^"]+)",(?:"generateName":"[^"]+",)?"namespace":"(?<namespace>[^"]+)","uid":"(?<uid>[^"]+)","resourceVersion":"(?<version>[^"]+)"/
-
-/** How the name of a gate is written in JSON. */
-const GATE_NAME = Buffer.from(JSON.stringify(GATE))
-
-/** What the API server has sent. */
-interface Item {
-  /** Of an event. */
-  readonly type?: string | undefined
-  /** Of a Status. */
-  readonly code?: number | undefined
-  /** Of a pod. */
-  readonly uid?: string | undefined
-  readonly version?: string | undefined
-  /** Undefined if it was not parsed. */
-  readonly object?: unknown
-  readonly tooLarge?: PodName | false
-}
-
 /** Reports a pod that may have a gate. */
 function reportPod({ uid = '', object, tooLarge }: Item, { onPod, onTooLarge }: ListOptions): void {
   if (tooLarge) onTooLarge?.(tooLarge)
   if (object !== undefined) onPod(uid, object)
-}
-
-/**
- * Parses the object, but of a pod that is too large, or has no gate, only the head: one tenant's pod must not keep the others
- * waiting. An API server writes the fields of a pod in this order.
- */
-function parseItem(bytes: Buffer, isTooLarge: boolean): Item {
-  const hasGate = !isTooLarge && bytes.includes(GATE_NAME)
-  const head = hasGate ? undefined : HEAD.exec(bytes.toString('utf8', 0, HEAD_BYTES))?.groups
-  if (head !== undefined) {
-    const { type, uid = '', namespace = '', name = '', version } = head
-    return { type, uid, version, tooLarge: isTooLarge && { uid, namespace, name } }
-  }
-  if (isTooLarge) throw new Error('an object from the API server is too large, but is no pod')
-  const { data } = Received.safeParse(parseJsonObject(bytes.toString()))
-  if (data === undefined) throw new Error(NOT_JSON)
-  const object = data.object ?? data
-  const { uid, resourceVersion } = Metadata.safeParse(object['metadata'] ?? object).data ?? {}
-  return { type: data.type, code: data.object?.code, uid, version: resourceVersion, object }
-}
-
-const [OPEN = 0, CLOSE = 0, QUOTE = 0, BACKSLASH = 0, SPACE = 0] = Buffer.from('{}"\\ ')
-
-const NOT_JSON = 'the API server did not send JSON'
-
-/** The name, namespace and uid of a pod are in the first 700 bytes. */
-const HEAD_BYTES = 1024
-
-/**
- * Parses the objects that `depth` other objects surround, and passes each on before the next is read: the pods of a
- * node can have hundreds of megabytes together. Of an object that is larger than MAX_OBJECT_BYTES it keeps the first bytes.
- * Throws if the stream is not JSON objects, or ends within one.
- */
-async function* readItems(body: AsyncIterable<Uint8Array>, depth: number): AsyncGenerator<Item> {
-  let level = 0
-  let isString = false
-  let isEscaped = false
-  let parts: Uint8Array[] = []
-  let size = 0
-  const add = (part: Uint8Array) => {
-    size += part.length
-    if (size <= MAX_OBJECT_BYTES) parts.push(part)
-    else parts = [Buffer.concat(parts, HEAD_BYTES)]
-  }
-  const end = () => {
-    const item = parseItem(Buffer.concat(parts), size > MAX_OBJECT_BYTES)
-    parts = []
-    size = 0
-    return item
-  }
-  for await (const chunk of body) {
-    let start = 0
-    for (let at = 0; at < chunk.length; at += 1) {
-      const byte = chunk[at] ?? 0
-      if (level === 0 && byte !== OPEN && byte > SPACE) throw new Error(NOT_JSON)
-      if (isEscaped) isEscaped = false
-      else if (byte === QUOTE) isString = !isString
-      else if (isString) isEscaped = byte === BACKSLASH
-      else if (byte === OPEN) {
-        if (level === depth) start = at
-        level += 1
-      } else if (byte === CLOSE) {
-        level -= 1
-        if (level !== depth) continue
-        add(chunk.subarray(start, at + 1))
-        yield end()
-      }
-    }
-    if (level > depth) add(chunk.subarray(start))
-  }
-  if (level > 0) throw new Error('the answer of the API server is incomplete')
 }

@@ -14,6 +14,7 @@ import {
   type VolumeMount,
 } from '../../kubernetes/pod.ts'
 import { ServedPod } from '../broker/messages.ts'
+import { findSizeProblem } from './pod-size.ts'
 
 /** A pod of mode `node`. */
 export type RoutedPod = z.infer<typeof RoutedPod>
@@ -50,9 +51,6 @@ const ApiPod = z.extend(Pod, {
   }),
 })
 
-/** The size limit of a gate's variables and mounts: the author of a pod can make them as large as a pod may be. */
-const MAX_SETTINGS_BYTES = 32_768
-
 const PORT = /:(\d{1,5})(?:,|$)/
 /** The lowest port of a broker: lower ones are for servers of the pod. */
 const MIN_PORT = 1024
@@ -76,8 +74,7 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const port = Number(PORT.exec(listen)?.[1] ?? 0)
   const volumes = findVolumes(gate.volumeMounts ?? [], spec.volumes ?? [])
   const mounts = volumes.map(({ path, directory }) => ({ path, directory }))
-  const bytes = Buffer.byteLength(JSON.stringify([env, mounts]))
-  const isTooLarge = bytes > MAX_SETTINGS_BYTES
+  const sizeProblem = findSizeProblem(env, mounts)
   const hasEnded = status.phase === 'Succeeded' || status.phase === 'Failed'
   return {
     uid: metadata.uid,
@@ -87,13 +84,11 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
     hasAddress: (status.podIPs ?? []).length > 0,
     isEnding: hasEnded || metadata.deletionTimestamp != null,
     port,
-    env: isTooLarge ? {} : env,
-    mounts: isTooLarge ? [] : mounts,
+    env: sizeProblem === undefined ? env : {},
+    mounts: sizeProblem === undefined ? mounts : [],
     contents: computeDigest(volumes.map(({ path, content }) => [path, content])),
     runtimeClass: findText(spec['runtimeClassName']),
-    problem: isTooLarge
-      ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
-      : findGateProblem(spec, env, port),
+    problem: sizeProblem ?? findGateProblem(spec, env, port),
   }
 }
 

@@ -156,6 +156,19 @@ test('looks for the sandboxes of waiting pods at once when the runtime has chang
   expect(calls).toHaveBeenCalledTimes(2)
 })
 
+test('looks for a sandbox again when sandboxes change during an attempt', async () => {
+  const { add, calls, reconciler } = setUp(notFound)
+  await add({ addresses: [] })
+  const attempt = Promise.withResolvers<void>()
+  calls.mockReturnValueOnce(attempt.promise)
+  reconciler.look(() => {})
+  await settle()
+  reconciler.look(() => {})
+  attempt.reject(new RouteFailure('namespace_not_found', 'not yet'))
+  await settle()
+  expect(calls).toHaveBeenCalledTimes(3)
+})
+
 test('does not shorten the backoff after a failure when sandboxes change', async () => {
   const { add, calls, reconciler } = setUp(() => Promise.reject(new Error('no memory')))
   await add()
