@@ -1,7 +1,7 @@
 /*
- * The cgroups of the agent's container, by which the kernel counts the memory, threads and CPU of brokers: a leaf with the agent,
- * one with its tools, since nft reads as many chains as a pod has made, and `brokers` with a leaf for each broker. Needs cgroup
- * v2, and a cgroup namespace of the container.
+ * The cgroups of the agent's container, by which the kernel limits the memory, threads and CPU of brokers. The agent has a leaf.
+ * Its tools have a leaf, since nft reads as many chains as a pod has made. `brokers` has a leaf for each broker. Needs cgroup v2,
+ * and a cgroup namespace of the container.
  */
 #ifndef WIMDS_CGROUP_H
 #define WIMDS_CGROUP_H
@@ -16,14 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the agent and its tools have of the container's memory, and what the tools have of that. */
+/* The part of the container's memory for the agent and its tools, and the limit of the tools. */
 #define AGENT_BYTES (128L << 20)
 #define TOOLS_BYTES "67108864"
-/* Page tables, buffers of sockets and the like included. */
+/* Includes page tables and the buffers of sockets. */
 #define BROKER_BYTES "167772160"
 #define BROKER_THREADS 64
 
-/* Until no process is left that an exec probe began before. */
+/* An exec probe may have started a process before, so the moves are repeated. */
 enum { MOVES = 100, MOVE_PAUSE_US = 20000 };
 
 /*
@@ -36,7 +36,7 @@ static inline int open_container(void) {
   return fsmount(context, FSMOUNT_CLOEXEC, 0);
 }
 
-/* Writes the text, in one call as the kernel wants it. False with errno, which closing does not change. */
+/* Writes the text in one call, as the kernel requires. Returns false with errno, which closing does not change. */
 static inline bool write_setting(int directory, const char *name, const char *text) {
   int file = openat(directory, name, O_WRONLY | O_CLOEXEC);
   if (file < 0) return false;
@@ -49,7 +49,7 @@ static inline bool make_directory(int parent, const char *name) {
   return mkdirat(parent, name, 0755) == 0 || errno == EEXIST;
 }
 
-/* Moves what has no leaf, since a cgroup with processes has no children that are counted. A process may have ended. */
+/* Moves processes without a leaf: the kernel counts no children of a cgroup with processes. A process may have ended. */
 static inline void move_processes(int container) {
   int file = openat(container, "cgroup.procs", O_RDONLY | O_CLOEXEC);
   FILE *processes = file < 0 ? NULL : fdopen(file, "r");
@@ -58,7 +58,7 @@ static inline void move_processes(int container) {
   fclose(processes);
 }
 
-/* Makes the agent's leaf, and `brokers` with the rest of the container's memory. Returns what fails, with errno; or NULL. */
+/* Makes the agent's leaf, and `brokers` with the rest of the memory. Returns the problem, with errno; NULL on success. */
 static inline const char *make_cgroups(void) {
   static const char CONTROLLERS[] = "+memory +pids +cpu";
   char limit[32] = "";
@@ -72,7 +72,7 @@ static inline const char *make_cgroups(void) {
     if (write_setting(container, "cgroup.subtree_control", CONTROLLERS)) break;
     if (errno != EBUSY || --tries == 0) return "cannot turn on the controllers of the container's cgroup";
   }
-  /* 0 for `max`, which the brokers have then, too. */
+  /* 0 for `max`. Then the brokers have no limit either. */
   long bytes = strtol(limit, NULL, 10);
   if (bytes > 0) snprintf(limit, sizeof limit, "%ld", bytes > 2 * AGENT_BYTES ? bytes - AGENT_BYTES : bytes / 2);
   if (make_directory(container, "tools") && write_setting(container, "tools/memory.max", TOOLS_BYTES) &&
@@ -88,7 +88,7 @@ static inline const char *make_cgroups(void) {
 /* Puts this process into the leaf of tools, if that is there. */
 static inline void enter_tools(void) { write_setting(open_container(), "tools/cgroup.procs", "0"); }
 
-/* Puts this process into a leaf of `brokers` for its uid, unless the kernel has none or keeps it from the agent. False with errno. */
+/* Puts this process into its uid's leaf of `brokers`, unless the kernel has no cgroup v2 or denies it. False with errno. */
 static inline bool enter_cgroup(unsigned uid) {
   char name[16], threads[16];
   int container = open_container();

@@ -1,6 +1,6 @@
 /*
- * `wimds-gate`, the init container of mode `node`: waits without an end until 169.254.169.254:80 leads to the broker of
- * this node, and there to this pod. Nothing of the application starts before, so that none of it reaches the identity of
+ * `wimds-gate`, the init container of mode `node`: waits without a time limit until 169.254.169.254:80 leads to the
+ * broker of this node that serves this pod. No container of the application starts before, so none gets the identity of
  * the node. A static program, the only file of its image.
  *
  *   WIMDS_POD_UID     the pod's own UID: another pod's broker and the real IMDS answer without it
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include "readyz.h"
 
-/* Only tests have another. */
+/* Only tests set another value. */
 #ifndef LOG_MS
 #define LOG_MS 10000
 #endif
@@ -23,7 +23,7 @@
  */
 enum { CONNECT_MS = 50, ANSWER_MS = 2000 };
 
-/* Returns why the reply is not that of this pod's broker; NULL if it is. */
+/* Returns why the reply does not come from this pod's broker; NULL if it does. */
 static const char *find_problem(const char *uid, const char *reply) {
   if (*reply == '\0') return "no answer";
   const char *body = strstr(reply, HEADERS_END);

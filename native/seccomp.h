@@ -16,10 +16,10 @@
 #include <sys/syscall.h>
 
 /*
- * What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel,
- * memory that is no process's own, and a network. A broker has the sockets that the agent gives it: it could disconnect and connect
- * them elsewhere, too by sending, and make an accepted one a client in the network of its pod. listen remains, since a pod's socket
- * listens when its broker is ready.
+ * The calls that no broker makes, but a compromised one would. They reach other namespaces and mounts, other processes, the
+ * kernel, memory that belongs to no process, and networks. A broker could disconnect a socket from the agent and connect it
+ * elsewhere, also by sending, or make an accepted socket a client in the network of its pod. listen is allowed, since a pod's
+ * socket listens when its broker is ready.
  */
 static const unsigned DENIED[] = {
     SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,
@@ -56,12 +56,12 @@ enum {
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
 #define FAIL(number) RETURN(SECCOMP_RET_ERRNO | (number))
 /*
- * Memory that the limit of data does not count: of shared mappings, of which /dev/zero makes some too, and of mappings that
- * grow down. Neither Node nor the C library needs any.
+ * Memory that the limit of data does not count: shared mappings, also of /dev/zero, and mappings that grow down. Neither Node
+ * nor the C library needs any.
  */
 #define DENY_UNCOUNTED \
   IS(SYS_mmap, 0, 4), LOAD(args[3]), HAS(MAP_SHARED | MAP_GROWSDOWN, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
-/* Larger buffers of a connection that the agent opened, which are memory of the agent. */
+/* Larger buffers of a connection that the agent opened: they would count as memory of the agent. */
 #define DENY_BUFFERS \
   IS(SYS_setsockopt, 0, 5), LOAD(args[2]), IS(SO_RCVBUF, 1, 0), IS(SO_SNDBUF, 0, 1), FAIL(EPERM), \
       RETURN(SECCOMP_RET_ALLOW)

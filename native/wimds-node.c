@@ -1,6 +1,6 @@
 /*
- * `wimds-node`: what the node agent cannot do in Node. It enters network namespaces, reads files of one pod and of no
- * other, and starts the broker without the agent's powers.
+ * `wimds-node` does what the node agent cannot do in Node: it enters network namespaces, reads files of one pod and of no
+ * other, and starts the broker without the rights of the agent.
  *
  *   wimds-node open-socket|bind-socket PORT [-- PROGRAM ARGUMENT...]...
  *   wimds-node run PROGRAM [ARGUMENT]...
@@ -8,7 +8,7 @@
  *   wimds-node make-cgroups
  *   wimds-node run-broker FIRST-LAST DIRECTORY... -- PROGRAM ARGUMENT...
  *
- * Errors are a line on standard error and the exit code 1, or 2 if a program failed that it runs in the namespace.
+ * It prints an error as a line on standard error. The exit code is then 1, or 2 if a program in the namespace has failed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -58,8 +58,8 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, con
 static _Noreturn void fail_arguments(void) { fail(0, "wrong arguments"); }
 
 /*
- * Leaves this process, and what it executes, the capabilities of the mask. With no_new_privs execve gives a process of root none that
- * it lacks, whatever is in the bounding set.
+ * Leaves this process, and the programs that it executes, only the capabilities of the mask. With no_new_privs, execve gives a
+ * process of root no capability that it lacks, whatever the bounding set.
  */
 static void set_capabilities(uint32_t mask) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -70,14 +70,14 @@ static void set_capabilities(uint32_t mask) {
 
 /* open-socket */
 
-/* Where the parent puts the network namespace. */
+/* The descriptor of the network namespace, which the parent opens. */
 enum { NAMESPACE = 4, BACKLOG = 4096 };
 
 static const char HANDLE_MESSAGE[] = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":\"socket\"}\n";
 
 /*
- * Selects the second of the sockets that share the port, or the only one: new connections come to an agent's successor, and
- * the kernel resets none when the first socket is closed.
+ * Selects the second of the sockets that share the port, or the only one. So new connections go to the successor of an agent,
+ * and the kernel resets none of them when the agent closes its socket.
  */
 static struct sock_filter SECOND_SOCKET[] = {BPF_STMT(BPF_RET | BPF_K, 1)};
 static const struct sock_fprog SELECT_SOCKET = {.len = 1, .filter = SECOND_SOCKET};
@@ -87,9 +87,9 @@ static void enter_namespace(void) {
 }
 
 /*
- * Returns a socket of 127.0.0.1 in the namespace. This process stays in that namespace; another one accepts connections.
- * The sockets of two agents, during an upgrade, and of one that has just ended can share the port. A socket that does not listen
- * yet gets no connection. It joins the others later, and the kernel admits none with a filter of its own then.
+ * Enters the namespace, and returns a socket on 127.0.0.1 there. Another process accepts its connections. During an upgrade the
+ * sockets of two agents share the port. A socket that does not listen yet gets no connection. It gets no filter either: the
+ * kernel would not let a socket with a filter join the listening ones later.
  */
 static int open_in_namespace(unsigned port, bool listens) {
   enter_namespace();
@@ -106,7 +106,7 @@ static int open_in_namespace(unsigned port, bool listens) {
   return listener;
 }
 
-/* Sends the socket, with the message that Node's IPC expects with one. The channel keeps both after the end of this process. */
+/* Sends the socket beside the message that Node's IPC expects. The channel keeps both after the end of this process. */
 static void send_socket(int listener) {
   struct iovec text = {.iov_base = (void *)HANDLE_MESSAGE, .iov_len = sizeof HANDLE_MESSAGE - 1};
   union {
@@ -126,7 +126,7 @@ static void send_socket(int listener) {
 /* nft reads the chains and sets of the namespace, and the pod may have made as many as it likes. */
 static const struct rlimit PROGRAM_MEMORY = {134217728, 134217728};
 
-/* They change rules, routes and links, and no more. */
+/* The programs change rules, routes and links, and nothing else. */
 static const uint32_t PROGRAM_CAPABILITIES = 1U << CAP_NET_ADMIN;
 
 /* Runs a program to its end, with this process's standard streams. Returns whether it succeeded. */
@@ -147,7 +147,10 @@ static bool run_program(char **program) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Each of the arguments `--` begins a program, which runs in the namespace before the parent gets the socket. */
+/*
+ * Each argument `--` begins a program that runs in the namespace. The socket listens before the first program loads rules that
+ * lead to it. The parent gets the socket when all have succeeded.
+ */
 static int open_socket(unsigned port, bool listens, char **arguments) {
   int listener = open_in_namespace(port, listens);
   for (bool has_more = *arguments != NULL; has_more;) {
@@ -178,7 +181,7 @@ struct line {
   bool is_whole;
 };
 
-/* Reads a line without its end. False at the end of the input. What does not fit is dropped. */
+/* Reads a line without its end. False at the end of the input. Drops the characters that do not fit. */
 static bool read_line(struct line *line) {
   size_t count = 0;
   int next;
@@ -216,7 +219,7 @@ static int open_file(int root, const char *uid, const char *path) {
   return file;
 }
 
-/* Returns how many bytes of the file were read; -1 with errno, too if it is not a regular file or too large. */
+/* Returns the number of bytes of the file; -1 with errno on an error, and if it is not a regular file or is too large. */
 static ssize_t read_whole(int file, char *bytes) {
   struct stat status;
   if (fstat(file, &status) != 0) return -1;
@@ -273,9 +276,9 @@ static int read_files(const char *directory) {
 /* run-broker */
 
 /*
- * Gives this process an empty network, and takes the directories out of its view. mount_setattr, unlike mount, is not among what
- * the AppArmor profile of containerd and CRI-O denies; without it the agent's own view would change with this one where mounts
- * are shared.
+ * Gives this process an empty network, and hides the directories from it. Where mounts are shared, the agent would lose the
+ * directories, too, so mount_setattr makes the mounts private. The AppArmor profile of containerd and CRI-O denies mount, but
+ * not mount_setattr.
  */
 static void detach(char **directories, int count) {
   struct mount_attr private = {.propagation = MS_PRIVATE};
@@ -287,15 +290,15 @@ static void detach(char **directories, int count) {
 }
 
 /*
- * Where the parent puts the channels of a broker and the file of locks. Sockets come by Node's channel, which goes one way: the
- * agent reads no descriptor and no acknowledgement of a broker.
+ * The descriptors of the channel for messages and of the file of locks, which the parent opens. Sockets come by Node's channel,
+ * which goes one way: the agent reads no descriptor and no acknowledgement of a broker.
  */
 enum { MESSAGES = 4, UID_LOCKS = 5 };
 
 /*
- * Returns the first uid of the range that no other process has, by a lock on the byte of that number. The lock is of the open
- * file, not of this process: it ends when the parent closes the file or has ended. So the brokers of two agents on a node,
- * during an upgrade, have different uids.
+ * Claims the first free uid of the range, by a lock on the byte of that number. The lock belongs to the open file, not to this
+ * process: it ends when the parent closes the file or ends. So the brokers of two agents on a node, during an upgrade, have
+ * different uids.
  */
 static unsigned claim_uid(const char *range) {
   unsigned first = 0, last;
@@ -310,8 +313,8 @@ static unsigned claim_uid(const char *range) {
 }
 
 /*
- * What holds without cgroup v2, too. Node reserves 600 MiB of data and, for each memory of WASM, 10 GiB of addresses. A process
- * has its uid to itself: a broker of Node has about twelve threads.
+ * The limits that hold without cgroup v2, too. Node reserves 600 MiB of data and, for each memory of WASM, 10 GiB of addresses.
+ * RLIMIT_NPROC counts the threads of a uid, which no other process has. A broker has about twelve threads.
  */
 static const struct {
   int resource;
@@ -338,10 +341,10 @@ static void drop_privileges(unsigned uid) {
   set_capabilities(0);
 }
 
-/* The interface of Landlock, of which the headers of the build may lack the newer parts. */
+/* The interface of Landlock. The headers of the build may lack its newer parts. */
 enum {
   LANDLOCK_VERSION = 1,
-  /* All rights to a file but to execute, read and list. */
+  /* All rights to a file except to execute, read and list. */
   CHANGE_FILES = 0x7ff2,
   HAS_TRUNCATE = 3,
 };
@@ -368,7 +371,7 @@ static int run_broker(char **arguments, int count) {
   detach(arguments + 1, end - 1);
   drop_privileges(uid);
   /*
-   * After the change of user, which resets it. The kernel sends the signal with the rights of the parent: between users
+   * This follows the change of user, which resets it. The kernel sends the signal with the rights of the parent: between users
    * it takes KILL. The parent may have ended before.
    */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail(errno, "cannot follow the agent's end");

@@ -19,7 +19,7 @@
 #define SCRIPT "/app/wimds.js"
 #endif
 
-/* The default port of that proxy. Its webhook passes no time: as long as the start hooks that wimds injects itself. */
+/* The default port of that proxy, and the time limit of the start hooks of wimds, since its webhook passes none. */
 enum { DROP_IN_PORT = 8000, DROP_IN_SECONDS = 300 };
 enum { CONNECT_MS = 1000, ANSWER_MS = 5000 };
 

@@ -103,7 +103,7 @@ export function connectToApiServer(shutdown: AbortSignal): ApiServer {
   }
 }
 
-/** Returns the body as it was before its compression. Its end and its errors are those of the answer. */
+/** Returns the decompressed body, which ends and fails as the body of the answer does. */
 function decode({ headers, body }: Dispatcher.ResponseData): AsyncIterable<Uint8Array> {
   if (headers['content-encoding'] !== 'gzip') return body
   return pipeline(body, createGunzip(), () => {})
@@ -132,7 +132,7 @@ export async function ifFound<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** The API server answered with this status; a watch has it in an event. */
+/** The API server answered with this status, or sent it in an event of a watch. */
 export class StatusError extends Error {
   readonly status: number
 

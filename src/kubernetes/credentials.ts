@@ -9,7 +9,7 @@ import { API_ACCESS_DIRECTORY } from './pod.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 
-/** Finds them as a pod has them: in variables of the kubelet and in a volume. Throws a `ConfigError` outside of a pod. */
+/** Returns the address of the API server, and what its calls need. Throws a `ConfigError` outside of a pod. */
 export function findCluster(env: NodeJS.ProcessEnv) {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
   if (!host) {
@@ -24,7 +24,7 @@ export function findCluster(env: NodeJS.ProcessEnv) {
     origin: `https://${formatUrlHost(host)}:${port}`,
     /** Reads the token, which the kubelet rotates. */
     readHeaders: async () => ({ Authorization: `Bearer ${(await read('token')).trim()}` }),
-    /** Keeps connections open, and reads the CA for each new one. */
+    /** Keeps connections open, and reads the CA for each new connection. */
     dispatcher: createAgent({
       connect: createConnect(),
       handshake: async (...handshake) =>
@@ -34,7 +34,7 @@ export function findCluster(env: NodeJS.ProcessEnv) {
   }
 }
 
-/** Returns the directory with the CA and the token. KUBERNETES_API_ACCESS names another one, in a test. */
+/** Returns the directory with the CA and the token. A test sets KUBERNETES_API_ACCESS to another directory. */
 export function findApiAccess({ KUBERNETES_API_ACCESS }: NodeJS.ProcessEnv): string {
   return KUBERNETES_API_ACCESS ?? API_ACCESS_DIRECTORY
 }

@@ -74,7 +74,7 @@ export type EnvVar = z.infer<typeof EnvVar>
 export type Volume = z.infer<typeof Volume>
 export type VolumeMount = z.infer<typeof VolumeMount>
 
-/** Reserved names: the containers and volumes that the injector adds have them. */
+/** Reserved names of the containers and volumes that the injector adds. */
 export const SIDECAR = 'wimds'
 export const REDIRECT = 'wimds-redirect'
 /** The init container of mode node, which waits for the broker of its node. The node agent reads its variables and mounts. */
@@ -97,7 +97,7 @@ export function parsePod(value: unknown, problems: string[]): Pod | undefined {
   return undefined
 }
 
-/** Formats an issue of zod as `spec.containers must be a list. Fix: …`. The value may be a secret. */
+/** Formats an issue of zod as `spec.containers must be a list. Fix: …`. Leaves out the value, which may be a secret. */
 function formatIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.') || 'the pod template'
   if (issue.code !== 'invalid_type' || issue.message !== 'Invalid input') {
@@ -142,7 +142,7 @@ export function findText(...values: readonly unknown[]): string | undefined {
   return values.find((value): value is string => typeof value === 'string' && value !== '')
 }
 
-/** Returns true if the kubelet may set variables that are not known here. */
+/** Returns true if the container has variables whose names are not in the pod. */
 export function hasEnvFrom({ envFrom }: Container): boolean {
   return (envFrom?.length ?? 0) > 0
 }
@@ -159,7 +159,7 @@ export function getLiteralValue(entry: EnvVar | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Returns the value that stands in the pod; undefined also for one with `$(NAME)`, which only the kubelet resolves. */
+/** Returns the literal value of a variable; undefined also if it has `$(NAME)`, which only the kubelet resolves. */
 export function getKnownValue(entry: EnvVar | undefined): string | undefined {
   const value = getLiteralValue(entry)
   return value?.includes('$(') ? undefined : value

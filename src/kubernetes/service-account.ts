@@ -29,8 +29,8 @@ const KNOWN = [
 ]
 
 /**
- * Returns a problem for each annotation of azure-workload-identity that is unknown but resembles a known one. Another one, or
- * a name with `use`, to which a suffix may belong, may be of a later version.
+ * Returns a problem for each annotation of azure-workload-identity that is unknown but resembles a known one. Other names may
+ * be of a later version, as may names that begin with `use`.
  */
 export function findMisspelt(
   annotations: Readonly<Record<string, string>> | null | undefined,
@@ -45,22 +45,22 @@ export function findMisspelt(
   })
 }
 
-/** These annotations by the variables of a sidecar or gate that have their values. */
+/** The annotation for each variable of a sidecar or gate that has its value. */
 export const ACCOUNT_ANNOTATIONS: ReadonlyMap<string, string> = new Map([
   ['AZURE_CLIENT_ID', CLIENT_ID],
   ['AZURE_TENANT_ID', TENANT_ID],
 ])
 
-/** Formats what is wrong with an annotation of a ServiceAccount. `problem` completes "the annotation …". */
+/** Formats a problem of a ServiceAccount's annotation. `problem` completes "the annotation …". */
 export function formatAccountProblem(annotation: string, account: string, problem: string): string {
   return `the annotation ${annotation} of the ServiceAccount ${account} ${problem}. Fix: correct the annotation`
 }
 
 /** Annotations can have 256 KiB; the rest of the metadata is small. */
 const MAX_ACCOUNT_BYTES = 1024 * 1024
-/** Longer than any GUID or domain name. Many pods may wait with their annotations in memory. */
+/** The maximum length of an annotation, above any GUID or domain name. Many pods may wait with theirs in memory. */
 const MAX_LENGTH = 256
-/** Only the metadata: a ServiceAccount may list thousands of Secrets. */
+/** Asks for the metadata only: a ServiceAccount may list thousands of Secrets. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 
 const ServiceAccount = z.object({
@@ -74,7 +74,7 @@ const ServiceAccount = z.object({
 interface Account {
   readonly namespace: string
   readonly name: string
-  /** The time limit of the call, in milliseconds; by default that of any other call. */
+  /** The time limit of the call, in milliseconds; by default the limit of any call. */
   readonly timeoutMs?: number
 }
 
@@ -84,7 +84,7 @@ export type AccountResult =
   /** Completes "the ServiceAccount NAMESPACE/NAME …". */
   | { readonly problem: string }
 
-/** Reads the annotations. Throws what the client of the API server throws. */
+/** Reads the annotations. Throws the errors of `ApiServer`. */
 export async function readServiceAccount(
   api: ApiServer,
   { namespace, name, ...limits }: Account,

@@ -4,8 +4,8 @@ import { createRestartRule, createRuleset, type RedirectSettings, REMOVE_TABLE }
 import { type RunOptions, runTool, type Step } from './run-tool.ts'
 
 /**
- * Applies the redirect, lets new connections wait while the sidecar restarts, or removes both. `await` comes after `apply`, once
- * the sidecar accepts connections: before, a caller has to learn at once that it does not listen yet.
+ * `apply` loads the redirect, `await` lets new connections wait while the sidecar restarts, and `remove` removes both. `await`
+ * follows `apply` once the sidecar accepts connections: until then a caller has to learn at once that nothing listens.
  */
 type Action = 'apply' | 'await' | 'apply and await' | 'remove'
 
@@ -39,7 +39,7 @@ export function createSteps(settings: RedirectSettings, action: Action): Step[] 
   const rules: Step = { argv: ['nft', '-f', '-'], input: createRules(settings, action) }
   if (action === 'await') return [rules]
   if (settings.mode === 'nft') {
-    // The kernel looks for a route before its nat hook: without one, connections fail and the rule is never met.
+    // The kernel looks for a route before its nat hook: without a route connections fail, and the rule never applies.
     const route: Step = { argv: ['ip', 'route', 'get', METADATA_IP] }
     return action === 'remove' ? [rules] : [route, rules]
   }

@@ -13,7 +13,7 @@ export interface RedirectSettings {
   readonly exemptUid: number | undefined
 }
 
-/** The one table that wimds owns. It reads and changes no other. */
+/** The table of wimds, which reads and changes no other table. */
 const TABLE = 'wimds'
 
 /**
@@ -52,7 +52,7 @@ export function createRuleset(settings: RedirectSettings): string {
     '  chain reject_direct {',
     '    type filter hook output priority 0; policy accept;',
     `    ${others}${target} reject with tcp reset`,
-    // Replies are not redirected: a pod that has the address itself connects from it.
+    // Not for replies: a pod that has the address itself connects from it, so replies go to the address.
     ...(mode === 'loopback'
       ? [
           `    ct direction original ${toAddress} meta l4proto tcp reject with tcp reset`,
@@ -66,11 +66,10 @@ export function createRuleset(settings: RedirectSettings): string {
 }
 
 /**
- * Creates the script that adds the chain `await_restart` to the table: while the sidecar restarts, new
- * connections wait for it instead of being refused. It drops the reset that answers a SYN (RFC 9293 section
- * 3.5.2: sequence number 0, with ACK), so that the kernel of the caller sends the SYN again, after 1, 3, 7 and
- * 15 s. All other resets pass: a caller whose connection broke has to know. A second run changes nothing. With `seconds` the
- * kernel ends the wait after that time.
+ * Creates the script that adds the chain `await_restart` to the table: while the sidecar restarts, new connections wait for it
+ * instead of being refused. It drops the reset that answers a SYN (RFC 9293 section 3.5.2: sequence number 0, with ACK), so
+ * that the kernel of the caller sends the SYN again, after 1, 3, 7 and 15 s. All other resets pass: the caller of a broken
+ * connection has to know. A second run changes nothing. With `seconds` the kernel ends the wait after that time.
  */
 export function createRestartRule(
   { port }: Pick<RedirectSettings, 'port'>,

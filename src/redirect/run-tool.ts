@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly signal: AbortSignal
 }
 
-/** What a tool has as descriptors from 3 on. */
+/** The descriptors of a tool from number 3 on. */
 type Descriptors = readonly (number | 'ignore' | 'ipc')[]
 
 const TIMEOUT_MS = 10_000
@@ -28,7 +28,7 @@ export async function runTool(
   if (code !== 0) throw new Error(`${step.argv.join(' ')}: ${reason}`)
 }
 
-/** Starts one step without a shell. `ended` resolves with its exit code, what it wrote, and why it failed. */
+/** Starts one step without a shell. `ended` resolves with its exit code, its standard error and the reason of its failure. */
 export function startTool(
   { argv, input = '' }: Step,
   { path, signal }: RunOptions,
@@ -55,7 +55,7 @@ export function startTool(
   return { child, ended }
 }
 
-/** Returns the environment of tools. The reason of a failure is found in the message, so it must not depend on a locale. */
+/** Returns the environment of tools. No locale may change the messages: `explainFailure` searches them. */
 function createToolEnv(path: string | undefined): NodeJS.ProcessEnv {
   return { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
 }
@@ -93,7 +93,7 @@ function explainFailure(stderr: string, end: string): string {
   return message
 }
 
-/** nft under a limit of memory. */
+/** The messages of nft at its memory limit. */
 const OUT_OF_MEMORY = /memory allocation failure|cannot allocate memory/i
 
 /** Returns true for the message of a tool that lacks a capability or uid 0. */

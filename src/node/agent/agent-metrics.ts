@@ -15,7 +15,9 @@ import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Creates the metrics that are counted, in a new registry. `droppedLines`: of the log since the start, by event. */
+/**
+ * Creates the counted metrics in a new registry. `droppedLines`: how many lines the log has dropped since the start, by event.
+ */
 export function createNodeAgentMetrics(droppedLines: ReadonlyMap<string, number>) {
   const registry = createRegistry()
   const registers = [registry]
@@ -24,7 +26,7 @@ export function createNodeAgentMetrics(droppedLines: ReadonlyMap<string, number>
   ])
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',
-    help: 'Time until a pod was served, from when its sandbox was first seen.',
+    help: 'Time from when the agent first saw the sandbox of a pod until a broker served the pod.',
     buckets: ROUTE_BUCKETS,
     registers,
   })
@@ -51,7 +53,7 @@ export function createNodeAgentMetrics(droppedLines: ReadonlyMap<string, number>
     onRouted: (durationMs: number) => duration.observe(durationMs / 1000),
     onFailure: (reason: RouteFailureReason) => failures.inc({ reason }),
     onBrokerEnd: () => brokerEnds.inc(),
-    /** Takes whether the pods of the node could be read. */
+    /** Records whether the agent could read the pods of its node. */
     onSync: (isSynced: boolean) => synced.set(isSynced ? 1 : 0),
   }
 }

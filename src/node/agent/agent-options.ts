@@ -15,7 +15,7 @@ export const NODE_AGENT = {
   group: 'Run in a cluster',
   summary: 'serve the pods of mode node on this node (DaemonSet)',
   description:
-    'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts a broker for each namespace, a process without rights, which answers on these sockets: it exchanges projected tokens for access tokens. The gate, an init container of each of these pods, waits until the broker serves the pod. Needs uid 0, capabilities, and the tools wimds-node, nft and ip; the chart charts/wimds installs it.',
+    'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts a broker for each namespace, a process without rights, which answers on these sockets and exchanges projected tokens for access tokens. The gate, an init container of each of these pods, waits until the broker serves the pod. Needs uid 0, capabilities, and the tools wimds-node, nft and ip. The chart charts/wimds installs the agent.',
   flags: {
     'node-name': { value: 'NAME', help: 'the node (default $NODE_NAME)' },
     'host-root': {
@@ -78,7 +78,7 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
     nodeName,
     /** Where the CNI library of the runtime caches its results. */
     cniResultsDirectory: join(root, 'var/lib/cni/results'),
-    /** Where containerd has a directory for each container, the OCI bundle. CRI-O has none here. */
+    /** Where containerd has a directory for each container, its OCI bundle. CRI-O has no such directory. */
     bundlesDirectory: join(root, 'run/containerd/io.containerd.runtime.v2.task/k8s.io'),
     /** Where the runtime keeps network namespaces. */
     netnsDirectory: join(root, 'var/run/netns'),
@@ -93,7 +93,7 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   }
 }
 
-/** Returns true for `FIRST-LAST`, two uids that are not root's. */
+/** Returns true for `FIRST-LAST`: two uids, in their order, without the uid of root. */
 function isRange(text: string): boolean {
   const [, first = 0, last = 0] = (/^(\d{1,9})-(\d{1,9})$/.exec(text) ?? []).map(Number)
   return first > 0 && first <= last

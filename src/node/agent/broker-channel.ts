@@ -1,6 +1,6 @@
 /**
- * The channels between the agent and a broker: one for messages, of which the agent reads no more than it allows, and Node's own
- * for sockets, of which it reads nothing.
+ * The two channels between the agent and a broker. One carries messages, and the agent limits how much of it it reads. The
+ * other is Node's own, for sockets: the agent only writes to it.
  */
 import type { ChildProcess, SendHandle } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -11,15 +11,15 @@ import { Misuse, readLines } from './broker-lines.ts'
 /** The broker's descriptor of the channel for messages. */
 const MESSAGES = 4
 const RECEIVE_TIMEOUT_MS = 5000
-/** A file has 128 KiB, and JSON may write a byte in six. */
+/** The agent ends a broker that leaves more unread. A file of 128 KiB may take six times as many bytes in JSON. */
 const MAX_UNREAD_BYTES = 2 * 1024 * 1024
 
 /** A message that the channel does not handle itself. */
 export type Message = Exclude<BrokerMessage, { type: 'received' }>
 
 /**
- * Sends and receives messages. A message is handled before the next one is read, so a broker that sends too fast waits in
- * the kernel. A broker that does not read is ended.
+ * Sends and receives messages. The agent handles a message before it reads the next one, so the kernel blocks a broker that
+ * sends too fast. The agent ends a broker that does not read.
  */
 export class BrokerChannel {
   readonly #child: ChildProcess
@@ -32,7 +32,7 @@ export class BrokerChannel {
   constructor(child: ChildProcess) {
     const stream: unknown = child.stdio[MESSAGES]
     if (!(stream instanceof Socket)) throw new Error('the broker has no channel')
-    // The end of the broker is reported.
+    // BrokerProcess reports the end of the broker.
     stream.on('error', () => {})
     stream.once('close', () => child.connected && child.disconnect())
     stopReading(findChannel(child))
@@ -46,19 +46,20 @@ export class BrokerChannel {
       this.#stream.destroy(new Misuse('it does not read what it is sent'))
     }
     if (this.#stream.destroyed) return
-    // An error is the end of the broker, too.
+    // An error means that the broker has ended.
     await new Promise<void>((resolve) =>
       this.#stream.write(`${JSON.stringify(message)}\n`, () => resolve()),
     )
   }
 
   /**
-   * Sends a socket. Returns the number by which a message names it, when the broker has it. Throws if the broker has ended. Closes
-   * this process's copy of a connection in any case.
+   * Sends a socket. Resolves when the broker has the socket, with the number by which messages name it. Throws an error if the
+   * broker has ended. Closes this process's copy of a connection in any case.
    */
   async sendSocket(socket: SendHandle): Promise<number> {
     const isConnection = socket instanceof Socket
-    // Now: what Node reads while others are sent would be lost for the broker, and a reset ends this process.
+    // Stops at once: what Node reads while the connection waits for its turn would be lost for the broker, and a reset would
+    // end this process.
     if (isConnection) stopReading(Reflect.get(socket, '_handle'))
     const sent = this.#sent.then(() => this.#sendNow(socket))
     this.#sent = sent.catch(() => {})
@@ -66,8 +67,8 @@ export class BrokerChannel {
   }
 
   /**
-   * Passes on the messages until the channel ends. Returns how the broker misused it: by too large messages, or unknown ones;
-   * undefined if the broker has ended.
+   * Passes on the messages until the channel ends. Returns how the broker misused the channel, such as by a message that is too
+   * large; undefined if the broker has ended.
    */
   read(onMessage: (message: Message) => unknown): Promise<string | undefined> {
     return readLines(this.#stream, async (line) => {
@@ -79,7 +80,7 @@ export class BrokerChannel {
     })
   }
 
-  /** Node keeps one socket for the next message in the broker: a second one would come with the message of the first. */
+  /** Sends one socket at a time: Node in the broker keeps a single received socket until its message comes. */
   async #sendNow(socket: SendHandle): Promise<number> {
     const number = (this.#lastSocket += 1)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -91,7 +92,7 @@ export class BrokerChannel {
     stream.once('close', onClose)
     const onSent = (error: Error | null) => error && reject(error)
     if (stream.destroyed) onClose()
-    // Node would keep a connection that it has sent until the acknowledgement, and for ever without one.
+    // Without `keepOpen` Node would keep the connection until the broker acknowledges it, which may never happen.
     else this.#child.send({ socket: number }, socket, { keepOpen: true }, onSent)
     try {
       await promise
@@ -104,16 +105,17 @@ export class BrokerChannel {
   }
 
   #onReceived(socket: number): void {
-    if (this.#inFlight?.socket !== socket) throw new Misuse('it received a socket of no number')
-    // Node then sends the next handle.
+    if (this.#inFlight?.socket !== socket)
+      throw new Misuse('it acknowledged a socket that was not sent')
+    // After this event Node sends the next handle.
     this.#child.emit('internalMessage', { cmd: 'NODE_HANDLE_ACK' })
     this.#inFlight.resolve()
   }
 }
 
 /**
- * Returns Node's channel. Node would read lines of any length from it, acknowledgements that nothing waits for (they end this
- * process), and descriptors.
+ * Returns Node's channel, from which the agent must not read. Node would read lines of any length, descriptors, and
+ * acknowledgements that nothing waits for, which end this process.
  */
 function findChannel(child: ChildProcess): unknown {
   const symbols = Object.getOwnPropertySymbols(child)
@@ -121,14 +123,14 @@ function findChannel(child: ChildProcess): unknown {
   return key && Reflect.get(child, key)
 }
 
-/** Stops reading from a handle of Node, whose types do not declare handles. */
+/** Stops reading from a handle. The types of Node do not declare handles. */
 function stopReading(handle: unknown): void {
   const stop: unknown = typeof handle === 'object' && handle && Reflect.get(handle, 'readStop')
   if (typeof stop !== 'function') throw new Error('this Node has another kind of handles')
   Reflect.apply(stop, handle, [])
 }
 
-/** Returns the descriptor of a socket, which Node's types do not have. */
+/** Returns the file descriptor of a socket. The types of Node do not declare it. */
 export function findDescriptor(socket: Socket): number {
   const handle: unknown = Reflect.get(socket, '_handle')
   const fd: unknown = typeof handle === 'object' && handle && Reflect.get(handle, 'fd')

@@ -1,28 +1,28 @@
-/** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
+/** Reads the messages and the output of a broker, line by line and at a limited rate. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { MAX_LINE_BYTES } from '../broker/messages.ts'
 import { createBucket } from './bucket.ts'
 
-/** The lines of a broker that are read at once, and in a second. Each KiB, and each read, counts as a line. */
+/** How many lines of a broker the agent reads at once, and then in a second. Each KiB and each read counts as a line. */
 const BURST = 8192
 const LINES_PER_SECOND = 400
 const PAUSE_MS = 50
-/** A read can have thousands of lines: between so many the agent does what others wait for. */
+/** How many lines the agent handles before its other work gets a turn: one read can have thousands. */
 const LINES_PER_TURN = 64
 const MAX_PARTS = 256
 const MAX_PROBLEM_CHARS = 2000
 
 type OnLine = (line: string) => unknown
 
-/** A broker has sent what no broker sends, or what could not be handled. */
+/** A broker has sent a line that no broker sends, or that the agent could not handle. */
 export class Misuse extends Error {}
 
 /**
- * Passes on the lines of the stream, without their ends, until it ends. A line is handled before the next one is read, and only
- * so many in a second, so a broker that sends too fast waits in the kernel. Returns what no broker does: a line that is too long,
- * or that `onLine` cannot handle; undefined if the broker has ended.
+ * Passes on the lines of the stream, without their line ends, until the stream ends. Handles a line before it reads the next
+ * one, and at a limited rate, so the kernel blocks a broker that sends too fast. Returns how the broker misused the stream: by
+ * a line that is too long, or that `onLine` cannot handle. Returns undefined if the broker has ended.
  */
 export async function readLines(
   stream: AsyncIterable<Buffer>,
@@ -31,13 +31,13 @@ export async function readLines(
   try {
     for await (const bytes of splitLines(stream)) await handle(bytes.toString(), onLine)
   } catch (error) {
-    // Other errors are of the stream, which ends with the broker.
+    // Any other error is one of the stream, which ends with the broker.
     return error instanceof Misuse ? error.message : undefined
   }
   return undefined
 }
 
-/** Calls the handler. Throws its `Misuse`, or a new one for another error, such as that a value is nested too deeply. */
+/** Calls the handler. Throws a `Misuse` for each error, such as for a value that is nested too deeply. */
 async function handle(line: string, onLine: OnLine): Promise<void> {
   try {
     await onLine(line)
@@ -70,12 +70,12 @@ async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer
     }
     parts.push(chunk.subarray(start))
     size += chunk.length - start
-    // Parts of a byte would take hundreds of bytes each.
+    // A part of a single byte would take hundreds of bytes of memory.
     if (parts.length === MAX_PARTS) parts = [Buffer.concat(parts)]
     if (size > MAX_LINE_BYTES)
       throw new Misuse(`it sent a line of more than ${MAX_LINE_BYTES} bytes`)
   }
 }
 
-/** Returns what a broker says, as far as it goes into events and logs of the agent. */
+/** Scrubs and truncates a text of a broker for the events and logs of the agent. */
 export const cut = (text: string) => scrubAndTruncate(text, MAX_PROBLEM_CHARS)

@@ -1,4 +1,4 @@
-/** The metrics of the brokers. Takes from what a broker sends only the known metrics with their labels. */
+/** The metrics of the brokers. Of the samples that a broker sends, the agent takes only known metrics with known labels. */
 import { createHash } from 'node:crypto'
 import { PROTOCOLS } from '../../broker/dialects/dialect.ts'
 import { CLIENT_LIBRARIES } from '../../broker/telemetry/clients.ts'
@@ -14,16 +14,16 @@ import type { BrokerList } from './namespace-broker.ts'
 type Metric = ReturnType<typeof describeMetrics>[number]
 type Broker = ReturnType<BrokerList['all']>[number]
 
-/** The samples of a known metric, which the brokers send. */
+/** A known metric, with the samples that the brokers have sent. */
 interface Family {
   readonly metric: Metric
   readonly values: Sample[]
 }
 
-/** The most series of the broker of a namespace, in all scrapes together; further ones are left out. */
+/** The maximum number of series of one namespace's broker, in all scrapes together. The agent drops further series. */
 const MAX_SERIES = 5000
 const MAX_LABEL_CHARS = 256
-/** The values of labels that have a closed set of them. */
+/** The allowed values of labels, where there is a closed set. */
 const VALUES: Readonly<Record<string, ReadonlySet<string>>> = {
   client: new Set([...CLIENT_LIBRARIES.map(([id]) => id), 'none', 'other']),
   code: new Set(['ok', ...Object.keys(ERROR_KINDS)]),
@@ -32,15 +32,15 @@ const VALUES: Readonly<Record<string, ReadonlySet<string>>> = {
   result: new Set(CACHE_RESULTS),
 }
 const SETTINGS = /^[0-9a-f]{8}$/
-/** The samples of a histogram. */
+/** The suffixes of the names of a histogram's samples. */
 const OF_HISTOGRAM = /_(?:bucket|sum|count)$/
-/** The metrics of a process, of which the agent has its own. */
+/** The metrics that describe a process. The agent has such metrics of its own. */
 const OF_PROCESS: ReadonlySet<string> = new Set([
   'wimds_build_info',
   'wimds_log_lines_dropped_total',
 ])
 
-/** Creates the function that reads the agent's own metrics, and those of all brokers. */
+/** Creates a function that returns the metrics of the agent and of all brokers, in the text format of Prometheus. */
 export function createNodeScrape(own: Registry, brokers: BrokerList) {
   const known = describeMetrics()
   const seriesOf = new WeakMap<Broker, Set<string>>()
@@ -92,7 +92,7 @@ async function addSamples(
 ) {
   const { data: groups = [] } = MetricsAnswer.safeParse(await broker.ask({ about: 'metrics' }))
   const seen = new Set<string>()
-  // Once: an answer may have many groups, and a broker finds its pods among all of the node.
+  // Built once, since an answer may have many groups.
   const pods = new Map(broker.pods.map((pod) => [pod.uid, pod]))
   for (const { uid, settings, samples } of groups) {
     const pod = pods.get(uid)
@@ -104,7 +104,7 @@ async function addSamples(
       const values = [...family.metric.labelNames, 'le'].map((name) => labels[name])
       const text = JSON.stringify([metricName, pod.serviceAccount, settings, values])
       const key = createHash('sha256').update(text).digest('base64').slice(0, 16)
-      // Prometheus takes no scrape in which a series is twice.
+      // Prometheus rejects a scrape with a duplicate series.
       if (seen.has(key) || (series.size >= MAX_SERIES && !series.has(key))) continue
       seen.add(key)
       series.add(key)
@@ -121,7 +121,7 @@ function areLabelsOf(metric: Metric, labels: Readonly<Record<string, string>>) {
   })
 }
 
-/** Returns the bounds of the buckets of a histogram, which the types of prom-client do not have. */
+/** Returns the bucket bounds of a histogram. The types of prom-client do not declare them. */
 function findBounds(metric: Metric): string[] {
   const bounds: unknown = Reflect.get(metric, 'upperBounds')
   return Array.isArray(bounds) ? [...bounds.map(String), '+Inf'] : []

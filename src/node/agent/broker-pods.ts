@@ -1,4 +1,6 @@
-/** The pods of a broker process: each is sent to it after the one before, and served until it has ended. */
+/**
+ * The pods of a broker process. The agent sends them one after the other, and the broker serves each pod until it has ended.
+ */
 import { untilAborted } from '../../lib/deadline.ts'
 import { createPause } from '../../lib/retry.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
@@ -15,7 +17,7 @@ export type PodAnswer = 'serving' | 'fetching' | RouteFailure
 export interface ServeRequest {
   readonly pod: RoutedPod
   readonly route: Route
-  /** Returns the keys of the tokens that the broker fetches before it listens; an empty list: it listens at once. */
+  /** Returns the keys of the tokens that the broker fetches before it listens. With an empty list it listens at once. */
   readonly findKeys: () => TokenKey[] | undefined
   readonly onAnswer: (answer: PodAnswer) => void
 }
@@ -45,13 +47,13 @@ export class BrokerPods {
     return [...this.#served.values()].map(({ pod }) => pod)
   }
 
-  /** Returns the pod if it was sent to the broker: a broker speaks for its own pods. */
+  /** Returns the pod if the agent has sent it to the broker. A broker may speak for no other pod. */
   find(uid: string): RoutedPod | undefined {
     const served = this.#served.get(uid)
     return served?.state === 'waiting' ? undefined : served?.pod
   }
 
-  /** Lets the broker serve the pod until the signal, or the end of the process. */
+  /** Lets the broker serve the pod until the signal aborts or the process ends. */
   async serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
     const { uid } = request.pod
     const served: Served = { ...request, state: 'waiting' }
@@ -62,7 +64,7 @@ export class BrokerPods {
     if (served.state !== 'waiting') void this.#channel.send({ type: 'close', uid })
   }
 
-  /** Takes answers for a pod until one says that it is served: later ones would be counted again. */
+  /** Handles the answers for a pod until the broker serves it. Later answers would be counted again. */
   onAnswer({ uid, state, problem = '' }: PodMessage): void {
     const served = this.#served.get(uid)
     if (served?.state !== 'sent') return
@@ -71,7 +73,7 @@ export class BrokerPods {
     served.onAnswer(isFailed ? new RouteFailure('settings_invalid', cut(problem)) : state)
   }
 
-  /** Sends the pod in its turn, and again while the node has no memory for the message, for example. */
+  /** Sends the pod in its turn. Tries again after a failure, such as while the node has no memory for the message. */
   async #send(served: Served, signal: AbortSignal): Promise<void> {
     const { pod, route, findKeys } = served
     const { uid, namespace, name, serviceAccount, contents } = pod

@@ -27,7 +27,7 @@ interface BrokerProcessOptions {
   readonly onLine: (line: string) => void
 }
 
-/** A broker that has not answered this many pings hangs. A working one needs far less time. */
+/** How many pings a broker may leave unanswered. A working broker answers in far less time. */
 const MAX_UNANSWERED_PINGS = 6
 const PING_MS = 10_000
 /** The time that a broker has for its last responses, within the grace period of the agent's pod. */
@@ -37,7 +37,7 @@ const ANSWER_MS = 1000
 /** How long the output of a broker is read after its end. */
 const LAST_OUTPUT_MS = 1000
 
-/** How the errors of the helper begin, which becomes the broker. */
+/** The prefix of the errors of wimds-node, which runs in the process before the broker does. */
 const HELPER_FAILED = `${HELPER}: `
 
 export class BrokerProcess {
@@ -55,14 +55,14 @@ export class BrokerProcess {
   /** Resolves with the reason when the broker has ended, or could not be started. */
   readonly ended = this.#ended.promise
   #unanswered = 0
-  /** What the broker, or the helper, has said about the broker's settings. */
+  /** A problem of the settings, which the broker or wimds-node has reported. */
   #problem: string | undefined
-  /** Why the agent ends it. */
+  /** Why the agent has killed the process. */
   #reason: string | undefined
 
-  /** Takes a process that has just been started, with its channels. Throws, and ends the process, if it has none. */
+  /** Takes a process that has just been started. If the process has no channels, kills it and throws an error. */
   constructor(child: ChildProcess, options: BrokerProcessOptions) {
-    // First: an error of the start that nothing listens for ends the agent.
+    // This listener comes first: a failed start emits an error, which without a listener would end the agent.
     this.#exited = waitForExit(child)
     this.#child = child
     this.#options = options
@@ -86,7 +86,7 @@ export class BrokerProcess {
     return this.#channel.send(message)
   }
 
-  /** Returns the broker's answer, which can be anything; undefined if none comes in a second. */
+  /** Returns the broker's answer, which can be anything; undefined if none comes within a second. */
   ask(question: Question): Promise<unknown> {
     return this.#questions.ask(question, AbortSignal.timeout(ANSWER_MS))
   }
@@ -96,7 +96,9 @@ export class BrokerProcess {
     this.#child.kill('SIGKILL')
   }
 
-  /** Gives the broker this long to answer what it has received. Resolves when the broker has ended. */
+  /**
+   * Ends the broker, and gives it this long to answer the requests that it has received. Resolves when the broker has ended.
+   */
   async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#child.kill('SIGTERM')
     const timeout = setTimeout(() => this.kill('it did not end in time'), timeoutMs)
@@ -106,7 +108,7 @@ export class BrokerProcess {
 
   async #awaitEnd(pings: NodeJS.Timeout, reading: readonly Promise<void>[]): Promise<void> {
     const how = await this.#exited
-    // What it has printed may be the reason.
+    // The last output may name the reason of the end.
     await Promise.race([Promise.all(reading), sleep(LAST_OUTPUT_MS, undefined, { ref: false })])
     for (const stream of this.#child.stdio) stream?.destroy()
     clearInterval(pings)
@@ -146,7 +148,7 @@ export class BrokerProcess {
         break
       case 'ask': {
         const answering = this.#sendAnswer(message.id, message.question)
-        // A connection takes seconds, and the number of them is limited.
+        // A connection may take seconds, so it is not awaited. The number of connections is limited.
         if (message.question.about === 'file') await answering
         break
       }

@@ -10,7 +10,7 @@ interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
 }
 
 const MAX_STARTS = 4
-/** How long a broker without pods goes on: the next pod of its namespace may come soon. */
+/** How long a broker without pods keeps running: the next pod of its namespace may come soon. */
 const IDLE_MS = 60_000
 
 export class Brokers {
@@ -25,7 +25,7 @@ export class Brokers {
     this.#idleCheck = setInterval(() => this.#endIdle(), IDLE_MS / 10).unref()
   }
 
-  /** Starts a broker that proves the settings of the node. The first namespace gets it. */
+  /** Starts a broker before there is a pod: it checks the settings of the node. The first namespace gets it. */
   start(): void {
     this.#spare = new NamespaceBroker(this.#parts)
   }
@@ -34,17 +34,17 @@ export class Brokers {
     return [...this.#brokers.values(), ...(this.#spare === undefined ? [] : [this.#spare])]
   }
 
-  /** Lets the broker of the pod serve it until the signal, or the end of its process. Throws a `RouteFailure`. */
+  /** Lets the broker of the pod's namespace serve it until the signal aborts or the process ends. Throws a `RouteFailure`. */
   async serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
     await this.#find(request.pod).serve(request, signal)
   }
 
-  /** Lets all brokers serve the pods whose tokens they have not fetched yet. */
+  /** Lets all brokers serve their pods now, even pods whose tokens they have not fetched yet. */
   listen(): void {
     for (const broker of this.all()) broker.listen()
   }
 
-  /** Ends all brokers, which answer what they have received; those that take longer are killed. No pod may come after this. */
+  /** Ends all brokers once they have answered their requests, or after `timeoutMs`. No pod may come after this call. */
   async stop(timeoutMs?: number): Promise<void> {
     clearInterval(this.#idleCheck)
     await Promise.all(this.all().map((broker) => broker.stop(timeoutMs)))

@@ -1,6 +1,6 @@
 /** A token bucket: how often something may happen at once, and in a second. */
 
-/** Creates the function that takes a count. Returns false, and takes nothing, if there is not enough. */
+/** Creates a function that takes `count` tokens. The function returns false, and takes none, if the bucket has fewer. */
 export function createBucket(burst: number, perSecond: number): (count?: number) => boolean {
   let left = burst
   let filledAt = performance.now()

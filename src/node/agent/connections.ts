@@ -1,4 +1,4 @@
-/** Connects for the brokers, which have no network: to the login hosts that pods of the node may use, and to no other host. */
+/** Opens connections for the brokers, which have no network, and only to login hosts that pods of the node may use. */
 import type { LookupAddress } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import { fstatSync, readFileSync } from 'node:fs'
@@ -21,17 +21,17 @@ import { ignoreEnded } from './sandboxes.ts'
 /** Connects for one broker process. Throws the `ConnectError` of the host, or a `BrokerError`. */
 export type OpenConnection = (to: Peer) => Promise<Socket>
 
-/** Of a broker: at once, and in a second. */
+/** How many connections a broker may open at once, and after that in a second. */
 const BURST = 32
 const PER_SECOND = 5
-/** The connections of a broker that are open: data that it does not read is memory of the agent's container. */
+/** How many open connections a broker may have. Data that the broker does not read takes memory of the agent's container. */
 const MAX_HELD = 64
-/** Of all brokers: each connection keeps a port for a minute after its end, and the agent has some 28 000. */
+/** The same for all brokers together. A connection keeps a port for a minute after its end, and the agent has some 28 000. */
 const BURST_OF_ALL = 512
 const PER_SECOND_OF_ALL = 200
-/** How often the open connections of a broker are counted. */
+/** The agent counts the open connections of a broker at most this often. */
 const COUNT_MS = 1000
-/** How long an address is kept: look-ups share the four threads of libuv with the reads of files. */
+/** How long an address is cached. Look-ups share the four threads of libuv with the reads of files. */
 const ADDRESS_TTL_MS = 5000
 const MAX_OTHER_LOOKUPS = 2
 
@@ -45,7 +45,7 @@ const SETTINGS: ReadonlySet<string> = new Set([
   'no_proxy',
 ])
 
-/** Creates the function that returns how to connect for one more broker. Throws a `ConfigError`. */
+/** Creates a function that returns an `OpenConnection` for each new broker process. Throws a `ConfigError`. */
 export function createConnections(env: Environment, other?: Connect): () => OpenConnection {
   const { hosts, otherHosts, timeoutMs, proxy } = readDestinations(env)
   const connect = other ?? createConnect({ lookup: createSharedLookup(otherHosts) })
@@ -96,7 +96,7 @@ export function createConnections(env: Environment, other?: Connect): () => Open
   }
 }
 
-/** Reads where brokers may connect to, and how: `host:port` of each cloud's token endpoint, and of the node's authority. */
+/** Reads the proxy, and `host:port` of each cloud's token endpoint and of the node's authority. */
 function readDestinations(env: Environment) {
   const { settings, problems } = parseSettings(
     Object.fromEntries(Object.entries(env).filter(([name, value]) => value && SETTINGS.has(name))),
@@ -107,7 +107,7 @@ function readDestinations(env: Environment) {
     settings
   if (url?.reveal().startsWith('https:') === true) {
     const problem =
-      'has an https:// URL, but in mode node the TLS to the login host is of the broker'
+      'has an https:// URL, but in mode node the agent cannot pass a TLS connection to a broker'
     const fix = 'use a proxy with an http:// URL, to which only host names are sent in clear'
     throw createConfigError([{ setting: 'HTTPS_PROXY', problem, fix }])
   }
@@ -129,8 +129,8 @@ function formatTarget(host: string): string {
 }
 
 /**
- * Creates the function that looks up a host once in some seconds. A resolver may be silent for the hosts of other clouds, which any
- * pod can name: of libuv's four threads those take two at most.
+ * Creates a function that looks up hosts and caches their addresses. Any pod can name the host of another cloud, for which the
+ * resolver may not answer: such look-ups take at most two of libuv's four threads.
  */
 export function createSharedLookup(
   otherHosts: ReadonlySet<string>,
@@ -151,7 +151,7 @@ export function createSharedLookup(
   }
 }
 
-/** Returns the inodes of the TCP sockets in this network that a process has: 0 is one that waits for its end in the kernel. */
+/** Returns the inodes of the TCP sockets in this network. A socket that no process has any more has the inode 0. */
 function readOpenSockets(): ReadonlySet<number> {
   const tables = ['tcp', 'tcp6'].map(
     (name) => ignoreEnded(() => readFileSync(`/proc/self/net/${name}`, 'utf8')) ?? '',

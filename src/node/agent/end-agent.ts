@@ -1,4 +1,4 @@
-/** Ends an agent, whose pods another one serves now, or soon. */
+/** Ends an agent. Another agent of the node serves its pods now, or soon. */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import { createRestartRule } from '../../redirect/ruleset.ts'
@@ -18,18 +18,18 @@ interface RunningAgent {
   readonly onError: (error: unknown) => void
 }
 
-/** How long brokers may take for their last answers. Without another agent, new connections of the node wait as long. */
+/** How long brokers may take for their last answers if there is no other agent: new connections of the node wait as long. */
 const LAST_ANSWERS_MS = 2000
-/** Like the end of the brokers, within the grace period of the agent's pod. A successor waits longer for its answer. */
+/** The time limit for the last rules, within the grace period of the agent's pod. A successor waits longer for its answer. */
 const END_ROUTES_MS = 4000
 /** An agent that restarts is back by then. */
 const LAST_WAIT_SECONDS = 60
 
-/** Ends the agent's attempts, routes and brokers, which answer what they have received. */
+/** Ends the attempts, the routes and the brokers of an agent. The brokers first answer the requests that they have received. */
 export async function endAgent(agent: RunningAgent): Promise<void> {
   const { reconciler, succession, brokers } = agent
   reconciler.close()
-  // Before the close: the rules of an agent that starts meanwhile replace these.
+  // Comes before `succession.close`: an agent that starts during this work loads its rules after these.
   if (!succession.hasOther) await succession.answerAfter(() => endRoutes(agent))
   const hasOther = succession.close()
   for (const { route } of reconciler.pods.values()) route?.socket.close()
@@ -37,8 +37,8 @@ export async function endAgent(agent: RunningAgent): Promise<void> {
 }
 
 /**
- * Lets new connections of the pods wait for a minute more, because none may follow this agent; then they are refused. An agent
- * that follows routes the pods again. The redirect stays: without it a pod would get the identity of its node.
+ * Lets new connections of the pods wait for one minute more. After that the kernel refuses them, since no agent may follow. A
+ * later agent routes the pods again. The redirect stays: without it a pod would get the identity of its node.
  */
 async function endRoutes({ reconciler, limitTools, tools, onError }: RunningAgent): Promise<void> {
   const options = { ...tools, signal: AbortSignal.timeout(END_ROUTES_MS) }

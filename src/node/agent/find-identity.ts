@@ -1,4 +1,4 @@
-/** Adds the identity to a pod that a policy has injected, whose gate names none: CEL reads no ServiceAccount. */
+/** Finds the identity of a pod that a policy has injected. The gate names none, since CEL cannot read the ServiceAccount. */
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseSettings } from '../../broker/config/settings.ts'
 import { type ApiServer, hasStatus } from '../../kubernetes/api-client.ts'
@@ -20,9 +20,9 @@ interface SettingsOptions {
 }
 
 /**
- * Creates the function that returns the variables of the pod's gate, with its identity, or throws a `RouteFailure`. A pod
- * keeps the identity with which it was first served, in a new sandbox and under a later agent too, until its node restarts.
- * A change of its account applies to new pods.
+ * Creates a function that returns the variables of a pod's gate, with the identity of the pod. It throws a `RouteFailure`. A
+ * pod keeps its first identity until its node restarts, even in a new sandbox and under a later agent. A change of its
+ * ServiceAccount applies to new pods.
  */
 export function createSettingsReader(options: SettingsOptions) {
   return async (pod: RoutedPod): Promise<RoutedPod['env']> => {

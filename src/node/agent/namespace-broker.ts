@@ -1,4 +1,4 @@
-/** Keeps the broker of a namespace running, and its pods served. */
+/** Keeps the broker of a namespace running. */
 import type { ChildProcess } from 'node:child_process'
 import { escapeInvisible } from '../../service/logger.ts'
 import { untilAborted } from '../../lib/deadline.ts'
@@ -16,13 +16,13 @@ import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 export interface BrokerParts {
-  /** Starts a process with the channels. */
+  /** Starts a broker process with its channels. */
   readonly start: () => ChildProcess
   /** Limits how many brokers start at the same time. */
   readonly limitStarts: Semaphore
   /** Reads a file by its path in the pod's gate. */
   readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
-  /** Returns how to connect for one more process. */
+  /** Creates the function that opens connections for a new process. */
   readonly createOpen: () => OpenConnection
   /** Writes a line of the log. */
   readonly write: (line: string) => void
@@ -32,7 +32,7 @@ export interface BrokerParts {
   readonly onEnd: (message: string) => void
 }
 
-/** What others read of the brokers of a node. */
+/** The brokers as metrics, status page and succession read them. */
 export interface BrokerList {
   readonly all: () => readonly Pick<NamespaceBroker, 'pods' | 'ask'>[]
 }
@@ -41,17 +41,17 @@ export interface BrokerList {
 const HEALTHY_AFTER_MS = 60_000
 const START_TIMEOUT_MS = 30_000
 const MAX_RESTART_MS = 5000
-/** Lines, or KiB, of the log of a broker: at once, and in a second. Its own limit is 51 lines a second at most. */
+/** The limits of a broker's log, in lines or KiB: at once, and then in a second. A broker writes at most 51 lines a second. */
 const LOG_BURST = 1000
 const LOG_PER_SECOND = 60
 
 /**
- * After an end the broker is started again at once, and with backoff if that does not last. Connections wait in the sockets of
- * its pods until then.
+ * Starts the broker again at once after its end, and with backoff if it ends again soon. Until then, connections wait in the
+ * sockets of its pods.
  */
 export class NamespaceBroker {
   readonly #parts: BrokerParts
-  /** `Brokers` names a spare broker once it has pods. */
+  /** Completes "the broker …". `Brokers` renames a spare broker once it has a namespace. */
   name = 'of the node'
   #process: BrokerProcess | undefined
   #ready = createReady()
@@ -61,7 +61,7 @@ export class NamespaceBroker {
   failure: string | undefined
   /** Since when the broker has had no pod, on the clock of `performance.now()`. */
   #idleSince = 0
-  /** How many processes in a row have not lasted. */
+  /** The number of ends in a row. A process that has run for HEALTHY_AFTER_MS starts the count again. */
   #failures = 0
   readonly #stopping = new AbortController()
   readonly #takeLine = createBucket(LOG_BURST, LOG_PER_SECOND)
@@ -77,8 +77,8 @@ export class NamespaceBroker {
   }
 
   /**
-   * Lets the broker serve the pod until the signal, or until its process has ended for the first time. Throws a `RouteFailure` if
-   * the process does not start, or if one after the other has ended.
+   * Lets the broker serve the pod until the signal aborts or the process ends. Throws a `RouteFailure` if the process does not
+   * start, or if several processes in a row have ended.
    */
   async serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
     const process = await untilAborted(this.#ready.promise, signal)
@@ -88,17 +88,17 @@ export class NamespaceBroker {
       throw new RouteFailure('broker_failed', this.failure ?? '')
   }
 
-  /** Lets it serve the pods whose tokens it has not fetched yet. */
+  /** Lets the broker serve its pods now, even pods whose tokens it has not fetched yet. */
   listen(): void {
     if (this.isReady) void this.#process?.send({ type: 'listen' })
   }
 
-  /** Returns the answer of the process; undefined if there is none. */
+  /** Returns the answer of the process; undefined if there is no answer. */
   async ask(question: Question): Promise<unknown> {
     return this.isReady ? this.#process?.ask(question) : undefined
   }
 
-  /** Lets the broker answer what it has received. Resolves when it has ended. */
+  /** Ends the broker, which first answers the requests that it has received. Resolves when it has ended. */
   async stop(timeoutMs?: number): Promise<void> {
     this.#stopping.abort()
     const reason = `the broker ${this.name} has been ended`
@@ -115,7 +115,7 @@ export class NamespaceBroker {
   async #run(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      // The node may not start a process at this moment, for example for lack of memory (ENOMEM).
+      // The node may be unable to start a process, for example for lack of memory (ENOMEM).
       const onError = (error: unknown) => this.#onEnd(performance.now(), errorMessage(error))
       await this.#parts.limitStarts(() => this.#start()).catch(onError)
       await this.#process?.ended
@@ -132,7 +132,7 @@ export class NamespaceBroker {
     const options = { readFile, openConnection: createOpen(), onLine: this.#onLine }
     const started = new BrokerProcess(start(), options)
     this.#process = started
-    // First: the others learn of the end after this.
+    // Attached first: the pods learn of the end after #onEnd has run.
     const ended = started.ended.then((reason) => this.#onEnd(startedAt, reason))
     const late = `it was not ready after ${START_TIMEOUT_MS / 1000} s`
     const timeout = setTimeout(() => started.kill(late), START_TIMEOUT_MS)
@@ -141,8 +141,8 @@ export class NamespaceBroker {
   }
 
   /**
-   * Writes what the process prints with the name of the broker, which no other line has: a broker that was taken over can print
-   * lines like those of the agent and of other brokers. Drops more than a broker writes whose own rate limit works.
+   * Writes a line that the process prints, and adds the name of the broker: a compromised broker can print lines like the lines
+   * of the agent and of other brokers. Drops lines above a rate that no working broker reaches.
    */
   readonly #onLine = (line: string): void => {
     if (!this.#takeLine(1 + line.length / 1024)) {

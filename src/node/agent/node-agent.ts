@@ -36,7 +36,7 @@ const CLOSE_TIMEOUT_MS = 1000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
 
-/** Serves until the signal. Throws `UsageError` and `ConfigError`. */
+/** Serves until the signal aborts. Throws `UsageError` and `ConfigError`. */
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
   const options = parseNodeAgentOptions(args, io.env)
   if (options.isUninstallCheck) return await checkUninstall(io)
@@ -50,7 +50,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     scrape: agent.scrape,
     readiness: () => {
       const reason = findReadinessProblem(isListed, agent)
-      // The agent stays ready: after this it no longer depends on the agent that it replaces.
+      // From now on the agent does not depend on its predecessor, so it stays ready.
       isReady ||= reason === undefined
       return { ready: isReady, reasons: isReady || reason === undefined ? [] : [reason] }
     },
@@ -64,7 +64,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   })
   if (admin === undefined) return 1
   log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
-  // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
+  // Starts libuv's thread pool now: if Node creates these threads at the process limit, it aborts.
   await stat('/proc')
   await limitBrokers(agent.tools).catch(onError)
   reportErrors(() => brokers.start(), onError)
@@ -95,7 +95,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   return 0
 }
 
-/** Creates what routes pods and what serves them. Each part takes those before it. */
+/** Creates the parts that route and serve pods. Each part uses the parts before it. */
 function createAgent(options: NodeAgentOptions, io: CommandIo) {
   const { signal } = io
   const tools = { path: io.env['PATH'], signal }
@@ -156,7 +156,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
   })
   registerNodeState(metrics.registry, reconciler)
   const onChange = () =>
-    // The attempts use a snapshot that was read recently: this reads one after the change.
+    // Takes a new snapshot of the sandboxes, which the attempts of the pods then use.
     reportErrors(() => reconciler.look(readSandboxes), onError)
   reportErrors(() => watchSandboxes(options, { onChange, signal }), onError)
   return {
@@ -179,7 +179,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
   }
 }
 
-/** Runs it, and reports what it throws: the pod is served in any case. */
+/** Runs the function. Reports its error instead of throwing it: pods are served in any case. */
 function reportErrors(run: () => void, onError: (error: unknown) => void): void {
   try {
     run()

@@ -5,10 +5,9 @@ import { type Page, renderShell } from '../../broker/status-page/shell.ts'
 import { formatPod } from '../broker/messages.ts'
 import type { NodeStatus } from './node-status.ts'
 
-/** The state of a sidecar's page that has the colour. */
+/** The states of a sidecar's page with the same colours. */
 const COLOURS = { waiting: 'failing', starting: 'starting', serving: 'ready' } as const
 
-/** Renders the page. */
 export function renderNodePage({ node, generatedAt, pods }: NodeStatus): Page {
   const { state = 'serving' } = pods[0] ?? {}
   const rows = pods.map(({ uid, ...pod }) => {

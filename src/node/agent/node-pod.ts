@@ -1,4 +1,6 @@
-/** A pod of mode `node` on this node: its sandbox is found, its socket opened, and its broker serves it until it has ended. */
+/**
+ * A pod of mode `node`. The agent finds its sandbox and opens its socket. Its broker then serves it until the pod has ended.
+ */
 import { backoffMs, createPause } from '../../lib/retry.ts'
 import type { TokenKey } from '../broker/messages.ts'
 import type { PodAnswer, ServeRequest } from './broker-pods.ts'
@@ -7,11 +9,11 @@ import type { RoutedPod } from './routed-pod.ts'
 
 export interface PodParts {
   readonly route: RoutePod
-  /** Lets the broker of the pod serve it until the signal, or the end of its process. Throws a `RouteFailure`. */
+  /** Lets the broker of the pod serve it until the signal aborts or the broker ends. Throws a `RouteFailure`. */
   readonly serve: (request: ServeRequest, signal: AbortSignal) => Promise<void>
   /** Returns the keys of the tokens that the broker fetches before it listens for the pod. */
   readonly keysOf: (uid: string) => TokenKey[] | undefined
-  /** Called with each new route of a pod, which replaces its earlier one. */
+  /** Called with each new route of a pod, which replaces its earlier route. */
   readonly onRoute: (pod: RoutedPod, route: Route) => void
   /** Called when the broker answers on the socket of a pod; `pendingMs`: how long the pod was pending. */
   readonly onServing: (pod: RoutedPod, pendingMs: number) => void
@@ -21,14 +23,14 @@ export interface PodParts {
 }
 
 /**
- * How often the agent looks for the sandbox of a new pod if no change is reported. The sandbox appears at once, or later if the
- * pod waits for a volume.
+ * The time between two looks for the sandbox of a new pod grows from the first to the second value. A pod may wait for a volume
+ * before it gets a sandbox.
  */
 const MIN_SANDBOX_POLL_MS = 200
 const MAX_SANDBOX_POLL_MS = 2000
-/** How often the sandbox of a pod that is ending is looked for. */
+/** How often the agent looks whether the sandbox of an ending pod is gone. */
 const END_POLL_MS = 1000
-/** How often the route of a pod that does not change is checked. */
+/** How often the agent checks the route of a pod that does not change. */
 const ROUTED_POLL_MS = 60 * 60_000
 /** How long the API server may take to say that a pod has ended, after the end of the pod's sandbox. */
 const SANDBOX_GRACE_MS = 10_000
@@ -36,47 +38,47 @@ const SANDBOX_GRACE_MS = 10_000
 const RESTART_POLL_MS = 1000
 
 export class NodePod {
-  /** As the API server has sent it last. */
+  /** The pod as the API server last sent it. */
   pod: RoutedPod
   /** Undefined if the pod has no route. */
   route: Route | undefined
-  /** What the broker says of it; undefined while it has said nothing. */
+  /** The last answer of the broker; undefined before its first answer. */
   answer: PodAnswer | undefined
   /** Why the last attempt failed; undefined if it succeeded. */
   error: unknown
   readonly #parts: PodParts
   /** Since when the pod has not been served, without the time before it had a sandbox. */
   #pendingSince = performance.now()
-  /** True once this agent has served it: from then on each broker has to accept its connections at once. */
+  /** True once this agent has served the pod. From then on each broker has to accept connections at once. */
   #hasServed = false
   #failures = 0
-  /** How often its sandbox has been looked for without success. */
+  /** The number of looks in a row that found no sandbox. */
   #polls = 0
   /** Resolves when the next attempt is due. */
   #due = Promise.withResolvers<void>()
-  /** Ends the serving of its route. */
+  /** Aborts when the broker is to stop serving the route. */
   #serving = new AbortController()
   #isClosed = false
 
-  /** Starts with the first attempt. */
+  /** Starts the first attempt. */
   constructor(pod: RoutedPod, parts: PodParts) {
     this.pod = pod
     this.#parts = parts
     void this.#run()
   }
 
-  /** Takes the pod as the API server sends it. One that is ending is routed, too: its containers may run for a while. */
+  /** Takes a change of the pod. An ending pod is routed, too: its containers may run for a while. */
   update(pod: RoutedPod): void {
     const hasChanged = isNews(this.pod, pod)
     this.pod = pod
-    // A failed attempt is repeated with backoff.
+    // After a failure the next attempt comes with backoff.
     if (hasChanged || this.route !== undefined) this.look()
   }
 
-  /** Lets it be served until its sandbox is gone. */
+  /** Marks the pod as deleted. Its broker serves it until its sandbox is gone. */
   onDeleted(): void {
     this.pod = { ...this.pod, isEnding: true, isDeleted: true }
-    // The sandbox is gone by now, as a rule.
+    // Normally the sandbox is gone by now.
     this.look()
   }
 
@@ -96,19 +98,20 @@ export class NodePod {
   }
 
   /**
-   * Returns true if the rollout need not wait for this pod: it has an answer, or fails other than by the agent's settings.
-   * While `isWaiting`, the answer that tokens are being fetched does not count. When it is late, no broker is waited for.
+   * Returns true if the rollout need not wait for this pod: its broker has answered, or it fails for a reason other than the
+   * agent's settings. While `isWaiting`, the answer `fetching` does not count. If `isLate`, a routed pod needs no answer.
    */
   isSettled(isWaiting: boolean, isLate = false): boolean {
     return (
       (isLate && this.route !== undefined) ||
       (this.answer === 'fetching' ? !isWaiting : this.answer !== undefined) ||
       this.#polls > 0 ||
+      // The directory of an ending pod may be gone.
       (this.#failures > 0 && (this.pod.isEnding || !isOfAgent(this.error)))
     )
   }
 
-  /** Ends the attempts. The broker goes on. */
+  /** Ends the attempts. The broker keeps serving the pod. */
   close(): void {
     this.#isClosed = true
     this.#due.resolve()
@@ -160,7 +163,7 @@ export class NodePod {
     void this.#serve(route, this.#serving.signal)
   }
 
-  /** Lets its broker serve it, and the next one after its end, until the signal. */
+  /** Lets the pod's broker serve it until the signal aborts. After the end of a broker the next one serves the pod. */
   async #serve(route: Route, signal: AbortSignal): Promise<void> {
     const onAnswer = (answer: PodAnswer) => {
       if (!signal.aborted) this.#onAnswer(answer)
@@ -177,7 +180,7 @@ export class NodePod {
     }
   }
 
-  /** Takes what the broker says of the pod; undefined when it has ended. */
+  /** Handles an answer of the broker; undefined: the broker has ended. */
   #onAnswer(answer: PodAnswer | undefined): void {
     const { pendingMs, answer: earlier } = this
     this.answer = answer
@@ -185,7 +188,7 @@ export class NodePod {
       this.#hasServed = true
       this.#parts.onServing(this.pod, pendingMs)
     } else if (earlier === 'serving') this.#pendingSince = performance.now()
-    // The next attempt reports it, again and again.
+    // The next attempts report the failure with backoff.
     if (answer instanceof RouteFailure && !(earlier instanceof RouteFailure)) this.look()
   }
 
@@ -221,6 +224,6 @@ function isNews(earlier: RoutedPod, pod: RoutedPod): boolean {
   return (pod.hasAddress && !earlier.hasAddress) || (pod.isEnding && !earlier.isEnding)
 }
 
-/** The agent with these settings would fail for other pods, too; a pod that is ending may have no directory any more. */
+/** Returns true for a failure that the agent's settings cause, and that other pods would have, too. */
 const isOfAgent = (error: unknown) =>
   error instanceof RouteFailure && error.reason === 'kubelet_directory'

@@ -18,7 +18,7 @@ interface NodeParts {
 export function createNodeRoutes(node: string, { reconciler, brokers }: NodeParts): Routes {
   /** Returns the pod that the query names, and its document; sends an error if there is none. */
   async function findServed(query: string, response: ServerResponse) {
-    // The newest: its predecessor of the same name may still be served.
+    // The newest pod: an earlier pod of the same name may still be served.
     const found = [...reconciler.pods.values()].findLast(({ pod }) =>
       [pod.uid, formatPod(pod)].includes(query),
     )

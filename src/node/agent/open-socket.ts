@@ -10,24 +10,24 @@ interface SocketOptions extends RunOptions {
   /** An open descriptor of the network namespace. */
   readonly namespace: number
   readonly port: number
-  /** False: the process that gets the socket lets it listen; until then the socket takes no connection from another one. */
+  /** If false, the broker lets the socket listen. Until then connections come to the socket of the earlier agent. */
   readonly listens: boolean
-  /** The steps that the helper runs in the namespace, once it has the socket. All read the same standard input. */
+  /** The steps that the helper runs in the namespace after it has opened the socket. They share one standard input. */
   readonly steps?: readonly Step[]
 }
 
-/** The socket listened, and one of the steps failed. */
+/** One of the steps failed after the socket was open. */
 export class ToolFailure extends Error {}
 
 /** The helper's exit code when a step has failed. */
 const PROGRAM_FAILED = 2
 
-/** Node passes none on that it had no descriptor for. */
+/** Node passes on no socket for which it has no free descriptor. */
 const NOT_RECEIVED = 'the agent did not get the socket. Fix: raise its limit of open files'
 
 /**
- * Opens a socket of 127.0.0.1:`port` there, in one child of this process: each costs the node a fork of
- * Node. Throws an error with the message of the helper or of the step.
+ * Opens a socket on 127.0.0.1:`port` in the namespace, then runs the steps there. One child process does both, since each costs
+ * the node a fork of Node. Throws an error with the message of the helper or of the step.
  */
 export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
   const { namespace, port, listens, steps = [], ...tools } = options

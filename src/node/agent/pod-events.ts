@@ -14,16 +14,16 @@ interface PodEventsOptions {
 /** An API server deletes events after an hour by default, and a failure that lasts should have one. */
 const REPEAT_AFTER_MS = 30 * 60_000
 const MAX_KNOWN_PODS = 1000
-/** Messages of a pod in that time: a broker that was taken over can make up any number. */
+/** How many messages of a pod are written in that time. A compromised broker can make up any number. */
 const MAX_MESSAGES_PER_POD = 10
 
 /** The API server rejects longer messages. */
 const MAX_MESSAGE = 1024
 
 /**
- * Creates a function that writes a warning, once in half an hour for each pod and message, and for ten messages of a pod:
- * attempts that fail for the same reason would fill the API server with the same event. A failure to write it is reported;
- * the next attempt then writes it.
+ * Creates a function that writes a warning. It writes the same message of a pod once in half an hour, and at most ten messages
+ * of a pod in that time: attempts that fail again and again would fill the API server with events. Reports a failure to write;
+ * the next attempt then writes the event.
  */
 export function createPodEvents({ api, nodeName, onError }: PodEventsOptions) {
   const writtenOf = new LRUCache<string, Set<string>>({

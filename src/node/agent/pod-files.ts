@@ -1,4 +1,6 @@
-/** Reads files of pods from the kubelet's directory, by the helper that resolves them beneath the pod's own. */
+/**
+ * Reads files of pods from the kubelet's directory. The helper wimds-node resolves each path beneath the pod's own directory.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { posix } from 'node:path'
 import { once } from 'node:events'
@@ -8,7 +10,7 @@ import type { RoutedPod } from './routed-pod.ts'
 /** The text of a file, or the code of the error, such as ENOENT. */
 export type FileResult = { readonly text: string } | { readonly code: string }
 
-/** One process answers all requests, in order. It is started by the first, and again after it has ended. */
+/** One process answers all requests, in order. The first request starts it, and so does the next request after its end. */
 export class PodFiles {
   readonly #directory: string
   #reader: Reader | undefined
@@ -18,7 +20,7 @@ export class PodFiles {
     this.#directory = directory
   }
 
-  /** Reads a file by its path in the pod's gate: ENOENT if no volume that the gate mounts is there. */
+  /** Reads a file by its path in the pod's gate. The result is ENOENT if the gate mounts no volume there. */
   async read(pod: Pick<RoutedPod, 'uid' | 'mounts'>, path: string): Promise<FileResult> {
     const beneath = findPath(pod.mounts, path)
     if (beneath === undefined) return { code: 'ENOENT' }
@@ -52,7 +54,7 @@ class Reader {
   constructor(child: ChildProcess, onEnd: () => void) {
     this.#child = child
     child.stdout?.on('data', (chunk: Buffer) => this.#onData(chunk))
-    // The end of the process is reported.
+    // `close` reports the end of the process.
     child.stdin?.on('error', () => {})
     const end = () => {
       onEnd()
@@ -88,7 +90,7 @@ class Reader {
   }
 }
 
-/** Returns the path below the pod's directory; undefined if no mount covers it, or it does not fit in a request. */
+/** Returns the path below the pod's directory; undefined if no mount covers it, or if a request cannot have its characters. */
 function findPath(mounts: RoutedPod['mounts'], path: string): string | undefined {
   const normal = posix.normalize(path)
   if (/[\n\0]/.test(normal)) return undefined

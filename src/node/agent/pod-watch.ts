@@ -13,7 +13,7 @@ interface PodWatchOptions {
   /** Called with each pod of the node that may have a gate, as the API server sends it, when it is listed or has changed. */
   readonly onPod: (uid: string, pod: unknown) => void
   readonly onDeleted: (uid: string) => void
-  /** Called in place of `onPod` with a pod that is larger than an agent parses; a pod that is served stays so. */
+  /** Called in place of `onPod` with a pod that is too large to parse. A pod that is served already stays served. */
   readonly onTooLarge: (pod: PodName) => void
   /** Called after each complete list, with the uids of all pods. */
   readonly onListed: (uids: ReadonlySet<string>) => void
@@ -26,8 +26,8 @@ const LIST_IDLE_MS = 30_000
 /** The API server ends the watch after this many seconds. */
 const WATCH_SECONDS = 600
 /**
- * An API server sends a bookmark about every minute, so a connection that is silent for longer is dead. A server without
- * bookmarks is only watched again more often.
+ * An API server sends a bookmark about every minute, so a connection that is silent for longer is dead. If a server sends no
+ * bookmarks, the watch only starts again more often.
  */
 const IDLE_MS = 3 * 60_000
 
@@ -37,10 +37,10 @@ const ANY_VERSION = '0'
 const LATEST_VERSION = ''
 
 /**
- * Watches until the signal. A watch that ends is continued from its last version, so the pods are listed only at the
- * start and after a failure, and then not older than that version. Failures of the API server are reported and retried
- * with backoff. The latest version is listed only if the API server repeatedly lacks the version of the watch (410, or
- * 504 if it is behind): otherwise the agents of all nodes would read etcd at once after each restart of the API server.
+ * Watches until the signal aborts. Continues an ended watch from its last version, so it lists the pods only at the start and
+ * after a failure. Reports failures of the API server and retries with backoff. Lists the latest version only if the API server
+ * repeatedly lacks the version of the watch (410, or 504 if it is behind): otherwise the agents of all nodes would read etcd at
+ * once after each restart of the API server.
  */
 export async function watchPods(options: PodWatchOptions): Promise<void> {
   const { signal, onError } = options
@@ -81,9 +81,9 @@ type ListOptions = Pick<PodWatchOptions, 'api' | 'onPod'> &
   Partial<Pick<PodWatchOptions, 'nodeName' | 'onTooLarge'>>
 
 /**
- * Reports every pod, of the node or of the cluster, and returns their uids and the resource version of the list, which is not
- * older than the given one. The cache of the API server has the pods by node: etcd would read all pods of the cluster, as
- * Kubernetes does for a `limit`. So there are no pages.
+ * Reports every pod of the node; without `nodeName`, of the cluster. Returns the uids, and the resource version of the list,
+ * which is not older than `oldest`. Asks for no pages: for a `limit` Kubernetes reads all pods of the cluster from etcd, but
+ * its cache has the pods of a node.
  */
 export async function listPods(
   options: ListOptions,
@@ -99,7 +99,7 @@ export async function listPods(
   }
   const version = await api.stream(call, async (body) => {
     let latest: string | undefined
-    // The list is an object; in it are the objects of its pods and of its metadata.
+    // The list is an object that has the objects of its pods and of its metadata.
     for await (const item of readItems(body, 1)) {
       if (item.uid === undefined) latest = item.version
       else {
@@ -118,7 +118,7 @@ function createListParameters(oldest: string): Readonly<Record<string, string>> 
   return { resourceVersion: oldest, resourceVersionMatch: 'NotOlderThan' }
 }
 
-/** Follows the changes since that version, and reports each later one, until the API server ends the watch or is silent. */
+/** Reports the changes since that version, and each later version, until the API server ends the watch or is silent. */
 async function followPods(
   options: PodWatchOptions,
   resourceVersion: string,
@@ -140,7 +140,7 @@ async function followPods(
     for await (const item of readItems(body, 0)) {
       const { type, code = 500, uid, version } = item
       if (type === undefined) throw new Error('the API server sent a line that is not an event')
-      // The version is too old, as a rule (410).
+      // Normally 410: the version is too old.
       if (type === 'ERROR') throw new StatusError(code)
       if (version !== undefined) onVersion(version)
       // A bookmark has no uid.

@@ -30,12 +30,12 @@ export class Reconciler {
 
   readonly onDeleted = (uid: string): void => this.pods.get(uid)?.onDeleted()
 
-  /** Takes the uids of all pods; the others have been deleted. */
+  /** Takes the uids of all pods of the node. A pod with another uid has been deleted. */
   onListed(uids: ReadonlySet<string>): void {
     for (const [uid, pod] of this.pods) if (!uids.has(uid)) pod.onDeleted()
   }
 
-  /** Looks for the sandboxes of the pods that start or end now. If there are any, calls `prepare` before. */
+  /** Looks for the sandboxes of the pods that start or end. If there are such pods, calls `prepare` first. */
   look(prepare: () => void): void {
     const looking = [...this.pods.values()].filter(({ isLooking }) => isLooking)
     if (looking.length > 0) prepare()

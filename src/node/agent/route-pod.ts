@@ -39,11 +39,11 @@ export class RouteFailure extends Error {
 
 /** How a pod is reached. */
 export interface Route {
-  /** The number of its network namespace, which no other one gets while this process has a socket in it. */
+  /** The inode of the pod's network namespace. No other namespace gets it while this process has a socket there. */
   readonly namespace: number
-  /** Where the runtime keeps that namespace. */
+  /** The path at which the runtime keeps that namespace. */
   readonly path: string
-  /** Listens in the namespace, to which the redirect leads. */
+  /** The socket in the namespace to which the redirect leads. */
   readonly socket: ListeningSocket
   /** The pod's settings, with its identity. */
   readonly env: RoutedPod['env']
@@ -53,22 +53,22 @@ export interface Route {
 export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
-  /** False while the agent that this one replaces lives: it serves the pods until a broker of this one does. */
+  /** Returns false while the predecessor of this agent runs, which serves the pods until a broker of this agent does. */
   readonly listens: () => boolean
   readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
   readonly readSandboxes: ReadSandboxes
   /** The kubelet's directory of pods, with a directory for each pod of the node, named by its UID. */
   readonly kubeletPodsDirectory: string
   readonly tools: RunOptions
-  /** Limits how many of them run at the same time. */
+  /** Limits how many tools run at the same time. */
   readonly limitTools: Semaphore
 }
 
-/** Pods that wait for their sandboxes share what was read so recently. */
+/** The maximum age of a snapshot of the sandboxes, which the pods that wait for theirs share. */
 const MAX_SNAPSHOT_AGE_MS = 100
 
 /**
- * Creates the function that opens a socket in the network of a pod, and redirects 169.254.169.254:80 to it. It throws a
+ * Creates a function that opens a socket in the network of a pod and redirects 169.254.169.254:80 to it. It throws a
  * `RouteFailure`.
  */
 export function createPodRouter(options: RouteOptions): RoutePod {
@@ -88,7 +88,7 @@ export function createPodRouter(options: RouteOptions): RoutePod {
     if (namespace === undefined) throw createNotFound(uid)
     try {
       const status = fstatSync(namespace)
-      // The snapshot is older than the file that was opened: by now another pod may claim it.
+      // Since the snapshot, another pod may have claimed the file.
       if (findNamespace(readSandboxes(), uid) !== path) throw createNotFound(uid)
       if (isOwnNamespace(status)) {
         throw new RouteFailure(
@@ -107,9 +107,9 @@ export function createPodRouter(options: RouteOptions): RoutePod {
 }
 
 /**
- * Returns true while the route is of the pod: the runtime still has its namespace at the same path, and no other pod claims that.
- * The record may be gone, unless the pod was deleted. The number of the namespace is not enough: the socket keeps one alive that
- * the runtime has removed.
+ * Returns true while the route is valid: the runtime still has the namespace at its path, and no other pod claims the path. The
+ * record may be gone, unless the pod was deleted. Comparing inodes is not enough: the socket keeps a namespace alive that the
+ * runtime has removed.
  */
 function holds({ uid, isDeleted }: RoutedPod, route: Route, sandboxes: Sandboxes): boolean {
   const { path, namespace } = route
@@ -140,7 +140,7 @@ const createNotFound = (uid: string) =>
     `the container runtime has no record of a network namespace of the pod with UID ${uid}. Fix: set the values nodeAgent.cniResultsDirectory, nodeAgent.containerdDirectory and nodeAgent.netnsDirectory of the chart to the directories of the node's runtime`,
   )
 
-/** Throws a `RouteFailure` if the kubelet has no directory of a pod that has a sandbox: it has another directory. */
+/** Throws a `RouteFailure` if the directory has no entry for a pod with a sandbox: then the kubelet uses another directory. */
 function requireKubeletDirectory(directory: string, uid: string): void {
   if (ignoreEnded(() => statSync(join(directory, uid))) !== undefined) return
   throw new RouteFailure(
@@ -155,8 +155,8 @@ function isOwnNamespace({ dev, ino }: Stats): boolean {
 }
 
 /**
- * Opens the socket before the rules lead to it. New connections wait while no process listens, since the agent's successor
- * opens a socket of its own.
+ * Opens the socket, and then loads the rules that lead to it. By these rules new connections wait while no process listens,
+ * such as between the end of an agent and the start of the next one.
  */
 async function routeNamespace(
   port: number,

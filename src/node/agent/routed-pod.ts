@@ -1,4 +1,6 @@
-/** Reads from a pod what serving it takes. Trusts what the API server does not let its author change later. */
+/**
+ * Reads the settings of a pod of mode `node`. Trusts only fields that its author cannot change after the creation of the pod.
+ */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import * as z from 'zod/mini'
@@ -23,18 +25,18 @@ export const RoutedPod = z.extend(ServedPod, {
   hasAddress: z.boolean(),
   /** True when the pod is being deleted or has ended: it is served until its sandbox is gone. */
   isEnding: z.boolean(),
-  /** True when the API server does not have it any more. */
+  /** True when the API server does not have the pod any more. */
   isDeleted: z.optional(z.boolean()),
-  /** The port on 127.0.0.1 in its network. */
+  /** The port on 127.0.0.1 in the network of the pod. */
   port: z.number(),
   /** The volumes that its gate mounts: the path in the gate, and the directory below the pod's on the node. */
   mounts: z.array(z.object({ path: z.string(), directory: z.string() })),
   runtimeClass: z.optional(z.string()),
-  /** Why the pod is not served, whatever its sandbox; its settings are not kept then. */
+  /** Why the pod is not served, whether or not it has a sandbox. */
   problem: z.optional(z.string()),
 })
 
-/** What names a pod in its events. */
+/** The fields that name a pod in its events. */
 export type PodName = Pick<RoutedPod, 'uid' | 'namespace' | 'name'>
 
 /** The fields that a pod of the API server has and a template may lack. */
@@ -56,8 +58,8 @@ const PORT = /:(\d{1,5})(?:,|$)/
 const MIN_PORT = 1024
 
 /**
- * Returns the pod; undefined for one without a gate. The settings come from the gate's variables: unlike annotations, they
- * cannot be changed in a pod that exists.
+ * Returns the pod; undefined for a pod without a gate. The settings are variables of the gate: unlike annotations, nobody can
+ * change them in an existing pod.
  */
 export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const { data } = ApiPod.safeParse(value)
@@ -65,7 +67,7 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const { metadata, spec, status } = data
   const gate = spec.initContainers?.find(({ name }) => name === GATE)
   if (gate === undefined) return undefined
-  // Of a variable that is set twice, the kubelet takes the last one.
+  // If a variable is set twice, the kubelet takes the last value.
   const variables = new Map(
     (gate.env ?? []).map((entry) => [entry.name, getLiteralValue(entry) ?? '']),
   )
@@ -93,8 +95,8 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
 }
 
 /**
- * Returns why a gate cannot be served: a policy copies annotations into its variables unchecked, and a gate that was written
- * by hand may have any value.
+ * Returns why the pod of a gate is not served. A policy copies annotations into the gate's variables unchecked, and a gate that
+ * was written by hand may have any value.
  */
 function findGateProblem(
   { hostNetwork }: Pod['spec'],
@@ -116,8 +118,8 @@ function findGateProblem(
 }
 
 /**
- * Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them. Leaves out mounts with a
- * `subPath`, and the token for the API server, for which the broker has no use.
+ * Returns the mounted projected volumes and ConfigMaps, with the directories where the kubelet writes them. Leaves out mounts
+ * with a `subPath`, and the token for the API server, which the broker does not need.
  */
 function findVolumes(mounts: readonly VolumeMount[], volumes: readonly Volume[]) {
   return mounts.flatMap(({ name, mountPath, subPath, subPathExpr }) => {

@@ -20,8 +20,8 @@ export type ReadSandboxes = (maxAgeMs?: number) => Sandboxes
 export type Sandboxes = ReadonlyMap<string, readonly string[]>
 
 /**
- * Creates the function. It reads synchronously: a node has a hundred sandboxes, and each asynchronous call costs several
- * times the read.
+ * Creates the function. It reads synchronously: a node has about a hundred sandboxes, and an asynchronous call costs several
+ * times as much as the read.
  */
 export function createSandboxReader(directories: RuntimeDirectories): ReadSandboxes {
   let snapshot: { readonly sandboxes: Sandboxes; readonly readAt: number } | undefined
@@ -34,12 +34,14 @@ export function createSandboxReader(directories: RuntimeDirectories): ReadSandbo
   }
 }
 
-/** The runtime writes a file within this time, and the files of many pods that start at once come together. */
+/**
+ * The delay after a notice. The runtime finishes its file in this time, and many pods that start at once need one call only.
+ */
 const COALESCE_MS = 5
 
 /**
- * Calls `onChange` when the runtime has set up or removed sandboxes, until the signal. The kernel may drop a notice, so
- * pods that wait are looked for as well. Throws if a directory does not exist.
+ * Calls `onChange` when the runtime has set up or removed sandboxes, until the signal aborts. The kernel may drop a notice, so
+ * pods also poll for their sandboxes. Throws an error if a directory does not exist.
  */
 export function watchSandboxes(
   { cniResultsDirectory, bundlesDirectory }: RuntimeDirectories,
@@ -60,9 +62,9 @@ export function watchSandboxes(
 }
 
 /**
- * The file that the CNI library writes for a sandbox, and removes with it. `netns` exists since version 1.2 of the
- * library, as in containerd 2; most plugins report the sandbox in their result, azure-vnet does not. The UID of the pod
- * is an argument of the runtime.
+ * The file that the CNI library writes for a sandbox, and removes with it. The library writes `netns` since its version 1.2,
+ * which containerd 2 has. Most plugins report the sandbox in their result, but azure-vnet does not. The UID of the pod is one
+ * of `cniArgs`.
  */
 const CniResult = z.object({
   kind: z.literal('cniCacheV1'),
@@ -79,9 +81,9 @@ const CniResult = z.object({
 type CniResult = z.infer<typeof CniResult>
 
 /**
- * Reads the results. Skips a file that is being written or has another version, a result from before a reboot, and the
- * result of the loopback plugin, which exists before the network does. Throws if a file cannot be read: a pod that is
- * served would seem to have ended.
+ * Reads the results. Skips a file that is being written or has another version, a result from before a reboot, and the result
+ * of the loopback plugin, which exists before the network does. Throws an error if a file cannot be read, since otherwise a
+ * served pod would seem to have ended.
  */
 function readSandboxes({
   cniResultsDirectory,
@@ -109,7 +111,7 @@ function findRecorded({ netns, result }: CniResult): string[] {
   return [netns, ...reported].flatMap((path) => (path ? [path] : []))
 }
 
-/** What containerd tells runc of a sandbox. */
+/** The configuration of a sandbox that containerd writes for runc. */
 const Bundle = z.object({
   annotations: z.object({
     'io.kubernetes.cri.container-type': z.literal('sandbox'),
@@ -121,9 +123,9 @@ const Bundle = z.object({
 })
 
 /**
- * Returns the network namespace in the bundle of the sandbox; none if it is not there yet, or not that pod's. Annotations
- * of a pod can reach its bundle, but containerd writes its own ones after them. Only bundles of sandboxes are read: those
- * of other containers have the variables of the application.
+ * Returns the network namespace in the bundle of the sandbox; an empty list if there is no bundle yet, or if another pod owns
+ * it. Annotations of a pod can reach its bundle, but containerd writes its own annotations after them. The bundles of other
+ * containers are not read: they have the variables of the application.
  */
 function readBundle(directory: string, { containerId }: CniResult, uid: string): string[] {
   if (containerId === undefined || !/^\w+$/.test(containerId)) return []
@@ -135,11 +137,11 @@ function readBundle(directory: string, { containerId }: CniResult, uid: string):
 
 const readJson = (path: string) => parseJson(ignoreEnded(() => readFileSync(path, 'utf8')) ?? '')
 
-/** The type of the file system nsfs: a file of another type is left of a namespace that has ended. */
+/** The type of the file system nsfs. A file of another type remains from a namespace that has ended. */
 const NSFS = 0x6e_73_66_73
 const isNamespace = (path: string) => ignoreEnded(() => statfsSync(path).type === NSFS) ?? false
 
-/** Returns undefined if the pod or the process has ended in the meantime. */
+/** Returns what `read` returns; undefined if the pod or the process has ended before. */
 export function ignoreEnded<T>(read: () => T): T | undefined {
   try {
     return read()

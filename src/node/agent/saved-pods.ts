@@ -1,4 +1,4 @@
-/** Keeps the pods that are routed on the node's disk, for an agent that starts while the API server is away. */
+/** Saves the routed pods on the node's disk, for an agent that starts while it cannot reach the API server. */
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,8 +9,8 @@ import { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded } from './sandboxes.ts'
 
 /**
- * A file for each pod, named by its UID, until the pod has ended. A reader has to find the sandbox of the pod first: it may
- * have ended since. An agent and its successor use the same files.
+ * Each pod has a file, named by its UID, until the pod has ended. A saved pod may have ended since, so the reader has to find
+ * its sandbox. An agent and its successor use the same files.
  */
 export class SavedPods {
   readonly #directory: string

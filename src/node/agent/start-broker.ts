@@ -11,10 +11,10 @@ import { HELPER } from './helper.ts'
 import { ignoreEnded } from './sandboxes.ts'
 import { createDirectory } from './saved-pods.ts'
 
-/** The heap of a broker: less than what the kernel gives it. */
+/** The heap limit of a broker, which is below the memory limit of its cgroup. */
 const MAX_HEAP_MIB = 96
 
-/** What a broker has of the agent's environment besides the settings of wimds: what Node and the C library read. */
+/** The variables that a broker gets from the agent besides the settings of wimds. Node and the C library read them. */
 const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
   'PATH',
   'TZ',
@@ -27,16 +27,16 @@ const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
   'NODE_USE_SYSTEM_CA',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
-  // Says that it runs in a pod.
+  // Tells the broker that it runs in a pod.
   'KUBERNETES_SERVICE_HOST',
 ])
 
-/** The agent connects for the brokers. The URL of a proxy can have a password. */
+/** Settings that a broker does not get: the agent connects for it, and the URL of a proxy can have a password. */
 const PROXY: ReadonlySet<string> = new Set(['HTTPS_PROXY', 'NO_PROXY'])
 
 /**
- * Puts the agent into a cgroup of its own, so that each broker gets one, too. Throws an error without cgroup v2: brokers have the
- * limits of processes there, and no others.
+ * Moves the agent into a cgroup of its own, so that each broker can have one, too. Throws an error without cgroup v2: then
+ * brokers have the limits of a process only.
  */
 export function limitBrokers(options: RunOptions): Promise<void> {
   return runTool({ argv: [HELPER, 'make-cgroups'] }, options)
@@ -54,8 +54,8 @@ function selectVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 /**
- * Starts a broker with a uid of its own, no capability and Node's permission model. The helper claims the uid by a lock of a
- * file that this process keeps open, so the kernel frees it with the end of this process at the latest.
+ * Starts a broker with a uid of its own, no capability and Node's permission model. The helper claims the uid by a lock on a
+ * file that this process keeps open, so the kernel frees the uid at the latest when this process ends.
  */
 export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): ChildProcess {
   const { brokerUids, stateDirectory } = options
@@ -79,7 +79,7 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
   try {
     child = spawn(HELPER, ['run-broker', brokerUids, ...hidden, '--', ...argv], {
       env: selectVariables(env),
-      // Node's channel, for sockets; the channel for messages.
+      // From descriptor 3 on: Node's channel for sockets, the channel for messages, the file of locks.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', locks],
     })
     return child
@@ -89,7 +89,7 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
   }
 }
 
-/** Returns what is mounted for the agent only: brokers do not see it. */
+/** Returns the mount points that only the agent needs, which the helper hides from brokers. */
 function findMountPoints(options: NodeAgentOptions, env: NodeJS.ProcessEnv): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
   const points = new Set(mounts.map((line) => line.split(' ')[4]))
@@ -97,7 +97,7 @@ function findMountPoints(options: NodeAgentOptions, env: NodeJS.ProcessEnv): str
     '/dev/shm',
     '/dev/termination-log',
     API_ACCESS_DIRECTORY,
-    // Also where a test has another one.
+    // A test has another directory.
     findApiAccess(env),
     options.kubeletPodsDirectory,
     options.stateDirectory,

@@ -1,4 +1,4 @@
-/** What an agent and its successor on a node tell each other: which tokens the brokers hold, and that the agent lives. */
+/** The connection between an agent and its successor. It tells which tokens the brokers hold, and when the agent ends. */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, renameSync } from 'node:fs'
@@ -17,14 +17,14 @@ interface SuccessionOptions {
 }
 
 const SOCKET = 'agent.sock'
-/** The predecessor asks its brokers, each for a second at most. */
+/** The time limit for the predecessor's answer. Its brokers have a second for theirs. */
 const ANSWER_MS = 5000
-/** A broker can say for ever that it fetches tokens. A tenant can let it say so, by too many requests. */
+/** The longest time that a successor waits for tokens. A tenant can keep its broker fetching, by too many requests. */
 export const MAX_WAIT_MS = 5 * 60_000
 
 /**
- * A Unix socket in the state directory. The agent that serves the node listens there, and answers a connection with a line
- * of keys. The successor keeps the connection: the kernel closes it when the predecessor ends, in whatever way. The tokens
+ * A Unix socket in the state directory. The agent that serves the node listens there, and answers a connection with a line of
+ * keys. The successor keeps the connection open: the kernel closes it when the predecessor ends, even after a crash. The tokens
  * themselves are not sent.
  */
 export class Succession {
@@ -37,7 +37,7 @@ export class Succession {
   /** The keys of the tokens of the predecessor, by pod; undefined while this agent waits for none. */
   #keys: Map<string, TokenKey[]> | undefined
   #timeout: NodeJS.Timeout | undefined
-  /** Successors get no answer before this. */
+  /** Successors get no answer before this resolves. */
   #answerAfter = Promise.resolve()
 
   constructor(options: SuccessionOptions) {
@@ -50,12 +50,12 @@ export class Succession {
     return this.#keys !== undefined
   }
 
-  /** True while the earlier agent of the node lives. Its pods need no socket that listens before a broker has it. */
+  /** True while the earlier agent of the node runs. Until its end, a new socket need not listen before a broker has it. */
   get hasPredecessor(): boolean {
     return this.#predecessor !== undefined
   }
 
-  /** Returns the keys of the tokens to fetch before a broker listens for the pod; undefined if the broker is not to wait. */
+  /** Returns the keys of the tokens to fetch before a broker listens for the pod; undefined if the broker need not wait. */
   keysOf(uid: string): TokenKey[] | undefined {
     return this.#keys?.get(uid)
   }
@@ -74,7 +74,7 @@ export class Succession {
       await this.#listen()
       return
     }
-    // Its end is reported.
+    // `close` reports its end.
     predecessor.on('error', () => {})
     predecessor.once('close', () => this.#onEnd())
     this.#predecessor = predecessor
@@ -89,18 +89,18 @@ export class Succession {
     this.#keys = new Map(data.flatMap(({ uids, keys }) => uids.map((uid) => [uid, keys])))
   }
 
-  /** True while another agent of the node lives. */
+  /** True while another agent of the node runs. */
   get hasOther(): boolean {
     return this.hasPredecessor || this.#successors.size > 0
   }
 
-  /** Does the work before it answers a successor that connects meanwhile, whose routes have to come after the work. */
+  /** Does the work. A successor that connects before its end gets its answer afterwards: its routes have to come later. */
   async answerAfter(work: () => Promise<void>): Promise<void> {
     this.#answerAfter = work()
     await this.#answerAfter
   }
 
-  /** Tells a successor that this agent ends. Returns whether another agent of the node lives. */
+  /** Tells a successor that this agent ends. Returns whether another agent of the node runs. */
   close(): boolean {
     const { hasOther } = this
     this.#predecessor?.removeAllListeners('close').destroy()
@@ -124,8 +124,9 @@ export class Succession {
   }
 
   /**
-   * Listens for a successor, and reports if it cannot. Binds under a name of its own: only that name is removed at the end, so
-   * an agent never removes the socket of another one. The file of an agent that was killed is replaced.
+   * Listens for a successor. Reports a failure. Binds a unique name, and then renames the file: at its end Node removes the
+   * bound name only, so an agent never removes the socket of another agent. The rename replaces the file of an agent that was
+   * killed.
    */
   async #listen(): Promise<void> {
     const { onError } = this.#options

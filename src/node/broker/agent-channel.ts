@@ -29,11 +29,11 @@ export class AgentChannel {
   readonly #questions = new Questions<BrokerQuestion>((message) => void this.send(message))
 
   constructor() {
-    // The end of the agent is reported by the other channel.
+    // The other channel reports the end of the agent.
     this.#stream.on('error', () => {})
   }
 
-  /** Passes on the messages, but answers to questions. `onError`: called with what it throws. */
+  /** Passes on all messages except answers to questions. Calls `onError` with each error of a handler. */
   read(onMessage: OnMessage, onError: (error: unknown) => void): void {
     const handle = (run: () => void) => {
       try {
@@ -43,7 +43,7 @@ export class AgentChannel {
       }
     }
     const lines = createInterface({ input: this.#stream })
-    // It reports the errors of the stream again.
+    // readline emits the errors of the stream again.
     lines.on('error', () => {})
     lines.on('line', (line) =>
       handle(() => {
@@ -63,14 +63,14 @@ export class AgentChannel {
     )
   }
 
-  /** Resolves when the message is sent, or cannot be. An answer that is too large is sent empty. */
+  /** Resolves when the message is sent, or sending has failed. Sends an empty answer in place of one that is too large. */
   send(message: BrokerMessage): Promise<void> {
     const line = JSON.stringify(message)
     const fitting = isSmall(line) ? line : JSON.stringify({ ...message, answer: undefined })
     return new Promise((resolve) => this.#stream.write(`${fitting}\n`, () => resolve()))
   }
 
-  /** Returns the socket that came with this number, once. */
+  /** Returns the socket that came with this number, and forgets it. */
   takeSocket(number: number): unknown {
     const socket = this.#sockets.get(number)
     this.#sockets.delete(number)
@@ -91,7 +91,7 @@ export class AgentChannel {
     const asked = this.#questions
       .ask({ about: 'connection', ...to })
       .then((answer) => this.#takeConnection(answer))
-    // The agent does not know that nobody waits any more.
+    // The agent sends the connection even if nobody waits for it any more.
     asked.then(
       (socket) => signal.aborted && socket.destroy(),
       () => {},
@@ -105,7 +105,7 @@ export class AgentChannel {
     if (error !== undefined) throw new BrokerError(error.code, error.problem, { fix: error.fix })
     const socket = number === undefined ? undefined : this.takeSocket(number)
     if (!(socket instanceof Socket)) throw new Error('a connection came without its socket')
-    // TLS would wait for its time limit.
+    // A TLS handshake on it would wait until its time limit.
     if (!socket.writable) {
       throw socket.errored ?? Object.assign(new Error('it was closed'), { code: 'ECONNRESET' })
     }

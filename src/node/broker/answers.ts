@@ -21,7 +21,7 @@ function describeKeys({ pods, broker }: Workload): KeysAnswer {
   return keys.length === 0 ? [] : [{ uids: [...pods.keys()], keys }]
 }
 
-/** Returns the metrics of a workload, unless it has answered nothing yet. */
+/** Returns the metrics of a workload; an empty list before it serves a pod. */
 async function readGroup({ pods, broker }: Workload): Promise<MetricsAnswer> {
   const [served] = pods.values()
   if (served === undefined || broker === undefined) return []
@@ -30,7 +30,7 @@ async function readGroup({ pods, broker }: Workload): Promise<MetricsAnswer> {
   return [{ uid: served.pod.uid, settings: digest.slice(0, 8), samples }]
 }
 
-/** Reads the metrics of the registry. The agent knows which of them are of the process. */
+/** Reads the metrics of the registry. The agent drops the metrics of the process. */
 async function readSamples(registry: Registry): Promise<MetricSample[]> {
   const metrics = registry.getMetricsAsArray().filter(({ name }) => name.startsWith('wimds_'))
   const read = await Promise.all(metrics.map((metric) => metric.get()))

@@ -5,7 +5,7 @@ import { type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { retry } from '../../lib/retry.ts'
 import type { TokenKey } from './messages.ts'
 
-/** Returns client id and scope of each token that is cached, the last used last. */
+/** Returns client id and scope of each cached token, the most recently used last. */
 export function listKeys({ entries }: Pick<Broker, 'entries'>): TokenKey[] {
   return entries()
     .filter(({ token }) => token !== undefined)
@@ -26,8 +26,8 @@ const OUTAGE_CODES: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /**
- * Resolves when the tokens of these keys are cached, without those that the configuration forbids or whose exchange fails
- * other than by an outage, or when the signal aborts.
+ * Resolves when the tokens of these keys are cached, or when the signal aborts. Skips a token that the configuration forbids,
+ * and a token whose exchange fails for a reason other than an outage.
  */
 export async function fetchTokens(
   { findIdentity }: Broker,

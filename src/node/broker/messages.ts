@@ -7,16 +7,16 @@ import type { ConnectFailure } from '../../lib/connect-error.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../lib/errors.ts'
 import { listOf } from '../../lib/json.ts'
 
-/** A pod that the agent has proved to own the network namespace of its socket. */
+/** A pod to serve. The agent has verified that it owns the network namespace of its socket. */
 export const ServedPod = z.object({
   uid: z.string(),
   namespace: z.string(),
   name: z.string(),
-  /** The name that the Kubernetes API has for this uid, and not what a token claims. */
+  /** The name according to the Kubernetes API, not to a token. */
   serviceAccount: z.string(),
   /** The literal variables of the pod's gate. */
   env: z.record(z.string(), z.string()),
-  /** A digest of the files in the volumes of the gate, such as tokens with an audience. An earlier agent did not save it. */
+  /** A digest of the definitions of the gate's volumes, such as the audience of a token. Earlier agents did not save it. */
   contents: z.optional(z.string()),
 })
 
@@ -28,7 +28,7 @@ const TokenKey = z.tuple([
 const MAX_KEYS = 200
 const TokenKeys = listOf(TokenKey).check(z.refine((keys) => keys.length <= MAX_KEYS))
 
-/** Names a socket, which comes by a channel of its own. */
+/** Names a socket, which comes by Node's channel. */
 const SocketNumber = z.number()
 
 /** What the agent asks a broker: whether it hangs, its metrics, the keys of its tokens, or the status document of a pod. */
@@ -45,7 +45,7 @@ const BrokerQuestion = z.discriminatedUnion('about', [
   z.object({ about: z.literal('connection'), host: z.string(), port: z.number() }),
 ])
 
-/** The answer to the question with this number; without one if it is too large. */
+/** The answer to the question with this number; empty if it is too large. */
 const Answer = z.object({
   type: z.literal('answer'),
   id: z.number(),
@@ -73,16 +73,16 @@ export const AgentMessage = z.discriminatedUnion('type', [
   Answer,
 ])
 
-/** What comes with a socket, by the other channel. */
+/** The message that comes with a socket, by Node's channel. */
 export const SocketMessage = z.object({ socket: SocketNumber })
 
 /** The state of a pod whose socket the broker has. */
 const PodMessage = z.object({
   type: z.literal('pod'),
   uid: z.string(),
-  /** `fetching`: its tokens, and `serving` follows. `failed`: it is not served, since its settings are invalid. */
+  /** `fetching`: the broker fetches tokens first, then `serving` follows. `failed`: the settings of the pod are invalid. */
   state: z.enum(['fetching', 'serving', 'failed']),
-  /** With its fix. */
+  /** The problem of the settings, with its fix. */
   problem: z.optional(z.string()),
 })
 
@@ -124,20 +124,20 @@ const Labels = z.custom<Readonly<Record<string, string>>>(
 )
 
 /**
- * The answer about metrics: for each group of pods that share tokens its samples, as the name of the metric, the labels and
- * the value. The agent adds namespace and service account.
+ * The answer about metrics: the samples of each group of pods that share tokens. A sample is the name of its metric, its labels
+ * and its value. The agent adds namespace and service account.
  */
 export const MetricsAnswer = listOf(
   z.object({
     /** The uid of one of the pods. */
     uid: z.string(),
-    /** A digest of what distinguishes the group from others. */
+    /** A digest of the settings that distinguish the group from others. */
     settings: z.string(),
     samples: listOf(z.tuple([z.string(), Labels, z.number()])),
   }),
 )
 
-/** The answer about keys: of the tokens that are cached for a group of pods. */
+/** The answer about keys: the keys of the tokens that are cached for each group of pods. */
 export const KeysAnswer = listOf(z.object({ uids: listOf(z.string()), keys: TokenKeys }))
 
 export type ServedPod = z.infer<typeof ServedPod>
@@ -156,12 +156,12 @@ export function selectKeys(keys: readonly TokenKey[]): TokenKey[] {
   return keys.filter((key) => TokenKey.safeParse(key).success).slice(-MAX_KEYS)
 }
 
-/** In bytes of UTF-8. */
+/** The maximum length of a line, in bytes of UTF-8. */
 export const MAX_LINE_BYTES = 2 * 1024 * 1024
-/** Lists, objects and their elements: the smallest take twenty times the memory of their text, a row of a page more. */
+/** The maximum number of lists, objects and elements in a line. The smallest take twenty times the memory of their text. */
 const MAX_VALUES = 256 * 1024
 
-/** Returns true for a line that the agent parses: the broker sends no other. */
+/** Returns true if the agent parses the line. A broker sends no other lines. */
 export function isSmall(line: string): boolean {
   return (
     Buffer.byteLength(line) <= MAX_LINE_BYTES &&

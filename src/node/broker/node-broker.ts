@@ -17,7 +17,7 @@ import type { AgentMessage } from './messages.ts'
 import { readPodLimits, selectNodeSettings } from './pod-config.ts'
 import { Workloads } from './workloads.ts'
 
-/** Less than the agent waits for the end of the broker. */
+/** How long the last responses may take: less than the agent waits for the end of the broker. */
 const MAX_CLOSE_MS = 10_000
 
 export const NODE_BROKER = {
@@ -30,7 +30,7 @@ export const NODE_BROKER = {
   exitCodes: { 0: 'shut down, or the node agent has ended' },
 } as const satisfies CommandDeclaration
 
-/** Serves until the signal or the end of the node agent. Throws `UsageError` and `ConfigError`. */
+/** Serves until the signal aborts or the node agent ends. Throws `UsageError` and `ConfigError`. */
 export async function nodeBroker(args: readonly string[], io: CommandIo): Promise<number> {
   requireAgent(args)
   const agentEnded = once(process, 'disconnect')
@@ -49,7 +49,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   )
   void channel.send({ type: 'ready' })
 
-  // Without an agent nothing is drained: the next broker serves the pods.
+  // Without an agent the broker ends at once: the next broker serves the pods.
   const closeMs = await Promise.race([
     untilShutdown(io).then(() => MAX_CLOSE_MS),
     agentEnded.then(() => 0),

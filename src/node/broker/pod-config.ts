@@ -22,13 +22,13 @@ const NODE_VARIABLES = new Set(
   ),
 )
 
-/** The agent opens the socket of a pod. */
+/** The setting of a pod that the agent applies: it opens the socket. */
 const OF_AGENT = 'WIMDS_LISTEN'
 
 /** Settings of a pod whose value in the broker's own environment is a limit. */
 const OF_LIMITS = new Set(['WIMDS_MAX_CONNECTIONS', 'AZURE_AUTHORITY_HOST'])
 
-/** Returns the variables by which a pod's requests are answered. A pod sets no variable of the node. */
+/** Returns the variables that a pod may set and the broker applies. A pod sets no variable of the node. */
 export function selectPerPodSettings(env: Environment): Environment {
   return select(env, (name) => PER_POD_SETTINGS.has(name) && name !== OF_AGENT)
 }
@@ -41,7 +41,7 @@ export function selectNodeSettings(env: Environment): Environment {
 /** The limits of the node, which no pod can raise. */
 export interface PodLimits {
   readonly maxConnections: number
-  /** The origin that pods may name besides the clouds'. */
+  /** The authority host that pods may name besides the hosts of the clouds. */
   readonly authorityHost: string
 }
 
@@ -55,7 +55,7 @@ export function readPodLimits(env: Environment): PodLimits {
   }
 }
 
-/** Reads the configuration of a pod, by the function that reads a sidecar's. Throws a `ConfigError`. */
+/** Loads the configuration of a pod as a sidecar loads its own, and applies the limits of the node. Throws a `ConfigError`. */
 export async function loadPodConfig(
   { env, limits }: { readonly env: Environment; readonly limits: PodLimits },
   readText: ReadText,
@@ -66,7 +66,7 @@ export async function loadPodConfig(
   return { ...config, maxConnections: Math.min(config.maxConnections, limits.maxConnections) }
 }
 
-/** Rejects authority hosts that a pod chose: they are called from the node, which the pod's network policy does not bind. */
+/** Rejects other authority hosts: the agent would connect to them from the node, past the network policy of the pod. */
 function findHostProblems(
   { directory, identitiesFile }: Config,
   { authorityHost: allowed }: PodLimits,

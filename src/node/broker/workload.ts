@@ -36,7 +36,7 @@ export interface NodeParts {
   readonly listen: ListenForPod
   readonly log: ProcessLog
   readonly send: (message: BrokerMessage) => void
-  /** Aborts when pods are served whether or not the tokens of an earlier agent have been fetched. */
+  /** Aborts when the broker is to serve all pods, even pods whose tokens it has not fetched yet. */
   readonly listensNow: AbortSignal
 }
 
@@ -51,16 +51,17 @@ interface Served {
 }
 
 /**
- * Each read is a message to the agent, which takes at most 400 a second from a broker: 110 pods with 3 files that cannot be read,
- * each read ten times as often, must stay below. An exchange reads the token again.
+ * The time between two reads of a projected token; an exchange reads it, too. Each read is a message to the agent, which takes
+ * at most 400 a second from a broker. 110 pods with 3 unreadable files, which are read ten times as often, must stay below this
+ * rate.
  */
 const ASSERTION_POLL_MS = 20_000
 /** How many pods are tried for a file before the read fails: the volumes of an ending pod may be gone. */
 const MAX_READERS = 3
 
 /**
- * Returns what decides which workload a pod belongs to: a token with another audience would fail the exchanges of its
- * siblings. A ConfigMap changes while pods run, so a pod with an identities file shares nothing.
+ * Returns the key of the workload to which a pod belongs. Volumes are part of the key: a token with another audience would fail
+ * the exchanges of other pods. A ConfigMap changes while pods run, so a pod with an identities file has a workload of its own.
  */
 export function createWorkloadKey(pod: ServedPod): string {
   const { uid, namespace, serviceAccount, env, contents } = pod
@@ -73,9 +74,9 @@ export class Workload {
   readonly #node: NodeParts
   readonly #env: Environment
   readonly #log: ProcessLog
-  /** Of the projected tokens of its pods. */
+  /** The subject of the projected tokens of its pods. */
   readonly #subject: string
-  /** By uid, in the order in which they came. */
+  /** The pods by uid, in the order in which they came. */
   readonly pods = new Map<string, Served>()
   /** Undefined until the settings are valid. */
   broker: Broker | undefined
@@ -84,7 +85,7 @@ export class Workload {
   readonly #ended = new AbortController()
   /** The keys of the tokens that it fetches before it listens. */
   #keys: readonly TokenKey[] = []
-  /** Resolves when it has tried. */
+  /** Resolves when the tokens have been fetched, or could not be. */
   #fetched: Promise<void> | undefined
   #started: Promise<void> | undefined
   #stopWatching = () => {}
@@ -102,8 +103,8 @@ export class Workload {
   }
 
   /**
-   * Serves the pod when the tokens of these keys are cached. Without `keys` it waits for those of its siblings. An empty list:
-   * its socket listens already, so it is served at once.
+   * Serves the pod when the tokens of these keys are cached. Without `keys` the pod waits for the tokens of the workload's
+   * other pods. With an empty list the pod is served at once, since its socket listens already.
    */
   add(pod: ServedPod, socket: SocketHandle, keys?: readonly TokenKey[]): void {
     const served = { pod, socket, waits: keys?.length !== 0 }
@@ -115,7 +116,7 @@ export class Workload {
     else if (this.problem !== undefined) this.#fail(pod, this.problem)
   }
 
-  /** Closes the socket and the connections of a pod, after `timeoutMs` also those with requests in flight. */
+  /** Closes the socket and the connections of a pod, but a connection with a request in flight only after `timeoutMs`. */
   async remove(uid: string, timeoutMs: number): Promise<void> {
     const served = this.pods.get(uid)
     this.pods.delete(uid)
@@ -132,7 +133,7 @@ export class Workload {
     this.broker?.close()
   }
 
-  /** Reads the configuration, and its file again and again. Without a file the identities cannot change. */
+  /** Loads the configuration, and watches its file. Without a file the identities cannot change. */
   async #start(): Promise<void> {
     const path = this.#env['WIMDS_CONFIG']
     let text: string | undefined
@@ -225,7 +226,7 @@ export class Workload {
     throw failure
   }
 
-  /** Creates the reader of its projected tokens, which must be of the pods' own service account. */
+  /** Creates a function that reads the projected token, and rejects a token of another service account. */
   #createAssertionReader(audience: string | undefined): AssertionReader {
     const read = createAssertionReader({ audience, readFile: this.#read })
     return async (path) => {

@@ -21,7 +21,7 @@ export class Workloads {
     return this.all().find(({ pods }) => pods.has(uid))
   }
 
-  /** Serves a pod on its socket, in place of an earlier one. */
+  /** Serves a pod on its socket, which replaces an earlier socket of the pod. */
   serve(pod: ServedPod, socket: SocketHandle, keys?: readonly TokenKey[]): void {
     const key = createWorkloadKey(pod)
     const workload = this.#byKey.get(key) ?? new Workload(pod, this.#node)

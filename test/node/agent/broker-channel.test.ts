@@ -16,7 +16,11 @@ function startProgram(script: string) {
 
 test.each([
   ['is of an unknown type', `{ type: 'serve' }`, 'it sent a message of an unknown type'],
-  ['acknowledges a socket that was not sent', `{ type: 'received', socket: 1 }`, 'it received a'],
+  [
+    'acknowledges a socket that was not sent',
+    `{ type: 'received', socket: 1 }`,
+    'it acknowledged a',
+  ],
 ])('a message that %s ends the reading', async (_, message, misuse) => {
   const channel = startProgram(`send(${message}); setTimeout(() => {}, 60_000)`)
   expect(await channel.read(() => {})).toContain(misuse)

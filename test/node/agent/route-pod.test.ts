@@ -120,9 +120,9 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using tools = createFolder()
     const seen = tools.file('sockets')
     const PATH = process.env['PATH']
-    const record = `cat /proc/net/tcp >> ${seen}`
+    const keepSockets = `cat /proc/net/tcp >> ${seen}`
     for (const tool of ['ip', 'nft']) {
-      const run = `echo ${tool} >> ${seen}\n${record}\nPATH='${PATH}' exec ${tool} "$@"`
+      const run = `echo ${tool} >> ${seen}\n${keepSockets}\nPATH='${PATH}' exec ${tool} "$@"`
       tools.write(tool, `#!/bin/sh\n${run}\n`, 0o755)
     }
     await createRouter(`${tools.path}:${PATH}`)(routedPod())
