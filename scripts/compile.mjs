@@ -1,5 +1,5 @@
 // Writes dist/serve.cjs.cache: V8's compiled code of the sidecar's functions, taken after it has served one
-// token against the simulator. docs/decisions/0007 says why Node's own compile cache does not do.
+// token against the simulator. docs/decisions/0007 says why Node's own compile cache is not enough.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'

@@ -283,14 +283,14 @@ verify() {
   (cd "$work/tmp" && COSIGN_PASSWORD='' cosign generate-key-pair 2>/dev/null)
   key=$work/tmp/cosign.pub refused 'a signature of another key' follow verify-a-release.md signatures
 }
-# manipulate_image: puts an image with one more file in the place of the sidecar's.
+# manipulate_image: replaces the sidecar's image by one with an additional file.
 manipulate_image() {
   local container
   container=$(buildah from --quiet "registry.example/wimds/wimds:$latest")
   buildah copy --quiet "$container" LICENSE /app/more.js
   buildah commit --quiet "$container" "docker://registry.example/wimds/wimds:$latest"
 }
-# manipulate_chart: puts a chart with another image in the place of the published one.
+# manipulate_chart: replaces the published chart by one with the digest of another image.
 manipulate_chart() {
   helm pull oci://registry.example/wimds/charts/wimds --version "$latest" --untar --untardir "$work/tmp"
   sed -i '0,/digest: sha256:.*/s//digest: sha256:0000000000000000000000000000000000000000000000000000000000000000/' "$work/tmp/wimds/values.yaml"
@@ -415,7 +415,7 @@ spec:
 END
 }
 
-# check_images VERSION: fails unless the cluster's images are those of the version, by their digests.
+# check_images VERSION: fails unless the webhook uses the images of this version, by their digests.
 check_images() {
   local name digest
   for name in wimds wimds-redirect wimds-gate wimds-cluster; do
@@ -425,7 +425,7 @@ check_images() {
   done
 }
 
-# start_load: one pod of each kind requests tokens, and reviews are requested, until stop_load.
+# start_load: until stop_load, one pod of each kind requests tokens, and kubectl requests reviews.
 start_load() {
   for mode in loopback node; do make_pod "load-$mode" "$mode" | in_cluster kubectl apply --namespace shop -f - >/dev/null; done
   for mode in loopback node; do await "the token of load-$mode" token_of "load-$mode"; done

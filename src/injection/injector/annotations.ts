@@ -76,7 +76,7 @@ const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
 /** The settings of the injection of one pod. */
 export type PodSettings = ReturnType<typeof parseAnnotations>
 
-/** Returns the settings of this pod: the values of its annotations, and for the others those of the operator. */
+/** Returns the settings of this pod: the values of its annotations, and the operator's settings for all others. */
 export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTION_DEFAULTS) {
   const annotations = pod.metadata?.annotations ?? {}
   const problems = [...findUnknownAnnotations(annotations), ...findConflicts(annotations)]
@@ -110,13 +110,13 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTI
     ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
     /** A ConfigMap with the key `identities.yaml`. */
     configMap: read('config-map'),
-    /** Variables of the sidecar, which override those of the operator. */
+    /** Variables of the sidecar, which override the operator's variables. */
     variables: Object.entries(VARIABLES).flatMap(
       ([name, schema]) => parse(PREFIX + name, schema) ?? [],
     ),
     /** The lifetime of the projected token that injection adds, in seconds. Undefined: the default. */
     tokenExpiration: parse(`${AZWI_PREFIX}service-account-token-expiration`, TOKEN_EXPIRATION),
-    /** Containers whose environment is not changed. */
+    /** The containers whose environment injection does not change. */
     skipped: new Set(
       read('skip-containers', `${AZWI_PREFIX}skip-containers`)?.filter((name) => name !== ''),
     ),

@@ -1,4 +1,4 @@
-/** The record of an injection: an annotation with its changes, by which they can be removed and made again. */
+/** The record of an injection: an annotation that lists the changes, so that a removal or another injection can undo them. */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod/mini'

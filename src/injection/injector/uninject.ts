@@ -1,4 +1,4 @@
-/** Removes from a pod, by the record of the injection, what injection added. */
+/** Removes an injection from a pod, by its record. */
 import { listFound } from '../../lib/printable.ts'
 import {
   allContainers,

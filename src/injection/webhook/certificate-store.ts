@@ -12,7 +12,7 @@ const Secret = z.object({
   data: Strings,
 })
 
-/** Creates the store. `name` is the name of the MutatingWebhookConfiguration, and the Secret's is `name` with the suffix -tls. */
+/** Creates the store. `name` is the name of the MutatingWebhookConfiguration. The Secret has this name with the suffix -tls. */
 export function createCertificateStore(
   api: ApiServer,
   { namespace, name: configuration }: { readonly namespace: string; readonly name: string },
@@ -22,7 +22,7 @@ export function createCertificateStore(
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
 
   return {
-    /** Returns the certificate and the revision of the Secret. Both are undefined if it does not exist. */
+    /** Returns the certificate and the revision of the Secret. Both are undefined if the Secret does not exist. */
     async read() {
       const call = { action: `read ${title}`, path: `${secrets}/${name}` }
       const secret = await ifFound(api.call(call, Secret))

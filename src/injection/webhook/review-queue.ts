@@ -9,7 +9,7 @@ const LIMITS = {
   maxBytes: 3 * 1024 * 1024,
   /**
    * Bytes of all bodies and unread replies in memory. Above this limit the queue evicts the largest one, and the oldest of equal
-   * ones. It never evicts small reviews: there is room for one on each connection, even if there were twice as many.
+   * ones. It never evicts small reviews: there is room for one on each connection, even on twice as many connections.
    */
   maxTotalBytes: 24 * 1024 * 1024,
   /** JSON values in one body. V8 needs up to 100 bytes for the two characters of `{}`. */
@@ -45,7 +45,7 @@ const MIN_COST = 16_384
 /** Parsing `{}` takes as long as parsing this many bytes of text. */
 const COST_OF_VALUE = 50
 
-/** Creates a queue: a function that receives the body of one request, and returns what parses it and what sends the reply. */
+/** Creates a queue: a function that receives the body of a request, and returns functions that parse it and send the reply. */
 export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMITS) {
   const memory = createMemory(maxTotalBytes)
   const waitForTurn = createFairQueue()

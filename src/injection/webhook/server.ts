@@ -104,12 +104,12 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 
 /**
  * Passes the server's requests to the handler, and limits its connections. A new connection above `max` closes the one with the
- * most replies, after its current reply. Above twice `max`, it closes that one at once. Connections are not counted by peer, since
- * all of them may come from one proxy.
+ * most replies, after its current reply. Above twice `max`, it closes that connection at once. Connections are not counted by peer,
+ * since all of them may come from one proxy.
  */
 function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
   const limiter = new ConnectionLimiter(2 * max, chooseByWork)
-  /** The TCP sockets by their addresses. A request has another socket, of TLS, which does not exist yet at the accept. */
+  /** The TCP sockets by their addresses. The TLS socket, which a request has, does not exist yet when a connection is accepted. */
   const accepted = new Map<string, Socket>()
   // Added before the listener of the limiter, so that `open` does not contain the new connection yet.
   server.on('connection', (socket: Socket) => {

@@ -90,7 +90,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   log.info('draining', { drainMs })
   await sleep(drainMs)
   await closeServer(server, CLOSE_TIMEOUT_MS)
-  // Calls are aborted only now: until here reviews needed them, and so did the rotation, to publish the CA again if necessary.
+  // Calls are aborted only now. Until here reviews needed them, and the rotation, which may have to publish the CA again.
   calls.abort()
   await rotation
   await admin.close(CLOSE_TIMEOUT_MS)
