@@ -11,8 +11,8 @@ export function tryToCreate(kubectl: Kubectl, object: object) {
 }
 
 /**
- * A LimitRange that allows these resources for the sidecar allows them for the application. The limit of CPU is above the
- * request: in a Guaranteed pod the sidecar would have other resources.
+ * The resources of the application in the sample pod. They are those of the sidecar, so a LimitRange that allows the one allows the
+ * other. The limit of CPU is above the request: in a Guaranteed pod the sidecar would have other resources.
  */
 const RESOURCES = {
   requests: { cpu: '10m', memory: '64Mi' },

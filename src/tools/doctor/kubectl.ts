@@ -40,7 +40,7 @@ export interface KubectlOptions {
   readonly namespace?: string | undefined
 }
 
-/** The most characters of a reason. Pod Security needs 700 characters for all that it refuses of the node agent. */
+/** The most characters of a reason. Pod Security needs 700 to list what it rejects in a pod of the node agent. */
 const MAX_REASON = 1000
 
 /** Creates the function that runs kubectl. */

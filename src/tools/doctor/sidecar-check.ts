@@ -76,7 +76,7 @@ function explainPort(
   }
 }
 
-/** Reads the status, which is served over loopback only. Ends the check as not made or not needed if there is none. */
+/** Reads the status, which is served over loopback only. Ends the check as not made or not needed if there is no status. */
 async function readAdminPort(listen: readonly Address[]): Promise<ReportedStatus> {
   const address = listen.find(({ host }) => isLoopback(toLocalHost(host))) ?? listen[0]
   if (address === undefined) {
@@ -118,7 +118,7 @@ export async function checkRoute(options: RouteOptions): Promise<Outcome> {
   const isMissing = reply.error !== undefined
   if (hasPassThrough && !isMissing) {
     return notChecked(
-      `it ${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs; whether other containers reach the sidecar was not checked`,
+      `it ${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs. Whether other containers reach the sidecar was not checked`,
     )
   }
   if (mode === undefined) {

@@ -27,7 +27,7 @@ export function checkStatus(status: ReportedStatus): Finding[] {
     : [createFinding('settings', { ...passed(), warnings }), ...findings]
 }
 
-/** A projected volume can have a ConfigMap as its token, with another issuer. */
+/** Whoever writes the pod can also put a ConfigMap in place of the projected token, with another issuer. */
 const CHOSEN_BY_POD =
   'anyone who may change the pod may have chosen the client id and the issuer: check both before you run a command'
 

@@ -64,7 +64,7 @@ export interface TokenStatus extends Pick<
 
 /**
  * Reads the status document of a sidecar, or of a pod in the broker of its node. Returns undefined if the server answers
- * 404. Ends the check as not made if there is no answer, or another one.
+ * 404. Ends the check as not made if the server does not answer, or with another document.
  */
 export async function readStatus(
   url: string,

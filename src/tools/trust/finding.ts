@@ -17,7 +17,7 @@ export function formatSubject(namespace: string, account: string): string {
 /** Collects the findings of all steps. */
 export class Report {
   readonly findings: Finding[] = []
-  /** The subjects, or the namespaces, of objects that may need a credential which is not in the plan; undefined: any. */
+  /** Subjects and namespaces whose objects may need a credential that is not in the plan; undefined: every namespace. */
   readonly #kept = new Set<string | undefined>()
 
   /** Adds an error. Returns an empty list, for the caller to return. */

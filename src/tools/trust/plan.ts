@@ -122,7 +122,7 @@ function planIdentity(
   const count = existing === undefined ? credentials.length : existing.length + missing.length
   const isOverLimit = count > CREDENTIAL_LIMIT
   const unneeded = (existing ?? []).filter(
-    // A flexible credential has no subject that says what needs it.
+    // A flexible credential has an expression in place of a subject, so it is not known what needs it.
     (each) => each.issuer === issuer && each.subject !== '' && !names.has(each.name),
   )
   const extra = findExtra(unneeded, identity.clientId, report)

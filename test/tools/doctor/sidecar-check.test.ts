@@ -36,7 +36,7 @@ test.each<[string, Partial<Options>]>([
   ['failed', {}],
   // The redirect may exempt the uid of doctor.
   ['not_checked', { mode: 'nft', hasPassThrough: true }],
-])('is %s with the metadata service of the node, for %j', async (status, options) => {
+])('the route to the metadata service of the node is %s, for %j', async (status, options) => {
   await using imds = await listening(
     createServer(({ headers, url }, reply) => {
       const isImds = headers['metadata'] === 'true' && url === '/readyz'

@@ -187,7 +187,7 @@ const annotated = (...names: readonly string[]) => {
   return { ...NO_IDENTITY, metadata: { ...NO_IDENTITY.metadata, annotations } }
 }
 
-test('warns of a ServiceAccount that names a tenant, but no identity and no workload does', async () => {
+test('warns of a ServiceAccount with a tenant and without an identity, unless a workload names one', async () => {
   const account = 'ServiceAccount shop/orders'
   const misspelt = await plan([annotated('clientid', 'tenant-id', 'new')])
   expect(misspelt.findings).toMatchObject([

@@ -43,7 +43,7 @@ async function checkInstallation(state: ClusterState): Promise<Outcome> {
       code: 'not_installed',
       problem:
         'there is neither the webhook of wimds nor its MutatingAdmissionPolicy, so no pod is injected',
-      fix: 'install the chart, or install it again (helm upgrade), which creates what was deleted; if manifests are injected by wimds inject, nothing else needs to be installed',
+      fix: 'install the chart, or create again what was deleted from it (helm upgrade). If wimds inject injects your manifests, nothing needs to be installed',
     })
   }
   const { name, labels = {} } = configuration.metadata
@@ -117,7 +117,7 @@ const REACH =
   'see whether replicas of the webhook are ready (kubectl get pods --all-namespaces -l app.kubernetes.io/component=webhook), and let the API server reach their port (a firewall, a network policy, the address of the Service)'
 
 const RENEW =
-  'read in the log of the webhook why it does not renew the certificate; with certificates.source cert-manager or secret, look at its Certificate or Secret, and at the CA in certificates.caBundle of the chart'
+  'read in the log of the webhook why it does not renew the certificate. With certificates.source cert-manager or secret, look at the Certificate or Secret, and at the CA in certificates.caBundle of the chart'
 
 /** Checks that every node with a pod of mode node has an agent that is ready. */
 async function checkAgents(state: ClusterState): Promise<Outcome> {

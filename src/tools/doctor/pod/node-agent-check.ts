@@ -24,7 +24,7 @@ import { checkStatus } from '../status-checks.ts'
 import type { ReadForwarded } from './port-forward.ts'
 
 interface NodeAgentOptions {
-  /** Runs in the namespace of the pod. */
+  /** A kubectl with the namespace of the pod. */
   readonly kubectl: Kubectl
   readonly readForwarded: ReadForwarded
   readonly pod: ClusterPod
@@ -79,7 +79,7 @@ async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<Cl
   if (node === undefined) return endUnmade('the pod has no node yet')
   const onNode = `--field-selector=spec.nodeName=${node}`
   const pods = await list(kubectl, ClusterPod, 'pods', '--all-namespaces', OF_AGENT, onNode)
-  // During a rollout a node has two agents: one that runs, is not deleted and is ready goes before the other.
+  // During a rollout a node has two agents. The order of these flags decides between them.
   const agent = chooseNewest(pods.filter(isAgent), (each) => {
     const { state, ready = false } = findStatus(each, CONTAINER)
     return [state?.running !== undefined, each.metadata.deletionTimestamp === undefined, ready]

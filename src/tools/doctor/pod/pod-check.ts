@@ -34,7 +34,7 @@ import type { PodTarget } from './pod-target.ts'
 import type { ReadForwarded } from './port-forward.ts'
 
 interface PodOptions {
-  /** Runs in the namespace of the pod. */
+  /** A kubectl with the namespace of the pod. */
   readonly kubectl: Kubectl
   readonly readForwarded: ReadForwarded
   readonly target: PodTarget

@@ -75,7 +75,7 @@ async function readPublished(issuer: string, network: Network): Promise<string[]
   ]
 }
 
-/** Ends the check as failed by this document. */
+/** Ends the check as failed because of this document. */
 function rejectDocument(url: URL, reason: string): never {
   return endAsFailed({
     code: 'issuer_unreachable',
