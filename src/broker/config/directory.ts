@@ -33,13 +33,10 @@ export function createDirectory(
 }
 
 /** Lists every projected token file that exchanges may read, each once. */
-export function listTokenFiles(
-  directory: IdentityDirectory,
-  ownFile: string | undefined,
-): string[] {
-  const files = directory.identities.map(({ tokenFile }) => tokenFile)
-  const isOwnUsed = directory.unlisted !== undefined || files.length === 0
-  return [...new Set([...files, ...(isOwnUsed && ownFile !== undefined ? [ownFile] : [])])]
+export function listTokenFiles({ identities, unlisted }: IdentityDirectory, own = ''): string[] {
+  const files = identities.map(({ tokenFile }) => tokenFile)
+  // `loadConfig` has checked that `own` is set if client ids may be unlisted.
+  return [...new Set(unlisted === undefined ? files : [...files, own])]
 }
 
 function createIdentity(

@@ -1,4 +1,4 @@
-/** The grace of a rejection: for how long it counts as temporary, because the missing credential or application may be new. */
+/** How long a rejection counts as temporary, since what is missing may be new. `identity-failures.ts` keeps when that began. */
 import { type BrokerError, ERROR_KINDS } from '../../lib/errors.ts'
 import { type AadstsEntry, explainAadsts } from '../aadsts.ts'
 
