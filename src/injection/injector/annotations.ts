@@ -18,7 +18,6 @@ import {
   SHARED_SETTINGS,
 } from './injection-settings.ts'
 
-/** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'
 
 const port = integer({ min: 1024, max: 65_535 })
@@ -73,7 +72,6 @@ type Name = keyof typeof ANNOTATIONS
 type Values = { readonly [N in Name]: z.infer<(typeof ANNOTATIONS)[N]> }
 const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
 
-/** The settings of the injection of one pod. */
 export type PodSettings = ReturnType<typeof parseAnnotations>
 
 /** Returns the settings of this pod: the values of its annotations, and the operator's settings for all others. */

@@ -59,8 +59,8 @@ function createSidecar(pod: Pod, plan: Plan): Container {
 
 /**
  * Creates the gate of mode node, which ends once the broker of its node answers for this pod. It mounts the volumes that the node
- * agent reads, since the kubelet sets up a volume only if a container mounts it. It needs less than a megabyte of memory, but has
- * the resources of a sidecar: a namespace may limit the resources of each container, and the same settings change them.
+ * agent reads, since the kubelet sets up a volume only if a container mounts it. It needs less than a megabyte of memory, but gets
+ * the resources of a sidecar: a namespace may set limits for each container, and an operator changes both by the same settings.
  */
 function createGate(pod: Pod, plan: Plan): Container {
   return {

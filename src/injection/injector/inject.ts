@@ -63,9 +63,10 @@ export function inject({
   if (pod === undefined) return { kind: 'rejected', reasons: problems }
   const settings = parseAnnotations(pod, defaults)
   const isWanted = settings.inject ?? settings.injectByDefault
-  const hasValidAnnotations = settings.problems.length === 0
   if (settings.inject === false) return { kind: 'skipped', warnings: [] }
-  if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
+  if (!isWanted && settings.problems.length === 0) {
+    return { kind: 'skipped', warnings: findIneffective(pod) }
+  }
   const unrecorded = findUnrecorded(pod)
   if (unrecorded !== undefined) {
     // A pod with a record of another version has been injected.

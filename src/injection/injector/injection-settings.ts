@@ -28,7 +28,6 @@ export interface ObjectKey {
 const MAX_KEY_LENGTH = 253
 const KEY = /^[-._a-zA-Z0-9]+$/
 
-/** The name of a ConfigMap. */
 export const configMapName = createSchema((text) =>
   isDnsSubdomain(text) ? text : reject(text, 'the name of a ConfigMap'),
 )

@@ -54,7 +54,6 @@ interface RotationOptions {
   /** Makes the server use the certificate from the next handshake on. */
   readonly serve: (material: CertificateMaterial, clientCa: string | undefined) => void
   readonly onError: (error: unknown) => void
-  /** Ends the rotation. */
   readonly signal: AbortSignal
   readonly pause?: Pause
 }

@@ -46,7 +46,6 @@ export function parseExpiry(certPem: string): number {
   return new X509Certificate(certPem).validToDate.getTime()
 }
 
-/** How long a certificate is valid. */
 export const LIFETIME_MS = 90 * DAY_MS
 
 /**

@@ -25,7 +25,6 @@ export interface ReviewEvent extends Omit<Decision, 'review'> {
 export interface ReviewServerParts {
   /** The review of each path, which decides on the pods that are posted to it. */
   readonly reviews: Readonly<Record<string, Review>>
-  /** Counts a review. */
   readonly onReview: (event: ReviewEvent) => void
   /** Logs pods that were not admitted, and unexpected errors with their cause, which the reply does not contain. */
   readonly log: Pick<Logger, 'warn'>
@@ -86,8 +85,8 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
     }
   }
 
-  const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
-  const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
+  const requestCert = requiresClientCertificate
+  const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, requestCert })
   limitConnections(server, maxConnections, (request, response) => {
     if (draining.aborted) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')

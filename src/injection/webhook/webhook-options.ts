@@ -88,7 +88,7 @@ export function parseWebhookOptions(args: readonly string[]) {
       host: '::',
       port: 9440,
     },
-    drainMs: parseSettingFlag(flags, 'drain', DRAIN, problems) ?? 5000,
+    drainMs: parseSettingFlag(flags, 'drain', duration({ max: '1h' }), problems) ?? 5000,
     /** A file of CA certificates. If undefined, callers need no client certificate. */
     clientCaFile: flags.value('client-ca'),
     settings: parseSettings(flags, problems),
@@ -107,7 +107,6 @@ export function parseWebhookOptions(args: readonly string[]) {
   return options
 }
 
-const DRAIN = duration({ max: '1h' })
 function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettings {
   const shared = parseInjectionSettings(flags, problems)
   const resources = overrideResources(shared.resources, (name) =>

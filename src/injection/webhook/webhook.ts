@@ -14,6 +14,7 @@ import { createWebhookMetrics } from './webhook-metrics.ts'
 import { createReviewServer, serveCertificate } from './server.ts'
 import { createServiceAccountLookup } from './service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { listFound } from '../../lib/printable.ts'
 import { type AdminParts, listenForAdmin } from '../../service/admin.ts'
 import { bind, closeServer, openPorts } from '../../service/listen.ts'
 import { createLogger, createLogOutput } from '../../service/logger.ts'
@@ -61,7 +62,13 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   })
   const adminParts: AdminParts = {
     scrape: metrics.scrape,
-    readiness: () => checkReadiness(draining.signal.aborted, expiresAt !== undefined),
+    readiness: () => {
+      const reasons = listFound(
+        draining.signal.aborted && 'the webhook is shutting down',
+        expiresAt === undefined && 'there is no certificate yet',
+      )
+      return { ready: reasons.length === 0, reasons }
+    },
   }
   const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
   const bound = await openPorts(bind(server, options.listen), ports)
@@ -96,15 +103,6 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   await admin.close(CLOSE_TIMEOUT_MS)
   log.info('shutdown_complete')
   return 0
-}
-
-/** Returns whether the webhook is ready, and the reasons if it is not. */
-function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
-  const reasons = [
-    ...(isDraining ? ['the webhook is shutting down'] : []),
-    ...(hasCertificate ? [] : ['there is no certificate yet']),
-  ]
-  return { ready: reasons.length === 0, reasons }
 }
 
 function createCertificateSource({ certDirectory, service }: WebhookOptions, api: ApiServer) {
