@@ -35,7 +35,7 @@ export interface FlagDeclaration {
 }
 
 /** A command: help texts and docs/cli.md use this one declaration. */
-export interface CommandDeclaration {
+export interface CommandDeclaration<Name extends string = string> {
   /** Empty for the flags without a command. */
   readonly name: string
   readonly group: (typeof GROUPS)[number]
@@ -45,7 +45,7 @@ export interface CommandDeclaration {
   readonly arguments?: string
   /** Paragraphs; lines are joined and wrapped. */
   readonly description: string
-  readonly flags: Readonly<Record<string, FlagDeclaration>>
+  readonly flags: FlagDeclarations<Name>
   /** Printed as it is after the flags. */
   readonly notes?: string
   readonly examples?: readonly string[]
@@ -54,6 +54,12 @@ export interface CommandDeclaration {
 }
 
 export type FlagDeclarations<Name extends string = string> = Readonly<Record<Name, FlagDeclaration>>
+
+/** The members of a declaration that parsing uses. */
+type Parsed<Name extends string> = Pick<
+  CommandDeclaration<Name>,
+  'flags' | 'arguments' | 'examples'
+>
 
 export interface Flags<Name extends string> {
   /** The last value given, or undefined. */
@@ -82,21 +88,13 @@ export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'valu
   return flags.value('output') === 'json'
 }
 
-/** The members of a declaration that parsing uses. */
-interface ParsedDeclaration<Name extends string> extends Pick<
-  CommandDeclaration,
-  'arguments' | 'examples'
-> {
-  readonly flags: FlagDeclarations<Name>
-}
-
 /**
  * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; a single `-` and the words after `--` are
  * positionals. `-h` and `--help` never get here: the command line answers them.
  */
 export function parseFlags<Name extends string>(
   args: readonly string[],
-  { flags: declarations, arguments: form = '', examples = [] }: ParsedDeclaration<Name>,
+  { flags: declarations, arguments: form = '', examples = [] }: Parsed<Name>,
 ): Flags<Name> {
   const placeholder = form.replaceAll(/[^A-Z]/g, '')
   const maxPositionals = form.endsWith('...') ? Infinity : Math.min(placeholder.length, 1)

@@ -153,11 +153,11 @@ function findExtra(
   const kept = unneeded.filter(({ subject }) => report.isKept(subject))
   if (kept.length > 0) {
     const subjects = kept.map(({ subject }) => subject).join(', ')
-    const problem = `its credentials for ${subjects} are not called extra: objects that were not read, whose client id is elsewhere, or that do not request injection may need them`
+    const problem = `its credentials for ${subjects} are not called extra: an object that was not read, has its client id elsewhere or does not request injection may need them`
     report.warning(
       clientId,
       problem,
-      `correct the other findings, and for a workload with wimds ${REQUEST_FIX}`,
+      `correct the other findings. If a workload of these ServiceAccounts uses wimds, ${REQUEST_FIX}`,
     )
   }
   return unneeded.filter((each) => !kept.includes(each))
