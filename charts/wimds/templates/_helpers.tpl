@@ -77,11 +77,8 @@ that value). Fails if "more" has a label of the selector.
 {{- end -}}
 {{- range $name := list "image" "redirectImage" "gateImage" "clusterImage" -}}
 {{- with get $.Values $name -}}
-{{- if not (regexMatch `^((\S+/)?[^\s/:@]+)?$` (.repository | default "")) -}}
-{{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set them by %s.tag and %s.digest" $name .repository $name $name) -}}
-{{- end -}}
 {{- if not (regexMatch `^((([^\s/A-Z]+|[^\s/]*[.:][^\s/]*)/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$` (.repository | default "")) -}}
-{{- fail (printf "%s.repository %q is not the name of an image. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds" $name .repository) -}}
+{{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds, and use %s.tag and %s.digest" $name .repository $name $name) -}}
 {{- end -}}
 {{- if not (regexMatch `^([0-9A-Za-z_][0-9A-Za-z_.-]{0,127})?$` (.tag | default "")) -}}
 {{- fail (printf "%s.tag %q is not a tag. Fix: set it to letters, digits and _ . -, such as 0.1.0, or leave it empty" $name .tag) -}}
