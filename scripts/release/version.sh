@@ -19,4 +19,4 @@ else
 fi
 grep -rlE 'wimds/(blob/)?(main|v[0-9])' src charts examples \
   | xargs sed -i -E "s#wimds/(blob/)?(main|v[0-9]+\.[0-9]+\.[0-9]+)\b#wimds/\1$ref#g"
-node scripts/published.mjs
+node scripts/not-published.mjs

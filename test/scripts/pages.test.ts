@@ -8,9 +8,9 @@ test.each([
   ['docs/metrics.md, with docs/logs.md,', 'telemetry-reference'],
   ['docs/recipes', 'recipes'],
   ['the reference in charts/wimds/README.md', 'chart-readme'],
-  ['charts/wimds/values.schema.json', 'chart-files'],
+  ['charts/wimds/values.schema.json', 'chart-schema'],
   ['the first part of docs/security.md', 'sidecar-contents'],
-  ['what pages say while nothing is published', 'published'],
+  ['the notice “Not published yet” of pages', 'not-published'],
 ])('%s is what scripts/%s.mjs writes', async (_, script) => {
   const { code, stderr } = await runNode([`scripts/${script}.mjs`, '--check'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

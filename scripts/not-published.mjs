@@ -36,7 +36,7 @@ for (const [page, notice] of Object.entries(NOTICES)) {
   const changed = text.replace(PLACE, `$1${isPublished ? '' : `\n${notice}\n\n`}$2`)
   if (changed === text) continue
   if (process.argv.includes('--check')) {
-    process.stderr.write(`${page} is not current. Fix: node scripts/published.mjs\n`)
+    process.stderr.write(`${page} is not current. Fix: node scripts/not-published.mjs\n`)
     process.exitCode = 1
   } else writeFileSync(page, changed)
 }
