@@ -48,7 +48,8 @@ export type Broker = ReturnType<typeof createBroker>
 
 /** Creates the broker. It reads no projected token and opens no connection yet. */
 export function createBroker(sources: BrokerSources) {
-  const { config, readAssertion, log } = sources
+  const { config, readAssertion, createSource, log } = sources
+  const { timeoutMs, region } = config.exchange
   const identitiesFile = config.identitiesFile?.path
   // A reload replaces the configuration and its identities.
   let current = config
@@ -62,7 +63,10 @@ export function createBroker(sources: BrokerSources) {
     entries: () => cache.entries(),
     assertions: () => assertions.states,
   })
-  const cache = createCache(sources, telemetry)
+  const { onSkew, onAttempt, onExchange, onCacheResult: onResult } = telemetry
+  const startExchange = createSource({ readAssertion, onSkew, onAttempt, region, timeoutMs })
+  const options = { maxEntries: MAX_TOKENS, timeoutMs, clock: systemClock, onResult, onExchange }
+  const cache = new TokenCache(startExchange, options)
   const shared = { ...describePod(config, telemetry), identities }
   const assertions = watchAssertions({
     files: () => current.tokenFiles,
@@ -118,20 +122,6 @@ export function createBroker(sources: BrokerSources) {
       cache.close()
     },
   }
-}
-
-function createCache(
-  { config, readAssertion, createSource }: BrokerSources,
-  { onExchange, onSkew, onAttempt, onCacheResult }: Telemetry,
-): TokenCache {
-  const { timeoutMs, region } = config.exchange
-  return new TokenCache(createSource({ readAssertion, onSkew, onAttempt, region, timeoutMs }), {
-    maxEntries: MAX_TOKENS,
-    timeoutMs,
-    clock: systemClock,
-    onResult: onCacheResult,
-    onExchange,
-  })
 }
 
 function describeIdentities({ directory, tenantId }: Config): PodIdentities {

@@ -189,7 +189,7 @@ function findConflicts(
       if (entry[key] === undefined) continue
       const first = seen.get(`${key} ${entry[key]}`)
       if (first === undefined) seen.set(`${key} ${entry[key]}`, index)
-      else addProblem(index, key, `repeats that of identities[${first}]`)
+      else addProblem(index, key, `has the same value as identities[${first}]`)
     }
     const owner = clientIds.get(entry.name?.toLowerCase() ?? '')
     if (owner !== undefined && owner !== index) {

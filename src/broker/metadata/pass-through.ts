@@ -70,7 +70,7 @@ const REAL_IMDS = { host: METADATA_IP, port: METADATA_PORT }
 
 /** The only forwarded headers; hop-by-hop headers and X-Forwarded-For are not among them. */
 const REQUEST_HEADERS = ['accept', 'metadata', 'metadata-flavor']
-/** The spelling is that of our own replies, since a header in two spellings would be sent twice. */
+/** Our own replies spell them in this way, and a header in two spellings would be sent twice. */
 const REPLY_HEADERS = ['Content-Type', 'Retry-After', 'Metadata-Flavor']
 
 /** Identifies a request that a wrong redirect rule has sent back to the sidecar. */

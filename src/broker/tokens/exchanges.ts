@@ -61,7 +61,7 @@ export class Exchanges {
     return exchange
   }
 
-  /** Returns the token of an exchange to a caller, until its signal aborts. Adds the time until the next one to an error. */
+  /** Returns the token of an exchange to a caller, who waits until the signal aborts. Adds `retryAfterMs` to an error. */
   async wait(entry: Entry, exchange: Exchange, signal: AbortSignal): Promise<AccessToken> {
     entry.wasAwaited = true
     try {

@@ -104,7 +104,7 @@ export class TokenCache {
     if (waiting.isFull) {
       throw createOverloadedError(
         'too many requests wait for Entra ID',
-        'find the client that sends so many at once, or raise WIMDS_MAX_CONNECTIONS, of which three quarters may wait',
+        'find the client that sends so many at once, or raise WIMDS_MAX_CONNECTIONS: three quarters of the connections may wait',
       )
     }
     this.#store.add(entry)

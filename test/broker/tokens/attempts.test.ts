@@ -81,7 +81,7 @@ describe('a cold start', () => {
 })
 
 describe('an attempt that is silent for 2 s', () => {
-  test('is hedged, and ends when the other one has a token', async () => {
+  test('is hedged, and ends when the other attempt has a token', async () => {
     const { answer, entra } = await coldStart(HUNG, { latencyMs: 100 })
     expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #2`, tookMs: 2100 })
     expect(entra.inflight()).toBe(0)
@@ -98,12 +98,12 @@ describe('an attempt that is silent for 2 s', () => {
 
   test.each<[string, readonly Behaviour[], object]>([
     [
-      'a permanent error of the other one decides',
+      'a permanent error of the other attempt decides',
       [HUNG, { error: 'application_refused', latencyMs: 500 }],
       { text: 'application_refused', tookMs: 2500 },
     ],
     [
-      'a 503 of the other one is retried',
+      'a 503 of the other attempt is retried',
       [HUNG, { error: 'entra_unavailable' }, {}],
       { ok: true, tookMs: 2375 },
     ],

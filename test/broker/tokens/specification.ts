@@ -39,7 +39,7 @@ interface Specification {
   readonly check: (call: Call, answer: Answer) => void
   readonly assertionRotated: () => void
   /** Records that all keys are exchanged in another way from now on, and keep their tokens. */
-  readonly exchangedAnew: () => void
+  readonly exchangeChanged: () => void
   /** Records the state before the wall clock is set. */
   readonly clockJumped: () => void
   /** Records that the key of this request is removed, with its token and failure. */
@@ -181,7 +181,7 @@ export function specification(): Specification {
     }
   }
 
-  function exchangedAnew(): void {
+  function exchangeChanged(): void {
     rotations.push(now())
     for (const exchange of [...histories.values()].flat()) {
       if (exchange.endedAt === undefined) exchange.isDropped = true
@@ -199,7 +199,7 @@ export function specification(): Specification {
     check,
     checkBackoff,
     assertionRotated: () => rotations.push(now()),
-    exchangedAnew,
+    exchangeChanged,
     clockJumped,
     removed,
   }

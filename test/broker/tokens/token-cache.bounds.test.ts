@@ -19,7 +19,7 @@ const untilNextEvent = () => vi.advanceTimersByTimeAsync(0)
 useFakeTime()
 
 describe('a caller that asks for 1000 resources', () => {
-  test('gets no more failures or tokens cached than the limit; those in use are not evicted', async () => {
+  test('gets no more failures or tokens cached than the limit; tokens in use are not evicted', async () => {
     const { entra, cache, get } = setUpLimited()
     entra.behave({ error: 'resource_refused' })
     for (const index of range(COUNT)) await ask(get, other(`refused-${index}`))
@@ -88,7 +88,7 @@ describe('while as many callers wait as may wait', () => {
     expect(entra.exchanges).toHaveLength(2)
   })
 
-  test('others may wait instead of those that hang up', async () => {
+  test('other callers may wait once some have hung up', async () => {
     const { entra, get, hangUp } = await setUpCrowd()
     expect((await ask(get, other('new'))).text).toBe('overloaded')
     hangUp.abort()

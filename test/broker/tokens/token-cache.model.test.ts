@@ -72,9 +72,9 @@ const rotatingAssertion = () =>
     rethrow()
   })
 
-const exchangingAnew = () =>
+const changingExchange = () =>
   command('change how all keys are exchanged', async (spec, { cache }) => {
-    spec.exchangedAnew()
+    spec.exchangeChanged()
     cache.updateIdentities(({ identity }) => ({
       ...identity,
       tokenFile: `${identity.tokenFile}-next`,
@@ -143,7 +143,7 @@ const commands = fc.commands(
     jumpMs.map(jumping),
     fc.constant(rotatingAssertion()),
     fc.nat(2).map(removing),
-    fc.constant(exchangingAnew()),
+    fc.constant(changingExchange()),
   ],
   { maxCommands: 60 },
 )
