@@ -1,4 +1,4 @@
-/** `wimds doctor`: checks everything between the configuration and a token, on this machine, of a pod or of a cluster. */
+/** `wimds doctor`: checks everything between the configuration and a token, for this machine, a pod or a cluster. */
 import {
   type CommandDeclaration,
   type Flags,

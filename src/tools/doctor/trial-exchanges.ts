@@ -50,9 +50,10 @@ async function exchangeForResourceManager(
   identity: Identity,
 ): Promise<Token> {
   const { azEnvironment = '' } = findCloud(new URL(identity.authorityHost).hostname) ?? {}
-  const resource = RESOURCE_MANAGERS[azEnvironment] ?? PUBLIC_RESOURCE_MANAGER
+  const known = RESOURCE_MANAGERS[azEnvironment]
+  const resource = known ?? PUBLIC_RESOURCE_MANAGER
   const token = await exchangeOnce(direct, identity, resource)
-  if (token.failure?.code !== 'resource_refused') return token
+  if (known !== undefined || token.failure?.code !== 'resource_refused') return token
   const fix = `name a resource of the cloud of ${identity.authorityHost}, by WIMDS_PREFETCH, the annotation wimds.io/prefetch or prefetch in the identities file: doctor asked for ${resource}, since the identity names none`
   return { ...token, failure: { ...token.failure, fix } }
 }
@@ -75,8 +76,9 @@ async function exchangeOnce(
 }
 
 const PUBLIC_RESOURCE_MANAGER = 'https://management.azure.com/'
-/** The resource of Azure Resource Manager in other clouds, by their `azEnvironment`. */
+/** The resource of Azure Resource Manager in each cloud, by its `azEnvironment`. */
 const RESOURCE_MANAGERS: Readonly<Record<string, string>> = {
+  AzurePublicCloud: PUBLIC_RESOURCE_MANAGER,
   AzureUSGovernmentCloud: 'https://management.usgovcloudapi.net/',
   AzureChinaCloud: 'https://management.chinacloudapi.cn/',
 }

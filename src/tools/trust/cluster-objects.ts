@@ -82,19 +82,19 @@ export async function readClusterObjects(
   const workloads = named
     .filter((object) => !isReplica(object))
     .flatMap((object) => readWorkload(object, report))
+  const namespaces = all.filter((object) => isCore(object, 'Namespace'))
   const configMaps = await Promise.all(named.map((object) => readConfigMap(object, report)))
   return {
     serviceAccounts: named.filter((object) => isCore(object, 'ServiceAccount')),
     workloads,
     configMaps: configMaps.flat(),
-    /** Each Namespace of the input, and whether its label asks for the injection of all its pods. */
-    namespaces: new Map(
-      all
-        .filter((object) => isCore(object, 'Namespace'))
-        .map(({ name, located: { metadata } }) => [
-          name,
-          metadata.labels['wimds.io/inject'] === 'true',
-        ]),
+    /** Namespaces that are in the input. */
+    namespaces: new Set(namespaces.map(({ name }) => name)),
+    /** Namespaces whose label asks for injection of all their pods. */
+    injectedNamespaces: new Set(
+      namespaces
+        .filter(({ located }) => located.metadata.labels['wimds.io/inject'] === 'true')
+        .map(({ name }) => name),
     ),
   }
 }

@@ -196,14 +196,14 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
  */
 function findRequest(
   { template, annotations, namespace }: WorkloadObject,
-  { namespaces }: ClusterObjects,
+  { injectedNamespaces }: ClusterObjects,
 ): boolean | undefined {
   const { inject } = parseAnnotations(template)
   if (inject === false || annotations['wimds.io/inject'] === 'false') return false
   const names = Object.keys(template.metadata?.annotations ?? {})
   const isRequested =
     inject === true ||
-    namespaces.get(namespace) === true ||
+    injectedNamespaces.has(namespace) ||
     names.some((name) => name.startsWith('wimds.io/'))
   return isRequested || undefined
 }

@@ -28,6 +28,8 @@ const NAMESPACE = {
   metadata: { name: 'shop', labels: { 'wimds.io/inject': 'true' } },
 }
 
+const UNLABELLED = { ...NAMESPACE, metadata: { name: 'shop' } }
+
 /** A container with a projected token, and with this client id if it is given. */
 const container = (name: string, clientId?: object) => ({
   name,
@@ -78,9 +80,10 @@ test.each<[string, readonly object[], readonly string[], Partial<TrustOptions>?]
     { clientId: BILLING },
   ],
   [
-    'each workload of a labelled namespace',
+    'each workload of a namespace with the label in one of its manifests',
     [
       NAMESPACE,
+      UNLABELLED,
       serviceAccount('default', undefined),
       deployment('web', undefined),
       deployment('out', 'out', OPTED_OUT),
@@ -151,7 +154,6 @@ const SILENT = warning('input', 'do not request injection: 1, such as Deployment
 
 const stored = deployment('orders', 'orders')
 const OF_CLUSTER = { ...stored, metadata: { ...stored.metadata, uid: 'd3b0' } }
-const UNLABELLED = { ...NAMESPACE, metadata: { name: 'shop' } }
 
 test.each<[string, readonly object[], readonly unknown[]]>([
   ['a manifest without a request', [deployment('orders', 'orders'), UNLABELLED], [SILENT]],
