@@ -1,4 +1,4 @@
-/** The examples that read the plan of `wimds trust`: their files in the grammars of their tools, their commands with fakes. */
+/** The examples that read the plan of `wimds trust`: parses their files, and runs their commands with fakes. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -21,7 +21,7 @@ import {
   serviceAccount,
 } from './tools/trust/fixtures.ts'
 
-// Its declarations would bring the types of the DOM.
+// The declarations of this package would add the types of the DOM.
 const require = createRequire(import.meta.url)
 const { parse } = require('@cdktn/hcl2json')
 const GRAMMAR = fileURLToPath(import.meta.resolve('tree-sitter-bicep/tree-sitter-bicep.wasm'))
@@ -51,7 +51,7 @@ test.skipIf(!hasTerraform)(
     using directory = createFolder()
     const plan = planWith(identity({ id: ORDERS_ID }), identity({ clientId: BILLING }))
     directory.write('plan.json', formatJson(plan, []))
-    // The rest needs the provider.
+    // To evaluate the rest, Terraform needs the provider.
     const [locals = ''] = /^locals \{[^]*?^\}/m.exec(TERRAFORM) ?? []
     directory.write('locals.tf', locals)
     const { stdout, stderr } = spawnSync('terraform', ['console', '-no-color'], {
@@ -71,7 +71,7 @@ test.each([
   ['identity', PLAN.identities[0]],
   ['credential', PLAN.identities[0].credentials[0]],
 ])('both read members that a %s has', (name, value) => {
-  // Added by the files themselves, and the name of the plan's file.
+  // Members that the files themselves add, and the name of the plan's file.
   const own = new Set(['path', 'identity', 'json'])
   const used = `${BICEP}${TERRAFORM}`.matchAll(
     new RegExp(`(?<![.\\w/])(?:local\\.)?${name}\\.(\\w+)`, 'g'),
@@ -81,7 +81,7 @@ test.each([
   for (const member of members) expect(value).toHaveProperty(member)
 })
 
-/** Answers the commands of az; a deployment creates the only credential of the plan. */
+/** A fake of az. A deployment creates the only credential of the plan. */
 const FAKE_AZ = `#!/bin/bash
 set -e
 case "$*" in

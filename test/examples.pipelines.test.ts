@@ -24,7 +24,7 @@ const PRODUCTION = {
   audiences: ['api://AzureADTokenExchange'],
 }
 
-/** Answers the commands of az that the pipelines use for the identity `orders` of the group `preview`. */
+/** A fake of az with the commands that the pipelines use, for the identity `orders` of the group `preview`. */
 const FAKE_AZ = String.raw`#!/bin/bash
 set -eo noclobber
 all="$*"
@@ -107,7 +107,7 @@ function findStep(file: string, words: string): string {
   return found
 }
 
-/** Gives the fake these credentials, too. */
+/** Adds these credentials to the fake. */
 function exists(name: string, subject: string): void {
   directory.write(`state/${name}.json`, { ...PRODUCTION, name, subject })
 }
@@ -120,7 +120,7 @@ test('creates the credentials of its namespace, and deletes no others', () => {
   expect(listSubjects()).toEqual([SUBJECT, PRODUCTION.subject])
   // Each push of a pull request does the same.
   expect(run(findStep(file, 'credentials.sh create')).status).toBe(0)
-  // What an earlier commit needed goes, too.
+  // It also deletes the credential that only an earlier commit needed.
   exists('earlier', 'system:serviceaccount:preview-7:old')
   exists('other', 'system:serviceaccount:preview-77:old')
   expect(run(findStep(file, 'credentials.sh delete'))).toMatchObject({ status: 0, stderr: '' })
@@ -134,7 +134,7 @@ test.each(['create', 'delete'])('azure-pipelines.yaml does the same to %s them',
   expect(azure).toBe(github)
 })
 
-test('github-actions.yaml deletes every day what pull requests left that were closed with a conflict', () => {
+test('github-actions.yaml deletes every day the credentials of pull requests that were closed with a conflict', () => {
   const step = findStep('github-actions.yaml', 'gh pr list')
   exists('left', SUBJECT)
   directory.write('bin/gh', '#!/bin/bash\nexit 1\n', 0o755)
@@ -144,7 +144,7 @@ test('github-actions.yaml deletes every day what pull requests left that were cl
   expect(listSubjects()).toEqual([PRODUCTION.subject])
 })
 
-test('creates no credential for a namespace that the manifests name themselves', () => {
+test('creates no credential if a manifest names another namespace', () => {
   writeManifest('billing')
   const { status, stderr } = run('pipelines/credentials.sh create manifests')
   expect(status).toBe(1)
@@ -152,7 +152,7 @@ test('creates no credential for a namespace that the manifests name themselves',
   expect(listSubjects()).toEqual([PRODUCTION.subject])
 })
 
-test('check fails until the credentials exist, and whatever az fails at ends the script', () => {
+test('check fails until the credentials exist, and each failure of az ends the script', () => {
   const missing = run('pipelines/credentials.sh check manifests')
   expect(missing.status).toBe(1)
   expect(missing.stderr).toContain(`federated credential for ${SUBJECT} is missing`)

@@ -1,4 +1,4 @@
-/** The examples without a cluster: what they share, and what their scripts do when a request fails. */
+/** Tests of the examples without a cluster: their common settings, and their scripts when a request fails. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -57,7 +57,7 @@ function messagesOf(name: string): ReadonlySet<string> {
   return new Set(json.match(/(?<="message(?:Expression)?":")(?:[^"\\]|\\.)+/g))
 }
 
-test('the application of ASP.NET Core keeps its port, and asks no proxy for its token', async () => {
+test('the application of ASP.NET Core keeps its port, and requests its token without a proxy', async () => {
   const file = join(ROOT, 'examples/aspnet-core/deployment.yaml')
   const { code, out, err } = await runCommand(inject, ['--image-registry=example.com', file])
   expect({ code, warnings: /warning/.test(err) }).toEqual({ code: 0, warnings: false })
@@ -66,7 +66,7 @@ test('the application of ASP.NET Core keeps its port, and asks no proxy for its 
 })
 
 describe('examples/policies', () => {
-  test('the pod that the policies allow is as injection makes it', async () => {
+  test('the pod that the policies allow is the same as an injected pod', async () => {
     const documents = readPage('examples/policies/pods.yaml').split('\n---\n')
     const pod = documents.find((text) => text.includes('name: allowed-injected')) ?? ''
     const identity = [`--client-id=${CLIENT}`, `--tenant-id=${TENANT}`]
@@ -97,7 +97,7 @@ describe('the script of', () => {
       esac
     `
     write('curl', curl, 0o755)
-    // Ends the loop of a Deployment.
+    // This ends the loop of a Deployment.
     write('sleep', '#!/bin/bash\nkill $PPID\n', 0o755)
   })
   afterAll(() => folder[Symbol.dispose]())
@@ -125,7 +125,7 @@ describe('the script of', () => {
     for (let failsAt = 1; failsAt <= calls; failsAt++) {
       const failed = run(script, failsAt)
       expect(failed.status).not.toBe(0)
-      // Its log says why.
+      // The log of the script has the reason.
       expect(failed.stdout).toContain('the body')
     }
   })
@@ -137,10 +137,10 @@ describe('the script of', () => {
 })
 
 test.skipIf(spawnSync('systemd-analyze', ['--version']).error !== undefined)(
-  'systemd finds nothing to complain about in the unit',
+  'systemd finds no problem in the unit',
   async () => {
     using directory = createFolder()
-    // It checks that the program exists.
+    // systemd-analyze checks that the program exists.
     const text = readPage('examples/systemd/wimds.service')
     const unit = directory.write(
       'wimds.service',
@@ -153,7 +153,7 @@ test.skipIf(spawnSync('systemd-analyze', ['--version']).error !== undefined)(
   },
 )
 
-/** What an example or the sidecar sets in the environment of the scripts. */
+/** The variables that the examples and the sidecar set for the scripts. */
 const VARIABLES = [
   'AZURE_POD_IDENTITY_AUTHORITY_HOST',
   'BILLING',

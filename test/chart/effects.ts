@@ -15,7 +15,7 @@ export async function copyWithNotes({ path, file }: Folder): Promise<string> {
   return path
 }
 
-/** The lines of each object, by its kind and name. */
+/** Maps the kind and name of each object to its lines. */
 type Lines = ReadonlyMap<string, ReadonlySet<string>>
 
 /** Describes the lines that were added and removed, by object, and the objects that were removed. */

@@ -9,7 +9,7 @@ export const CHART = 'charts/wimds'
 export interface Helm {
   readonly path: string
   readonly version: string
-  /** Runs it, a template with the registry of a release; returns what it prints. Throws with its error output. */
+  /** Runs a command of Helm, and `template` with the registry of a release. Returns its output. Throws its error output. */
   readonly run: (command: string, ...args: readonly string[]) => Promise<string>
 }
 
@@ -20,7 +20,7 @@ export const HELMS: readonly Helm[] = (env['HELMS'] || 'helm').split(':').map((p
   path,
   version: readVersion(path),
   run: async (command, ...args) => {
-    // A values file, so that each flag of a test takes precedence.
+    // The registry is in a values file, so that each flag of a test takes precedence.
     const registry = command === 'template' ? [`--values=${import.meta.dirname}/registry.yaml`] : []
     const { stdout } = await run(path, [command, ...registry, ...args], {
       maxBuffer: 16 * 1024 * 1024,
@@ -29,7 +29,7 @@ export const HELMS: readonly Helm[] = (env['HELMS'] || 'helm').split(':').map((p
   },
 }))
 
-/** Returns `v4.3.1`. */
+/** Returns a version such as `v4.3.1`. */
 function readVersion(path: string): string {
   try {
     return execFileSync(path, ['version', '--template={{.Version}}'], { encoding: 'utf8' })
@@ -48,7 +48,7 @@ const toFlags = (values: Values) =>
     ? values
     : Object.entries(values).map(([name, value]) => `--set-json=${name}=${JSON.stringify(value)}`)
 
-/** Renders the chart for a current Kubernetes by the last Helm, since all render the same. Later values take precedence. */
+/** Renders the chart for a current Kubernetes with the last Helm, since each renders the same. Later values take precedence. */
 export const template = (
   values: readonly Values[],
   {

@@ -13,14 +13,14 @@ async function renderGroups(...flags: readonly string[]) {
   return Rules.parse(rule?.['spec']).groups
 }
 
-test('the PodMonitor of sidecars scrapes them as the example does', async () => {
+test('the PodMonitor of sidecars is the same as in the example', async () => {
   const objects = await render(['--set=podMonitor.enabled=true'])
   const sidecars = objects.find(({ metadata }) => metadata.name === 'wimds-sidecars')
   const example = parse(await readFile(`${EXAMPLES}/podmonitor.yaml`, 'utf8'))
   expect(sidecars?.['spec']).toEqual(example.spec)
 })
 
-test('the PrometheusRule has the rules of its file, with the node agent’s where there is one', async () => {
+test('the PrometheusRule has the rules of its file, and those of the node agent only if that is enabled', async () => {
   const { groups } = Rules.parse(parse(await readFile(RULES, 'utf8')))
   expect(await renderGroups('--set=nodeAgent.enabled=true')).toEqual(groups)
   const others = groups.filter(({ name }) => name !== NODE_AGENT_RULES)
@@ -39,7 +39,7 @@ test('labels and another runbook are added to every alert, and to no recording r
   }
 })
 
-test('the dashboard is that of its file, and has the label by which Grafana finds it', async () => {
+test('the ConfigMap has the dashboard of its file, and the label by which Grafana finds it', async () => {
   const objects = await render(['--set=dashboard.enabled=true'])
   const configMap = objects.find(({ kind }) => kind === 'ConfigMap')
   expect(configMap?.metadata.labels['grafana_dashboard']).toBe('1')

@@ -20,21 +20,21 @@ function findPaths(yaml: string): string[] {
   return descend(parse(yaml), [])
 }
 
-/** The values that policies accept, with all below them: they have a use without the webhook, or leave something out. */
+/** The values that policies accept, with all values below them: they have a use without the webhook, or disable an object. */
 const ACCEPTED = [
   'fullnameOverride commonLabels imagePullSecrets nodeAgent podMonitor prometheusRule dashboard',
   'global image redirectImage gateImage clusterImage webhook.excludedNamespaces webhook.namespaceSelector',
   'injection.by injection.mode injection.tenantId injection.uid injection.audience',
   'injection.ca injection.env injection.resources',
-  // What can be left out.
+  // Values that disable objects of the webhook.
   'flowSchema admissionPolicy networkPolicy',
-  // Of the pods of `helm test` too.
+  // Values that also apply to the pod of `helm test`.
   'resources podSecurityContext securityContext nodeSelector tolerations',
 ].flatMap((line) => line.split(' '))
 
 const isAccepted = (path: string) => ACCEPTED.some((each) => `${path}.`.startsWith(`${each}.`))
 
-test('every value is rejected by wimds.checkPolicy, or accepted for a reason', () => {
+test('wimds.checkPolicy rejects every value, except those with a reason', () => {
   const helpers = readChart('templates/injection-policy.yaml')
   const [, defaults = ''] = /"wimds.webhookDefaults" -}}(.+?){{- end/s.exec(helpers) ?? []
   const others = findPaths(readChart('values.yaml')).filter((path) => !isAccepted(path))
@@ -54,12 +54,12 @@ test('renders nothing of the webhook', async () => {
   const text = JSON.stringify(objects)
   expect(text).toContain('WimdsNodeAgentMissing')
   expect(text).not.toContain('WimdsWebhook')
-  // The agent reads what the webhook would have put into the gate.
+  // Without the webhook, the agent reads the ServiceAccounts.
   const role = objects.find(({ kind }) => kind === 'ClusterRole')
   expect(JSON.stringify(role)).toContain('"serviceaccounts"')
 })
 
-test('puts every setting of a pod that the operator can give into the gate', async () => {
+test('puts every setting of a pod that the operator can set into the gate', async () => {
   const names = [...PER_POD_SETTINGS].filter((name) => !SET_BY_INJECTION.has(name))
   const env = {
     ...Object.fromEntries(names.map((name) => [name, 'true'])),

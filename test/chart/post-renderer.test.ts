@@ -47,7 +47,7 @@ beforeAll(() => {
   write('bin/wimds', script, 0o755)
   write('chart/Chart.yaml', 'apiVersion: v2\nname: orders\nversion: 0.1.0\n')
   write('chart/templates/orders.yaml', MANIFESTS)
-  // Of no kind with pods: --strict must not fail for it.
+  // This kind has no pods: --strict must not reject it.
   write('chart/templates/hook.yaml', HOOK)
   write('orders.yaml', MANIFESTS)
   write('kustomization.yaml', 'resources: [orders.yaml]\ntransformers: [wimds.yaml]\n')
@@ -57,7 +57,7 @@ beforeAll(() => {
 const run = (program: string, ...args: readonly string[]) =>
   spawnSync(program, args, { cwd: directory, env, encoding: 'utf8' })
 
-/** The pods of the Deployments in the output. */
+/** Returns the pod templates of the Deployments in the output. */
 function podsOf(output: string): unknown[] {
   return parseAllDocuments(output)
     .filter((document) => document.get('kind') === 'Deployment')

@@ -1,4 +1,4 @@
-/** What the chart renders, and the values that it rejects. Read a change of golden/ as one of the chart. */
+/** What the chart renders, and the values that it rejects. A change in golden/ is a change of the chart. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
@@ -114,7 +114,7 @@ test.each([
   expect(await template([[`--set=${values}`]])).toContain('kind: Deployment')
 })
 
-test('names every object by its release, so that a canary has none in common, and labels it by commonLabels', async () => {
+test('names every object after its release, so that a canary shares none, and adds commonLabels', async () => {
   const objects = parseManifests(
     await template([['--set=commonLabels.team=shop']], { release: 'other' }),
   )
@@ -125,7 +125,7 @@ test('names every object by its release, so that a canary has none in common, an
   }
 })
 
-test('the longest names leave room for what is appended', async () => {
+test('the longest names leave room for suffixes', async () => {
   const name = 'b'.repeat(50)
   for (const { metadata } of await render([
     `--set=fullnameOverride=${name},nodeAgent.enabled=true`,
@@ -148,13 +148,13 @@ test('renders names that look like numbers and comments as text', async () => {
     injection: { audience: 'api://x #b' },
   }
   const output = await template([values, ['--namespace=456']])
-  // Values that are numbers: ports, sizes and times.
+  // Numbers: ports, sizes and times.
   const numbers = output.match(/^.*(?:name|namespace|Name|kubernetes\.io\/\S+): *(?:true|\d+)$/gim)
   expect(numbers).toBeNull()
   expect(output).toContain('"--audience=api://x #b"')
 })
 
-test('accepts the common settings of its README', async () => {
+test('accepts the common settings in its README', async () => {
   const page = readFileSync(`${CHART}/README.md`, 'utf8')
   const [, section = ''] = page.split('\n## Common settings\n')
   const [list = ''] = section.split('\n## ')

@@ -1,4 +1,4 @@
-/** Values of the chart by what they are for, whose effects golden/values.txt has, and values that it rejects. */
+/** Values of the chart, whose effects are in golden/values-*.txt, and values that it rejects. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { SET_BY_INJECTION } from '../../src/injection/injector/injection-settings.ts'
@@ -6,7 +6,7 @@ import { CHART, type Values } from './helm.ts'
 
 const AGENT = '--set=nodeAgent.enabled=true'
 const SCRAPER = '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]'
-/** In place of the webhook. */
+/** Values with a policy in place of the webhook. */
 export const POLICY = [
   '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true',
   '--kube-version=1.36.0',
@@ -34,7 +34,7 @@ const THRESHOLDS = Object.fromEntries(
 )
 const OPERATOR = (group: string) => [`--api-versions=${group}/v1/PodMonitor`]
 
-/** The values with which others are compared, and these, by their title. */
+/** The values with which others are compared, and the others by their titles. */
 export type Group = readonly [readonly Values[], Readonly<Record<string, readonly Values[]>>]
 
 const injection = (values: object): Values[] => [{ injection: values }]
@@ -46,7 +46,7 @@ export const WEBHOOK: Group = [
       uid: 1_000_680_000,
       tenantId: '1111aAbB-1111-4111-8111-111111111111',
       resources: { cpuLimit: 1, cpuRequest: 0.05, memoryLimit: 134_217_728 },
-      // In arguments Kubernetes makes $$ a $ and expands $(NAME).
+      // In arguments, Kubernetes turns $$ into $ and expands $(NAME).
       env: { B: 'a$$b$(C)', C: '12345678' },
       allowedModes: ['env', 'loopback'],
       ca: { configMap: 'ca/bundle.pem' },
@@ -209,7 +209,7 @@ export const REJECTED: readonly string[] = [
   'certificates.source=secret',
   'certificates.source=secret,certificates.secretName=tls,certificates.caBundle=notb64',
   'injection.env.WIMDS_CA_FILE=/ca.crt,injection.ca.secret=ca',
-  // As wimds inject does.
+  // `wimds inject` rejects these too.
   ...[...SET_BY_INJECTION.keys()].map((name) => `injection.env.${name}=x`),
   '--set-string=injection.uid=2147483648',
   'injection.resources.memoryRequest=1Gi,injection.resources.memoryLimit=1000M',
@@ -239,7 +239,7 @@ export const REJECTED: readonly string[] = [
   'prometheusRule.enabled=true,prometheusRule.alerts.WimdsDown.threshold=1',
 ]
 
-/** Those that are rejected with policies in place of the webhook. */
+/** Values that are rejected with a policy in place of the webhook. */
 export const REJECTED_BY_POLICY: readonly string[] = [
   'nodeAgent.enabled=false',
   'injection.mode=env',

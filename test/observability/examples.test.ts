@@ -58,7 +58,7 @@ describe('every query', () => {
 })
 
 describe('the rules', () => {
-  test('keep clusters apart in every aggregation and join, since one Prometheus may have many', async () => {
+  test('keep clusters apart in every aggregation and join, since one Prometheus may have many clusters', async () => {
     const exprs = (await rules()).map(({ expr }) => expr).join('\n')
     const groupings = [...exprs.matchAll(/\b(?:by|on) \(([^)]*)\)/g)].map(
       ([, labels = '']) => labels,
@@ -70,7 +70,7 @@ describe('the rules', () => {
     )
   })
 
-  test('count failures of a fleet by the codes of connectivity, and of none that rejects a workload', async () => {
+  test('count failures of a fleet by the codes of connectivity, and by no code that concerns one workload', async () => {
     const { expr = '' } =
       (await rules()).find(({ record }) => record === 'wimds:sidecars_failing:count') ?? {}
     const [, pattern = ''] = /code=~"([^"]+)"/.exec(expr) ?? []
@@ -81,12 +81,12 @@ describe('the rules', () => {
     )
     expect(temporary.length).toBeGreaterThan(5)
     expect(counted).toEqual(temporary)
-    // The dashboard shows what the alert counts.
+    // The dashboard shows the same number as the alert.
     const shown = (await dashboardQueries()).filter((query) => query.includes('>= bool 3'))
     expect(shown).toEqual([expect.stringContaining(`code=~"${pattern}"`)])
   })
 
-  test('tell failures from the mistakes of callers by one pattern, which has every code but theirs', async () => {
+  test('tell failures from invalid requests by one pattern, which has every other code', async () => {
     const ofRules = (await rules()).map(({ expr }) => expr)
     const exprs = [...ofRules, ...(await dashboardQueries())].join('\n')
     const patterns = [...exprs.matchAll(/code([=!]~)"([^"]*_failed[^"]*)"/g)]
@@ -95,15 +95,15 @@ describe('the rules', () => {
     expect(failed.length).toBeGreaterThan(4)
     expect(new Set(failed)).toEqual(new Set([pattern]))
     const probes = 'metadata_header_missing|api_version_invalid|resource_missing'
-    // The share in the rules, and the pods in the dashboard.
+    // The rules have the share, and the dashboard has the pods.
     const others = patterns.flatMap(([, operator, text]) => (operator === '!~' ? text : []))
     expect(new Set(others)).toEqual(new Set([`ok|${probes}|${pattern}`]))
     const codes = Object.keys(ERROR_KINDS)
-    // A resource is the caller's to name; an application and a tenant are, as a rule, from the configuration.
+    // The caller names the resource. The application and the tenant are usually from the configuration.
     expect(codes.filter((code) => new RegExp(`^(?:${pattern})$`, 'u').test(code))).toEqual(
       codes.slice(codes.indexOf('overloaded')).filter((code) => code !== 'resource_refused'),
     )
-    // The probes are left out of every count of token requests.
+    // No count of token requests includes probes.
     const rest = exprs.replaceAll(/code[=!]~"[^"]*_failed[^"]*"/g, '')
     expect(new Set(rest.match(/code!~"[^"]*"/g))).toEqual(new Set([`code!~"${probes}"`]))
   })

@@ -43,12 +43,12 @@ export async function rules() {
   return groups.flatMap((group) => group.rules)
 }
 
-/** Returns the dashboard as it is written: a collapsed row has its panels. */
+/** Returns the dashboard as it is in the file: the panels of a collapsed row are inside the row. */
 async function readDashboard() {
   return Dashboard.parse(JSON.parse(await readFile(DASHBOARD, 'utf8')))
 }
 
-/** Returns all panels of the dashboard but its rows, also the panels of collapsed rows. */
+/** Returns all panels of the dashboard except its rows, and the panels of collapsed rows too. */
 export async function dashboardPanels() {
   const { panels } = await readDashboard()
   return panels.flatMap((panel) => (panel.type === 'row' ? panel.panels : [panel]))
@@ -131,7 +131,7 @@ export async function exposedSeries(): Promise<ReadonlyMap<string, readonly stri
   return series
 }
 
-/** Returns every name that a query may use: exposed series and recorded ones. */
+/** Returns every name that a query may use: exposed series and recorded series. */
 export async function knownNames(): Promise<Set<string>> {
   const recorded = (await rules()).flatMap(({ record }) => record ?? [])
   return new Set([...(await exposedSeries()).keys(), ...OTHER_SERIES.keys(), ...recorded])

@@ -1,4 +1,4 @@
-/** What Artifact Hub reads of the chart. */
+/** The metadata of the chart that Artifact Hub reads. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'

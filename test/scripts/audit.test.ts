@@ -5,7 +5,7 @@ import { runNode } from '../fixtures/run-program.ts'
 
 const ADVISORY = 'https://github.com/advisories/GHSA-0000-0000-0000'
 
-/** What the script says of one advisory, where `fastify` is bundled and `vitest` is a tool. */
+/** Runs the script for one advisory. `fastify` is bundled, and `vitest` is a tool. */
 async function judged(name: string, severity: string) {
   using directory = createFolder()
   const packages = {

@@ -1,4 +1,4 @@
-/** The parts of the libraries that the bundle could have lost: it has only the parts that are called. */
+/** The bundle has only the called parts of its libraries. These tests use parts that it could have lost. */
 import { spawnSync } from 'node:child_process'
 import { cp, readFile } from 'node:fs/promises'
 import { createSecureServer, type Http2ServerResponse } from 'node:http2'
@@ -23,7 +23,7 @@ const HOST = 'login.entra.example'
 const startCli = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   startChild({ script: 'dist/wimds.js', args, env })
 
-test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and has its status page', async () => {
+test('the sidecar reaches Entra ID through an HTTP proxy with a password, and serves its status page', async () => {
   await using simulator = await createSimulator({ names: [HOST] })
   const credentials = 'me:secret'
   const routes = { [`${HOST}:443`]: Number(new URL(simulator.authorityHost).port) }
@@ -42,14 +42,14 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and h
   }
   await expect.poll(() => status().catch(() => undefined)).toBe(200)
   expect(sidecar.hasEnded()).toBe(false)
-  // A second attempt is made while one takes long.
+  // The sidecar starts a second attempt if the first one takes long.
   expect(new Set(proxy.tunnels)).toEqual(new Set([`${HOST}:443`]))
-  // The bundle must not garble a character of the page.
+  // The bundle must not garble the characters of the page.
   const page = await fetch(`http://127.0.0.1:${adminPort}/status`)
   expect(await page.text()).toMatch(/<title>[ -~]+ &ndash; wimds</)
 })
 
-test('the simulator reads the keys of an issuer that would rather speak HTTP/2', async () => {
+test('the simulator reads the keys of an issuer that prefers HTTP/2', async () => {
   using directory = createFolder()
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
@@ -98,7 +98,7 @@ test('the webhook calls an API server, has metrics, and shuts down on SIGTERM', 
   expect(webhook.output()).not.toContain('webhook_error')
 })
 
-test('the image of the sidecar has few packages, and what it lacks it says', async () => {
+test('the image of the sidecar has few packages, and rejects commands that it does not have', async () => {
   const directory = 'dist/images/wimds'
   const { components } = JSON.parse(await readFile(`${directory}/sbom.cdx.json`, 'utf8'))
   const { packages } = JSON.parse(await readFile('package-lock.json', 'utf8'))

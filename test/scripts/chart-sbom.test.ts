@@ -1,4 +1,4 @@
-/** The document that a release attests of the chart. */
+/** The SBOM of the chart, which a release attests. */
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'
@@ -7,7 +7,7 @@ import { runNode } from '../fixtures/run-program.ts'
 const DIGEST = 'ab'.repeat(32)
 const IMAGE = 'ghcr.io/wimds/wimds-redirect'
 
-test('names the chart by its hash, and the images by where they are and their digests', async () => {
+test('names the chart by its hash, and the images by their repositories and digests', async () => {
   using directory = createFolder()
   const archive = directory.write('wimds-0.2.0.tgz', 'a chart')
   const image = `${IMAGE}:0.2.0@sha256:${DIGEST}`

@@ -25,7 +25,7 @@ test('the schema accepts the default values and the values of examples/observabi
   const [, block = ''] = /```yaml\n(prometheusRule:\n[^]*?)```/.exec(page) ?? []
   const { prometheusRule } = parse(block)
   expect(prometheusRule).toMatchObject({ alerts: expect.any(Object) })
-  // As Helm merges them with the defaults before it validates.
+  // Helm merges values with the defaults before it validates them.
   const merged = Object.assign({}, values['prometheusRule'], prometheusRule)
   isValid({ ...values, prometheusRule: merged })
   expect(isValid.errors).toBeNull()
@@ -41,7 +41,7 @@ function groupsOf(node: Schema, path: string): [string, Schema][] {
 test('the schema rejects unknown members of every group', () => {
   const groups = groupsOf(schema, 'values')
   expect(groups.length).toBeGreaterThan(10)
-  // Other charts of a release have values of their own there.
+  // Other charts of a release have their own values in `global`.
   const open = groups.filter(([, group]) => group.additionalProperties !== false)
   expect(open.map(([path]) => path)).toEqual(['values.global'])
 })

@@ -1,4 +1,4 @@
-/** The SBOM of an image names what is in its layers. */
+/** The SBOM of an image names the packages in its layers. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -48,7 +48,7 @@ const files = (version: string) => ({
   'app/sbom.cdx.json': JSON.stringify({ components: [{ 'bom-ref': NPM, purl: NPM }] }),
 })
 
-test('has Node, the Debian packages of each architecture, and the npm packages', () => {
+test('the SBOM has Node, the Debian packages of each architecture, and the npm packages', () => {
   using folder = createFolder()
   const archives = [
     writeArchive(folder, 'amd64', files('2.36-9+deb12u9')),

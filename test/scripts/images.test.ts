@@ -1,17 +1,17 @@
-/** Which tool builds the images, with which arguments, and what it says if there is none. */
+/** The tool that builds the images, its arguments, and the message if there is none. */
 import { spawnSync } from 'node:child_process'
 import { copyFile, mkdir, readFile, symlink } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { VERSION } from '../../src/lib/version.ts'
 import { createFolder } from '../fixtures/folder.ts'
 
-/** Programs that record how they are called. Their first call is the check whether they work. */
+/** Programs that record their calls. The first call checks whether they work. */
 const WORKING = 'exit 0'
 const WITHOUT_DAEMON = 'echo "Cannot connect to the daemon" >&2; exit 1'
 
 type Programs = Readonly<Record<string, string>>
 
-/** Runs `npm run package`, without what npm and tar do, where these programs are all that is on the PATH. */
+/** Runs `npm run package` with fakes of npm and tar. Only these programs are on the PATH. */
 async function build(programs: Programs, ...args: readonly string[]) {
   using directory = createFolder()
   const calls = directory.write('calls', '')
@@ -68,7 +68,7 @@ test.each([
   expect(stdout).toContain('--set image.tag=next --set redirectImage.tag=next')
 })
 
-test('names each tool and what it lacks where none can build', async () => {
+test('if no tool can build, names each tool and its problem', async () => {
   const { status, stderr } = await build({ docker: WITHOUT_DAEMON }, REGISTRY)
   expect(stderr).toContain('docker: Cannot connect to the daemon\n  podman: not found\n')
   expect(status).toBe(1)

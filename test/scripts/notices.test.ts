@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 const RULE = /\n\n-{80}\n\n/
 
-test('the bundle comes with the licence texts of what it is made of', async () => {
+test('the bundle comes with the licence texts of its packages', async () => {
   const [, ...entries] = (await readFile('dist/THIRD-PARTY-LICENSES.txt', 'utf8')).split(RULE)
   const bundled = new Map(
     entries.map((entry) => {

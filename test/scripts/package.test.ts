@@ -13,7 +13,7 @@ let packed: { filename: string; files: readonly { path: string }[] }
 let prefix: string
 let home: string
 
-/** Nothing of this machine's npm configuration: no cache, no `.npmrc`. */
+/** An environment without this machine's configuration of npm: without its cache and `.npmrc`. */
 const environment = () => ({ HOME: home, PATH: `${join(prefix, 'bin')}${delimiter}${PATH}` })
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ test('the package holds the bundle, its licences and the README, and nothing els
   const inside = built
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name))
-    // Compiled code is for one build of V8 on one architecture.
+    // Compiled code only fits one build of V8 on one architecture.
     .filter((path) => path !== 'dist/serve.cjs.cache' && !path.startsWith('dist/images/'))
   expect(inside).toContain('dist/demo/THIRD-PARTY-LICENSES.txt')
   expect(packed.files.map(({ path }) => path).toSorted()).toEqual(

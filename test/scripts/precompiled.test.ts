@@ -13,14 +13,17 @@ test('V8 takes the compiled code next to the sidecar', async () => {
   expect(script.cachedDataRejected).toBe(false)
 })
 
-test.each(['absent', 'cut off'])('starts as well when it is %s', async (how) => {
-  using copy = createFolder()
-  await cp('dist', copy.path, { recursive: true })
-  const cache = copy.file('serve.cjs.cache')
-  await (how === 'absent' ? rm(cache) : truncate(cache, 1000))
-  const { code, stderr } = await runNode([copy.file('wimds.js'), 'serve'], {
-    AZURE_CLIENT_ID: 'no GUID',
-  })
-  expect(code).toBe(64)
-  expect(stderr).toContain('AZURE_CLIENT_ID')
-})
+test.each(['absent', 'cut off'])(
+  'the sidecar also starts if the compiled code is %s',
+  async (how) => {
+    using copy = createFolder()
+    await cp('dist', copy.path, { recursive: true })
+    const cache = copy.file('serve.cjs.cache')
+    await (how === 'absent' ? rm(cache) : truncate(cache, 1000))
+    const { code, stderr } = await runNode([copy.file('wimds.js'), 'serve'], {
+      AZURE_CLIENT_ID: 'no GUID',
+    })
+    expect(code).toBe(64)
+    expect(stderr).toContain('AZURE_CLIENT_ID')
+  },
+)

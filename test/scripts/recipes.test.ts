@@ -1,4 +1,4 @@
-/** Each recipe was tried: by a client of the matrix, or it says why not. */
+/** Each recipe was tried by a client of the matrix, or says why not. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
