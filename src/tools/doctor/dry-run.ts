@@ -49,7 +49,7 @@ export function createSamplePod(spec: object, metadata: object): object {
 export const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
 
 const POLICY_FIX =
-  'if it is about images, pass your registry (--image-registry); if it is about limits of CPU, set injection.resources.cpuLimit of the chart, or the annotation wimds.io/cpu-limit; otherwise exempt the injected containers, or this namespace, from it'
+  'if it is about images, pass your registry (--image-registry). If it is about limits of CPU, set injection.resources.cpuLimit of the chart, or the annotation wimds.io/cpu-limit. Otherwise exempt the injected containers, or this namespace, from it'
 
 /** The values and annotations that set the resources of the injected containers. */
 const RESOURCE_VALUES =

@@ -33,7 +33,7 @@ export function startKubectl(
   const isShown = mayLogIn && isTerminal(screen)
   // An exec plugin may insist on a terminal in each process.
   const hasTerminal = input === undefined && isTerminal(stdin)
-  // A signal ends doctor, which would leave kubectl behind, even while kubectl starts.
+  // Without this, a signal that ends doctor would leave kubectl behind, even while kubectl starts.
   const endBoth = (reason: NodeJS.Signals) => {
     kill()
     process.kill(process.pid, reason)

@@ -26,7 +26,7 @@ interface Name {
 /** An object of the input. */
 export interface ClusterObject extends Name {
   readonly kind: string
-  /** The file, and the document in it from the second one on. */
+  /** The file, with the number of the document in it if that is not the first. */
   readonly place: string
   /** Its kind, name and file. */
   readonly label: string

@@ -90,7 +90,7 @@ function reportSilent(context: Context, needs: readonly Need[]): void {
 
 /** How a workload requests injection. */
 export const REQUEST_FIX =
-  'set the annotation wimds.io/inject: "true" of the pod template, or pass the Namespace too whose label asks for injection'
+  'set the annotation wimds.io/inject: "true" of the pod template, or also pass the Namespace whose label asks for injection'
 
 const toSubject = ({ namespace, template }: WorkloadObject) =>
   formatSubject(namespace, getServiceAccountName(template.spec))

@@ -184,4 +184,4 @@ function compare(
 const removeSlash = (url: string) => url.replace(/\/$/, '')
 
 const LIMIT_FIX =
-  'delete the extra ones that nothing else needs, by the commands of -o az; or split the workloads over several identities, or let those of a namespace share a ServiceAccount; on AKS, a managed identity can have an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create)'
+  'delete the extra ones that nothing else needs, by the commands of -o az. If that is not enough, split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount. On AKS, an identity binding (az aks identity-binding create) needs one credential for any number of clusters and ServiceAccounts'

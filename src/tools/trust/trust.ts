@@ -91,7 +91,7 @@ export const TRUST = {
     'wimds trust --issuer "$ISSUER" --identities identities.json --existing existing --check manifests/',
   ],
   exitCodes: {
-    1: 'an input cannot be read or has no ServiceAccount and no workload, something is left out of the output, or --check fails, as standard error says',
+    1: 'an input cannot be read, the input has no ServiceAccount and no workload, something is left out of the output, or --check fails',
   },
 } as const satisfies CommandDeclaration
 
@@ -195,7 +195,7 @@ async function readInventory(
   }
 }
 
-/** Reports each needed credential that does not exist or is different, or of which it is not known. */
+/** Reports each needed credential that is missing, different or not known. */
 function reportUnmet({ identities }: Plan, report: Report): void {
   for (const { clientId, credentials } of identities) {
     for (const { state, subject } of credentials) {

@@ -20,8 +20,8 @@ import type { Kubectl } from '../kubectl.ts'
 import { type ClusterPod, findAppContainers } from '../pod-object.ts'
 
 /**
- * Returns a failure for a pod of mode env in which no container has a variable that leads to the sidecar. One container without
- * such a variable may belong to a mesh. Injection rejects variables that lead elsewhere.
+ * Returns a failure for a pod of mode env in which no container has a variable that leads to the sidecar. Some containers may
+ * lack it, such as the proxy of a service mesh. Injection rejects variables that lead elsewhere.
  */
 export function checkAppVariables(
   pod: ClusterPod,

@@ -80,7 +80,7 @@ function rejectDocument(url: URL, reason: string): never {
   return endAsFailed({
     code: 'issuer_unreachable',
     problem: `${url.href} cannot be used: ${reason}`,
-    fix: `if this machine does not reach the internet, run it elsewhere or set HTTPS_PROXY; otherwise make the issuer reachable with a certificate of a public authority; ${PUBLIC_ISSUER_FIX}`,
+    fix: `if this machine does not reach the internet, run doctor elsewhere or set HTTPS_PROXY. Otherwise make the issuer reachable with a certificate of a public authority; ${PUBLIC_ISSUER_FIX}`,
   })
 }
 
