@@ -81,7 +81,7 @@ export function createReplies(options: RepliesOptions) {
 export function registerReplies(registers: Registry[]) {
   const requests = new Counter({
     name: 'wimds_requests_total',
-    help: 'Requests, by protocol (document: the rest of the metadata service; none: rejected before the protocol was known), error code (ok: none, or what the real IMDS answered; request_abandoned: the caller hung up) and client library (by User-Agent and x-client-SKU; none: without a User-Agent).',
+    help: 'Requests by protocol, error code and client library. Protocol document: the rest of the metadata service; none: rejected before the protocol was known. Code ok: no error, or a reply of the real IMDS; request_abandoned: the caller hung up. Client: by User-Agent and x-client-SKU; none: without a User-Agent.',
     labelNames: ['protocol', 'code', 'client'],
     registers,
   })

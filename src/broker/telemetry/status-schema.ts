@@ -79,7 +79,7 @@ export const StatusSchema = z.object({
       /** The projected token that is its assertion. */
       tokenFile: z.string(),
       isDefault: z.boolean(),
-      /** Absent: any. */
+      /** The resources that the identity may request; absent: any. */
       resources: z.optional(list(z.string())),
     }),
   ),
