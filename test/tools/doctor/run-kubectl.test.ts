@@ -21,7 +21,7 @@ echo '{}'
   folder.write('kubectl', script, 0o755)
   const io = captureIo({ PATH: folder.path })
   Object.assign(io.stderr, { isTTY: true })
-  // The input is not the terminal of whoever runs this test.
+  // The input is not the terminal in which this test runs.
   const stdin = Object.assign(new PassThrough(), { isTTY: true })
   const kubectl = createKubectl({ io: { ...io, stdin } }, 1)
   const running = kubectl(['create'], '{}')

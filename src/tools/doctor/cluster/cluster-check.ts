@@ -145,6 +145,8 @@ async function checkAgents(state: ClusterState): Promise<Outcome> {
     warnings:
       unready.length === 0
         ? []
-        : [`not ready, so pods of mode node wait on their nodes: ${listPodNames(unready)}`],
+        : [
+            `agents are not ready, so pods of mode node wait on their nodes: ${listPodNames(unready)}`,
+          ],
   }
 }

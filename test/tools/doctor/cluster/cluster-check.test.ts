@@ -222,7 +222,10 @@ test('warns of agents that no pod needs yet', async () => {
   const pods = [agent('node-1', true), agent('node-2', false)]
   const { find } = await check({ pods: [...pods, pod('orders', { injected: 'wimds-gate' })] })
   expect(find('node_agent')).toMatchObject([
-    { status: 'ok', warnings: [expect.stringMatching(/^not ready, .*: agents\/agent-node-2$/)] },
+    {
+      status: 'ok',
+      warnings: [expect.stringMatching(/^agents are not ready, .*: agents\/agent-node-2$/)],
+    },
   ])
 })
 
