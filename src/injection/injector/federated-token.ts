@@ -19,7 +19,7 @@ const TOKEN_FILE = 'token'
 /** The directories in which the sidecar's image lets Node read tokens, by its NODE_OPTIONS. */
 export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
 
-/** The lifetime of the token, of which the kubelet waits 80 % before it rotates it. Entra ID rejects a lifetime of over a day. */
+/** The lifetime of the token. The kubelet rotates the token after 80 % of it. Entra ID rejects a lifetime of more than a day. */
 const EXPIRATION_SECONDS = 3600
 
 /** The variables that the AKS webhook sets together with the token. The sidecar gets them too. */
@@ -91,7 +91,7 @@ function findNamedToken(pod: Pod, tokens: Tokens) {
   return undefined
 }
 
-/** Returns true if the sidecar can read the token by this mount. It has no `subPath`, whose files the kubelet never updates. */
+/** Returns true if the sidecar can read the token by this mount. With a `subPath` the kubelet would never update the file. */
 function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
   return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
 }

@@ -184,7 +184,7 @@ export function findUnpublishedImages(flags: Pick<Flags<InjectionFlag>, 'has'>):
   ]
   if (unnamed.length === 0) return []
   return [
-    `--image-registry is missing: this version is not released, and ${unnamed.join(', ')} would be what somebody else put there. Fix: build the images (${docsPage('install', 'from-a-checkout')}) and pass the registry that has them, such as --image-registry example.azurecr.io`,
+    `--image-registry is missing: this version is not released, so somebody else may have put an image at ${unnamed.join(', ')}. Fix: build the images (${docsPage('install', 'from-a-checkout')}) and pass the registry that has them, such as --image-registry example.azurecr.io`,
   ]
 }
 

@@ -54,7 +54,7 @@ export interface Decision {
   readonly outcome: (typeof OUTCOMES)[number]
   /** Why the pod was not admitted. */
   readonly message?: string
-  /** How the log names the pod: by its name or `generateName`, which is empty if it has neither. */
+  /** The pod as the log names it. `pod` is its name or `generateName`, and empty if it has neither. */
   readonly subject?: { readonly namespace: string; readonly pod: string }
   /** The body of the reply. */
   readonly review: object
@@ -63,7 +63,7 @@ export interface Decision {
 /** Decides on the pod of a review. `read` parses the review. */
 export type Review = (read: ReadReview) => Promise<Decision>
 
-/** Returns the function that reviews the pods of each path. */
+/** Returns the functions that review pods, by the paths to which the API server sends them. */
 export function createReviews(options: AdmissionOptions): Readonly<Record<string, Review>> {
   const ofNamespace = { ...options, settings: { ...options.settings, injectByDefault: true } }
   return {
@@ -87,7 +87,7 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
   let account: AccountResult
   try {
-    // A text that is no such name could change the path of the look-up.
+    // Another text, such as one with a slash, could change the path of the look-up.
     account =
       isDnsLabel(namespace) && isDnsSubdomain(name)
         ? await options.lookUpServiceAccount(namespace, name)

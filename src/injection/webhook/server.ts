@@ -85,8 +85,8 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
     }
   }
 
-  const requestCert = requiresClientCertificate
-  const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, requestCert })
+  const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
+  const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
   limitConnections(server, maxConnections, (request, response) => {
     if (draining.aborted) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
