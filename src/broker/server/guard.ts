@@ -1,5 +1,5 @@
 /**
- * Checks every request before it is parsed, whatever its dialect. Pure. The dialects, and not the guard, require the header
+ * Checks every request before it is parsed, whatever its dialect. The dialects, and not the guard, require the header
  * `Metadata`.
  */
 import type { IncomingMessage } from 'node:http'
