@@ -163,9 +163,9 @@ export function parseInjectionSettings(
     ca,
     /** The audience of the projected token. */
     audience: read('audience', audience) ?? DEFAULT_AUDIENCE,
-    /** True: NO_PROXY is set in every container. False: only where a proxy may be set. */
+    /** If true, NO_PROXY is set in every container. Otherwise it is set only where a proxy may be set. */
     alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
-    /** True: injects every pod that does not opt out. False: only pods that opt in. */
+    /** If true, injects every pod that does not opt out. Otherwise injects only pods that opt in. */
     injectByDefault: false,
   }
 }
