@@ -111,10 +111,11 @@ const SDKS: Readonly<Record<string, ClientLibrary>> = {
     advice:
       'set AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID and AZURE_TENANT_ID, which it reads itself',
   },
-  // Source: rclone.org/azureblob; the first version is unknown
+  // Source: rclone's changelog of 1.63.0, "Support azure workload identities", and its go.mod: azidentity 1.3.0
   rclone: {
     title: 'rclone',
-    advice: 'upgrade rclone, and let env_auth find the projected token',
+    workloadIdentitySince: '1.63.0',
+    advice: 'set env_auth instead of use_msi',
   },
 }
 

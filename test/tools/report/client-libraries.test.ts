@@ -11,7 +11,8 @@ test.each([
   ['python-azure-identity', '1.13', true],
   ['python-azure-identity', '1.13.0b1', true],
   ['python-azure-identity', '', undefined],
-  ['rclone', '1.76.0', undefined],
+  ['rclone', '1.63.0', true],
+  ['rust-object-store', '0.14.2', undefined],
   ['dotnet-azure-core', '1.62.0', true],
   ['dotnet-azure-core', '1.44.1', undefined],
 ])('says whether %s %j supports workload identity: %s', (id, version, isSupported) => {
