@@ -19,7 +19,7 @@ find_package() {
 
 add_package() {
   dpkg-query --status "$1" >"$status/$1"
-  # A base image may have no licences of its packages, to be small.
+  # A base image may lack the licences of its packages, to be small.
   if [ -e "/usr/share/doc/$1/copyright" ]; then cp -L --parents "/usr/share/doc/$1/copyright" "$root"; fi
 }
 

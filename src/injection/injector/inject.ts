@@ -21,8 +21,8 @@ export interface InjectionRequest {
   /** If true, a pod is rejected if an earlier injection gave it another mode than that of the settings. */
   readonly requiresMode?: boolean
   /**
-   * True in the webhook. Between two calls of the webhook, admission plugins of the API server change the injected containers,
-   * and they validate them afterwards.
+   * True in the webhook. Between two calls of the webhook, admission plugins of the API server change the injected containers.
+   * Afterwards the plugins validate these.
    */
   readonly isAdmission?: boolean
 }
