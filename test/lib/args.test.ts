@@ -64,6 +64,11 @@ test('says nothing of an argument to a command without one', () => {
   expect(problems).toEqual(['-f is not a flag of this command', 'unexpected argument x'])
 })
 
+test('does not take a flag of the command for its argument', () => {
+  const { problems } = parseFlags(['--port', '1'], { flags: FLAGS, arguments: '[PORT]' })
+  expect(problems).toEqual([])
+})
+
 test('explains the values of a flag if none is similar', () => {
   const flags = { ...FLAGS, output: { ...FLAGS.output, help: 'text, or json: for Bicep' } }
   expect(parseFlags(['-o', 'bicep'], { flags }).problems).toEqual([

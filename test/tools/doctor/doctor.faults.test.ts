@@ -1,8 +1,10 @@
 /** `wimds doctor` with misconfigurations: the report has the code of each fault, and its fix. */
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
 import { listening } from '../../fixtures/listening.ts'
+import { environmentOf } from '../../fixtures/served.ts'
 import { diagnose, serve, startSidecar } from './run-doctor.ts'
 
 let served: Awaited<ReturnType<typeof startSidecar>>
@@ -93,6 +95,23 @@ test('says that a resource has to be named where the default one is not of the c
   } finally {
     simulator.faults.clear()
   }
+})
+
+test('asks for the Azure Resource Manager of a known cloud, and explains its failure by the code', async () => {
+  const host = 'login.microsoftonline.us'
+  await using gov = await createSimulator({ names: [host] })
+  const port = Number(new URL(gov.authorityHost).port)
+  await using proxy = await connectProxy({ routes: { [`${host}:443`]: port } })
+  gov.faults.add({ kind: 'aadsts', code: 500011 })
+  const { find, fixes } = await diagnose(['--no-sidecar'], {
+    ...environmentOf(gov),
+    AZURE_AUTHORITY_HOST: `https://${host}`,
+    WIMDS_AUDIENCE: 'api://AzureADTokenExchange',
+    HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+  })
+  const subject = 'default → https://management.usgovcloudapi.net/'
+  expect(find('token_exchange')).toMatchObject([{ subject, status: 'failed' }])
+  expect(fixes).toMatch(/^check the spelling of the resource/)
 })
 
 test('sends no exchange without a token file, and prints no federated credential', async () => {
