@@ -418,14 +418,21 @@ describe.skipIf(IS_RELEASED)('wimds inject, of a version that is not released,',
   })
 
   test.each([
-    [64, ['--mode=iptables', '-'], '--mode'],
-    [1, ['missing.yaml'], 'missing.yaml: no such file'],
-    [1, ['-'], 'Pod/x: no tenant id'],
-  ])('with exit code %i says only what else is wrong: %j', async (code, args, problem) => {
-    const found = await runCommand(inject, args, {}, POD)
-    expect(found).toMatchObject({ code, out: '' })
+    ['--mode iptables', ['--mode=iptables', '-'], 'one of env, loopback, nft, node'],
+    ['a file that it cannot read', ['missing.yaml'], 'missing.yaml: no such file'],
+    ['a missing tenant id', ['-'], 'Pod/x: no tenant id'],
+    ['an unsupported kind with --strict', [...IDENTITY, '--strict', '-'], 'wimds inject: --strict'],
+  ])('reports the missing registry together with %s', async (_, args, problem) => {
+    const found = await runCommand(inject, args, {}, `${POD}---\n${UNKNOWN}`)
+    expect(found).toMatchObject({ code: 64, out: '' })
     expect(found.err).toContain(problem)
-    expect(found.err).not.toContain('--image-registry')
+    expect(found.err).toMatch(/^wimds inject: --image-registry is missing: /m)
+  })
+
+  test('needs no registry if it injects nothing', async () => {
+    const source = `${SERVICE_ACCOUNT}---\n${UNKNOWN}`
+    const found = await runCommand(inject, ['-'], {}, source)
+    expect(found).toMatchObject({ code: 0, out: source })
   })
 })
 

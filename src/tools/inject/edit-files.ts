@@ -1,4 +1,4 @@
-/** Edits the files of `wimds inject` and `wimds uninject`, and prints them and what was done to each object. */
+/** Edits the manifests of `wimds inject` and `wimds uninject`, and prints the result. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import type { Flags } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
@@ -25,23 +25,24 @@ interface Editing {
   readonly command: 'inject' | 'uninject'
   readonly flags: Pick<Flags<'output' | 'quiet'>, 'value' | 'has'>
   readonly manifests: ManifestArguments
-  /** Undefined: what injection added is removed. */
+  /** Absent: the command removes the sidecar. */
   readonly injection?: InjectionOptions
-  /** Bad usage that is reported only if nothing else is wrong. */
+  /** The problems of flags that matter only if a workload is injected. */
   readonly usage?: readonly string[]
 }
 
-/** The remarks on the edited manifests, besides what was done to each object. */
+/** Lines about the edited manifests as a whole. */
 interface Remarks {
   readonly notes: readonly string[]
   readonly warnings: readonly string[]
-  /** The problems that are reported only if there are no others. */
+  /** The problems that are reported only if every manifest was read and edited. */
   readonly omissions: readonly string[]
 }
 
 /**
- * Prints on standard error what was done, and on standard output, if there are no problems, the manifests or what would change.
- * Returns the exit code. Throws a `UsageError` for bad usage that was passed on.
+ * Edits the manifests. Prints on standard error what was done to each object. If there is no problem, prints the manifests, or
+ * their changes, on standard output. Returns the exit code: 1 if there is a problem. Throws a `UsageError` with all problems if
+ * `usage` is among them.
  */
 export async function editFiles(
   { io, command, flags, manifests, injection, usage = [] }: Editing,
@@ -51,9 +52,11 @@ export async function editFiles(
   const edited = editManifests(files, injection, manifests.templatePaths)
   const { objects } = edited
   const failures = [...unreadable, ...edited.problems]
-  if (failures.length === 0 && usage.length > 0) throw new UsageError(usage)
   const { notes = [], warnings = [], omissions = [] } = remark?.(edited) ?? {}
   const problems = failures.length > 0 ? failures : omissions
+  // A manifest with a problem may have a workload.
+  const mayInject = problems.length > 0 || edited.pods.length > 0
+  if (mayInject && usage.length > 0) throw new UsageError([...problems, ...usage])
   const done = [
     ...formatObjects(objects, 'injected', 'uninjected', 'unchanged', 'skipped'),
     ...notes,
@@ -92,7 +95,7 @@ function formatObjects(
     })
 }
 
-/** Returns why nothing in the input can have the sidecar; none if a workload can. */
+/** Returns the warning that the input has no workload, or nothing at all. */
 function findNothing({ files, objects }: EditedManifests): string[] {
   if (objects.some(({ isWorkload }) => isWorkload)) return []
   return files.every(({ source }) => source.trim() === '')

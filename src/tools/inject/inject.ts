@@ -68,7 +68,8 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   }
   const clientId = parseSettingFlag(flags, 'client-id', guid, usage)
   const tenantId = parseSettingFlag(flags, 'tenant-id', tenant, usage)
-  if (usage.length > 0) throw new UsageError(usage)
+  const unpublished = findUnpublishedImages(flags)
+  if (usage.length > 0) throw new UsageError([...usage, ...unpublished])
   const injection = {
     settings,
     identity: {
@@ -80,7 +81,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     keepsRejected: flags.has('keep-rejected'),
   }
   const editing = { io, command: 'inject', flags, manifests, injection } as const
-  return await editFiles({ ...editing, usage: findUnpublishedImages(flags) }, (edited) => ({
+  return await editFiles({ ...editing, usage: unpublished }, (edited) => ({
     notes: findWaitingPods(edited.pods),
     warnings: findUnknownVariables(settings.sidecarEnv),
     omissions: flags.has('strict') ? findOmissions(edited.objects) : [],
