@@ -7,7 +7,7 @@ import { EXIT_FAILED, exitWithError, findSignalExit } from './cli/exit-codes.ts'
 /** Flags without a command are flags of the azure-workload-identity proxy, which wimds replaces. */
 const dropIn: Command = async (args, io) => (await import('./cli/drop-in.ts')).dropIn(args, io)
 
-/** Explains the other commands, also one that is unknown. */
+/** Explains the other commands, and rejects unknown ones. */
 const help: Command = async (args, io) => (await import('./cli/help.ts')).help(args, io, COMMANDS)
 
 let isLongRunning = false
@@ -19,7 +19,7 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   try {
     if (asksForHelp(argv)) return await help(findHelpTopic(argv), io)
     isLongRunning = isDropIn || command?.isLongRunning === true
-    // A signal without a handler ends a command also while it computes, but is ignored by process 1 of a container.
+    // Without a handler, a signal ends a command even while it computes. But process 1 of a container ignores such a signal.
     if (isLongRunning || process.pid === 1) handleSignals()
     if (isDropIn) return await dropIn(argv, io)
     if (command === undefined) return await help(name === 'help' ? args : [name], io)
@@ -40,7 +40,7 @@ function isHelpFlag(arg: string): boolean {
   return /^(?:-h|--?help)$/.test(arg)
 }
 
-/** Returns the command that help is asked for, which is before or behind the flag; empty if there is none. */
+/** Returns the command before or after the help flag; empty if there is none. */
 function findHelpTopic([first = '', ...others]: readonly string[]): string[] {
   const topic = isHelpFlag(first) ? others[0] : first
   return topic === undefined || topic.startsWith('-') ? [] : [topic]
@@ -63,7 +63,7 @@ function handleSignals(): void {
   }
 }
 const { stdout, stderr, env } = process
-// The reader of a pipe has closed it, as `| head` does.
+// EPIPE: the reader of the pipe has closed it, as `| head` does.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()

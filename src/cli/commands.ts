@@ -1,4 +1,7 @@
-/** The commands but `help`, in its order. Each is loaded when it is needed, so that none pays for another. */
+/**
+ * All commands except `help`, in the order of the help text. A command is loaded only when it runs, so that no command makes
+ * another one slower.
+ */
 import type { CommandDeclaration } from '../lib/args.ts'
 import type { Command } from '../lib/command.ts'
 
@@ -41,7 +44,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   version: entry(() => import('./version-command.ts'), 'version', 'VERSION_COMMAND'),
 }
 
-/** Returns the entry of a command: the names of the function and of its declaration in the module. */
+/** Creates the entry of a command. `name` is the exported function, `declaration` the exported declaration of its module. */
 function entry<Name extends string, Declaration extends string>(
   load: () => Promise<Record<Name, Command> & Record<Declaration, CommandDeclaration>>,
   name: Name,
@@ -57,7 +60,7 @@ function longRunning(command: CommandEntry): CommandEntry {
   return { ...command, isLongRunning: true }
 }
 
-/** Returns the entry of a command; undefined for `help` and for an unknown one. */
+/** Returns the entry of a command; undefined for `help` and unknown commands. */
 export function findCommand(name: string): CommandEntry | undefined {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
 }

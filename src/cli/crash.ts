@@ -2,8 +2,8 @@
 import { scrub } from '../lib/secret.ts'
 
 /**
- * Returns the log line, in JSON, for an error that nothing caught. It contains names, messages and stacks
- * only: the other properties of an error, which Node prints, may contain a request with its headers.
+ * Returns the log line, in JSON, for an error that nothing caught. It contains only names, messages and stacks. Node would also
+ * print the other properties of an error, which may contain a request with its headers.
  */
 export function formatCrash(thrown: unknown, now = new Date()): string {
   const [stack, ...causes] = describeCauses(thrown)
@@ -17,7 +17,7 @@ export function formatCrash(thrown: unknown, now = new Date()): string {
   })}\n`
 }
 
-/** A chain of causes may be circular. */
+/** The maximum number of causes: a chain of causes may be circular. */
 const MAX_CAUSES = 5
 
 /** Returns the stack of the error, then the stacks of its causes. */

@@ -4,7 +4,9 @@ import { type CommandDeclaration, parseFlags, parseNumberOption, PORTS } from '.
 import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
 import type { CommandIo } from '../lib/command.ts'
 
-/** The default of that proxy. Its webhook and its examples always set PROXY_PORT for the redirect. */
+/**
+ * The default port of the azure-workload-identity proxy. Its webhook and its examples always set PROXY_PORT for the redirect.
+ */
 export const DROP_IN_PORT = 8000
 
 export const DROP_IN = {
@@ -24,7 +26,7 @@ export const DROP_IN = {
   },
 } as const satisfies CommandDeclaration
 
-/** The levels of that proxy, and the corresponding ones of wimds. */
+/** The log levels of wimds by those of that proxy. */
 const LEVELS: Readonly<Record<string, string>> = {
   '': 'info',
   info: 'info',
@@ -70,7 +72,7 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   return serve([], { ...io, env: { ...settings, ...io.env } })
 }
 
-/** Converts a flag of Go, which has one dash or two, and a switch that may have a value. */
+/** Converts a flag in the syntax of Go: it may have one dash, and a switch may have a value. */
 function toLongFlag(arg: string): string {
   return arg
     .replace(/^--?(?=[a-z]{2})/, '--')

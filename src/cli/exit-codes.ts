@@ -1,4 +1,4 @@
-/** The exit codes: which one the command line ends with after a failure or a signal, and what each means. */
+/** The exit codes of the command line and their meanings. */
 import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
 import { formatProblem } from '../lib/errors.ts'
 import { printError, printLine } from '../lib/describe-error.ts'
@@ -15,17 +15,17 @@ const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
 type ExitCode = readonly [code: number, meaning: string]
 
-/** What the exit codes of a command mean, for help texts and docs/cli.md. A command returns 0, 1 or 2. */
+/** The meanings of a command's exit codes, for help texts and docs/cli.md. A command returns 0, 1 or 2. */
 export const EXIT_CODES: readonly ExitCode[] = [
   [0, 'success'],
   [EXIT_FAILED, 'the command failed, and said why on standard error'],
-  [EXIT_NOT_CHECKED, 'doctor only: no check failed, but one could not be made'],
+  [EXIT_NOT_CHECKED, 'doctor only: no check failed, but at least one could not be made'],
   [EXIT_USAGE, 'the arguments or the settings are invalid'],
 ]
 
 type Table = Readonly<Record<string, Pick<CommandEntry, 'isLongRunning'>>>
 
-/** Returns what the exit codes after signals mean; `table` has all commands. */
+/** Returns the exit codes after signals and their meanings. `table` has all commands. */
 export function describeSignalExits(table: Table): ExitCode[] {
   const names = Object.keys(table).filter((name) => table[name]?.isLongRunning === true)
   const list = new Intl.ListFormat('en-GB').format(names)
@@ -54,8 +54,8 @@ const NOT_INSTALLED = {
 }
 
 /**
- * Prints why a command failed: a `UsageError` and where its usage is, a `ConfigError`, or that this image lacks the command.
- * Returns the exit code. Rethrows other errors, with which the process ends with `EXIT_FAILED`.
+ * Prints a `UsageError` with a reference to `--help`, a `ConfigError`, or that this image lacks the command. Returns the exit
+ * code. Rethrows every other error: it ends the process with `EXIT_FAILED`.
  */
 export function exitWithError(
   io: Pick<CommandIo, 'stderr'>,
@@ -79,12 +79,13 @@ export function exitWithError(
   return EXIT_USAGE
 }
 
-/** Matches files of other packages, and the code that several modules of this one share. */
+/** Matches the files of other packages, and the chunks that commands of this package share. */
 const NOT_A_COMMAND = /\/(?:node_modules\/(?!wimds\/)|chunk-[^/]*$)/
 
 /**
- * Returns whether the module of a command, or of a part that it loads by `import()`, is missing: each image has those that
- * it needs. A package that is missing has no URL. Shared code that is missing is a broken image.
+ * Returns true if the module of a command, or of a part that it loads by `import()`, is missing. Each image has only the
+ * modules that it needs. Returns false for a missing package, whose error has no URL, and for missing shared code: both mean a
+ * broken image.
  */
 export function isNotInstalled(error: unknown): boolean {
   if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'))

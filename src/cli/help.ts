@@ -19,7 +19,7 @@ export const HELP = {
 
 type Commands = readonly CommandDeclaration[]
 
-/** The table of `commands.ts`, which help does not import: an image that has help would then have every command. */
+/** The table of `commands.ts`. Help does not import it: otherwise each image with help would have every command. */
 type Table = Readonly<Record<string, Pick<CommandEntry, 'declare' | 'isLongRunning'>>>
 
 /** Loads the declarations of the commands that are installed here. */
@@ -35,7 +35,7 @@ export async function declareAll(table: Table): Promise<Commands> {
   return [...declarations.flat(), HELP]
 }
 
-/** Explains the command that is named, or lists all, and returns 0. Throws a `UsageError` for an unknown one. */
+/** Explains the named command, or lists all commands. Returns 0. Throws a `UsageError` for an unknown command. */
 export async function help(
   args: readonly string[],
   { stdout }: CommandIo,
@@ -97,7 +97,7 @@ function formatHelp(command: CommandDeclaration): string {
   return `${parts.join('\n\n')}\n`
 }
 
-/** Every command has it; the command line answers it. */
+/** Every command has this flag. The command line answers it. */
 const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help', group: 'Flags' }
 
 /** Returns `wimds probe [FLAGS]`. */
@@ -120,14 +120,14 @@ function formatFlag(name: string, { short, value }: FlagDeclaration): string {
   return value === undefined ? names : `${names} ${value}`
 }
 
-/** Returns the help text of a flag, and that it can be repeated. */
+/** Returns the help text of a flag, with the word `repeatable` if it is. */
 function formatFlagHelp({ help: text, isRepeatable }: FlagDeclaration): string {
   return isRepeatable ? `${text}; repeatable` : text
 }
 
 type Row = readonly [first: string, second: string]
 
-/** Lists the flags by their headings, of which the first is `Flags`. */
+/** Groups the flags by their headings. The first heading is `Flags`. */
 export function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<string, readonly Row[]> {
   let heading = 'Flags'
   const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => (heading = group ?? heading))
@@ -140,7 +140,7 @@ export function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<strin
 }
 
 const WIDTH = 100
-/** The second column of a row with a longer first one begins on the next line. */
+/** If the first column of a row is longer, the second one begins on the next line. */
 const MAX_FIRST_COLUMN = 26
 
 /** Formats lists of two columns, each under its heading; the second column is wrapped. */
@@ -158,7 +158,7 @@ function formatLists(lists: ReadonlyMap<string, readonly Row[]>): string {
     .join('\n\n')
 }
 
-/** Breaks the text between words so that each line, indented by `column`, fits; the first is not indented. */
+/** Wraps a text at `WIDTH` characters. The text begins at `column`, and further lines are indented to it. */
 function wrap(text: string, column: number): string {
   const lines = ['']
   for (const word of text.split(/\s+/)) {

@@ -14,9 +14,9 @@ type CommonJsModule = (
 ) => void
 
 /**
- * Returns the command. V8 compiles a function when it is first called, which is half of the time that
- * a sidecar takes to listen. Node's compile cache stores a module before it has run; this one also has the
- * functions. V8 rejects code of another version or other flags, and then compiles as usual.
+ * Loads the command. V8 compiles a function at its first call, which takes half of a sidecar's start. This cache was written
+ * after a run, so it has the compiled functions; Node's own compile cache is written before, and has none. V8 rejects a cache
+ * from another version or with other flags, and then compiles as usual.
  */
 export async function loadServe(): Promise<Command> {
   const filename = join(import.meta.dirname, 'serve.cjs')
@@ -24,7 +24,8 @@ export async function loadServe(): Promise<Command> {
   const cache = `${filename}.cache`
   const cachedData = existsSync(cache) ? readFileSync(cache) : undefined
   const script = new Script(readFileSync(filename, 'latin1'), { filename: 'serve.cjs', cachedData })
-  // Frees two megabytes now and not at V8's next major collection. Small buffers share their memory.
+  // Frees two megabytes now instead of at V8's next major collection. A small buffer shares its memory with others, and cannot
+  // be freed.
   if (cachedData?.length === cachedData?.buffer.byteLength) cachedData?.buffer.transfer(0)
   keepTickShape()
   const module: { exports: Exports } = { exports: {} }
@@ -39,10 +40,10 @@ export async function loadServe(): Promise<Command> {
 let keptTick: object | undefined
 
 /**
- * Keeps one of the objects in which `process.nextTick` stores a callback, for the life of the process, and
- * returns it. When V8 collects garbage while none exists, as it does some seconds after a start, it drops
- * their hidden class, and from then on every `nextTick` creates its object in the general, slow way. Measured separately:
- * without it a cached request takes 7 % more CPU; `--no-memory-reducer` does the same for 3.5 MiB.
+ * Keeps one of the objects in which `process.nextTick` stores a callback for the life of the process, and returns it. Some
+ * seconds after the start, V8 collects garbage. If no such object exists then, V8 drops their hidden class, and every later
+ * `nextTick` is slower. Without this function a cached request takes 7 % more CPU. The flag `--no-memory-reducer` has the same
+ * effect, but costs 3.5 MiB.
  */
 export function keepTickShape(): object | undefined {
   const hook = createHook({

@@ -8,11 +8,11 @@ export const VERSION_COMMAND = {
   name: 'version',
   group: 'About this program',
   summary: 'print the version',
-  description: 'Prints the version of wimds and that of its Node.',
+  description: 'Prints the versions of wimds and of its Node.js.',
   flags: {},
 } as const satisfies CommandDeclaration
 
-/** Prints the versions of wimds and of its Node. Throws `UsageError`. */
+/** Prints the versions of wimds and of its Node.js. Throws `UsageError`. */
 export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
   const flags = parseFlags(args, VERSION_COMMAND)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)

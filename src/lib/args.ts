@@ -1,6 +1,6 @@
 /**
- * Declares commands and their flags. Parses flags by their declarations, and reports every problem at once; commander and
- * yargs stop at the first.
+ * Declares commands and flags, and parses command lines. Reports all problems of a command line at once; commander and yargs
+ * stop at the first one.
  */
 import { parseArgs } from 'node:util'
 import type * as z from 'zod/mini'
@@ -30,7 +30,7 @@ export interface FlagDeclaration {
   /** True if the value is a list, separated by commas. */
   readonly isList?: true
   readonly isRepeatable?: true
-  /** The heading under which help texts list this flag and those after it; before the first one it is `Flags`. */
+  /** The heading of this flag and of the flags after it in help texts. Flags before the first heading are under `Flags`. */
   readonly group?: string
 }
 
@@ -49,7 +49,7 @@ export interface CommandDeclaration<Name extends string = string> {
   /** Printed as it is after the flags. */
   readonly notes?: string
   readonly examples?: readonly string[]
-  /** The meaning of a code for this command, where `EXIT_CODES` says less. */
+  /** The exit codes that have a more specific meaning for this command than in `EXIT_CODES`. */
   readonly exitCodes?: Readonly<Record<number, string>>
 }
 
@@ -69,7 +69,7 @@ export interface Flags<Name extends string> {
   /** True if the flag was given. */
   has: (name: Name) => boolean
   readonly positionals: readonly string[]
-  /** A sentence for each unknown flag, missing or unexpected value, value that is not allowed, and unexpected argument. */
+  /** One sentence for each invalid flag, value or argument. */
   readonly problems: readonly string[]
 }
 
@@ -83,14 +83,14 @@ export const OUTPUT_FLAGS = {
   },
 } as const satisfies Readonly<Record<string, FlagDeclaration>>
 
-/** Returns whether JSON was asked for. */
+/** Returns true for `-o json`. */
 export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'value'>) {
   return flags.value('output') === 'json'
 }
 
 /**
- * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; a single `-` and the words after `--` are
- * positionals. `-h` and `--help` never get here: the command line answers them.
+ * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`. A single `-` and all words after `--` are positionals.
+ * The command line answers `-h` and `--help` before it runs a command.
  */
 export function parseFlags<Name extends string>(
   args: readonly string[],
@@ -126,7 +126,7 @@ export function parseFlags<Name extends string>(
   }
 }
 
-/** Returns the problem of giving more than one of these flags; empty if no more than one is given. */
+/** Returns a problem if more than one of these flags is given. */
 export function findConflict<Name extends string>(
   { has }: Pick<Flags<Name>, 'has'>,
   names: readonly Name[],
@@ -193,8 +193,8 @@ function findProblem(
 export const PORTS = { min: 1, max: 65_535 }
 
 /**
- * Returns the number of a flag or variable; undefined if it is not given. Also returns undefined, and adds a problem
- * to the list, if it is not valid. Unlike the schemas of settings it does without zod, which takes time to load.
+ * Parses the number in a flag or variable. Returns undefined if there is none. If it is not valid, adds a problem to the list
+ * and returns undefined. Does not use zod, which takes time to load.
  */
 export function parseNumberOption(
   text: string | undefined,
@@ -213,8 +213,8 @@ export function parseNumberOption(
 }
 
 /**
- * Returns the value of the flag; undefined if it is not given. Also returns undefined, and adds a problem to the list,
- * if it is not valid.
+ * Parses the value of a flag by the schema of a setting. Returns undefined if the flag is not given. If the value is not valid,
+ * adds a problem to the list and returns undefined.
  */
 export function parseSettingFlag<Name extends string, T>(
   flags: Pick<Flags<Name>, 'value'>,

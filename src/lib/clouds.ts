@@ -1,4 +1,4 @@
-/** The clouds that Entra ID runs in (E1), and the token endpoint of a tenant in each. */
+/** The clouds of Entra ID (E1), and the token endpoints of tenants. */
 
 /** One national or sovereign cloud. */
 export interface Cloud {
@@ -13,7 +13,7 @@ export interface Cloud {
   readonly audience?: string
 }
 
-/** The audience of projected tokens in the public cloud, with which the audiences of the other clouds begin. */
+/** The audience of projected tokens in the public cloud. The audiences of the other clouds begin with it. */
 export const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
 const FEDERATION_AUDIENCE = new RegExp(String.raw`^${DEFAULT_AUDIENCE}\w*$`)
 
@@ -87,7 +87,7 @@ export function resolveAuthority(authorityHost: string, tenantId: string, region
     url,
     /** Host and port, as MSAL compares them. */
     host,
-    /** Host and port of the token endpoint: the only ones that an assertion may be sent to. */
+    /** Host and port of the token endpoint. An assertion may be sent to no other host. */
     tokenHost,
     /** OpenID provider metadata as JSON, with the token endpoint. */
     metadata: JSON.stringify({
@@ -99,12 +99,15 @@ export function resolveAuthority(authorityHost: string, tenantId: string, region
   }
 }
 
-/** Returns the audience of an assertion for the cloud of a login host; for an unknown one that of the public cloud. */
+/**
+ * Returns the usual audience of projected tokens in the cloud of a login host. If none is known, returns the audience of the
+ * public cloud.
+ */
 export function findAudience(authorityHost: string): string {
   return findCloud(new URL(authorityHost).hostname)?.audience ?? DEFAULT_AUDIENCE
 }
 
-/** Returns true for the audience of a token that is projected for direct federation, in any cloud. */
+/** Returns true for an audience of projected tokens that Entra ID itself accepts, in any cloud. */
 export function isFederationAudience(audience: string): boolean {
   return FEDERATION_AUDIENCE.test(audience)
 }

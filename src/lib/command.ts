@@ -1,7 +1,7 @@
-/** A command's interface to its process. `args.ts` has its declaration. */
+/** The interface between a command and its process. `args.ts` has the declarations of commands. */
 import { once } from 'node:events'
 
-/** The streams, environment and signal of a command, which a test replaces. */
+/** The streams, environment and signal of a command. Tests replace them. */
 export interface CommandIo {
   readonly stdin?: NodeJS.ReadableStream
   readonly stdout: NodeJS.WritableStream
@@ -12,7 +12,7 @@ export interface CommandIo {
 }
 
 /**
- * Runs a command with its arguments. Returns the exit code, 0 or 1. Throws a `UsageError` or `ConfigError`,
+ * Runs a command with its arguments. Returns the exit code: 0, 1 or `EXIT_NOT_CHECKED`. Throws a `UsageError` or `ConfigError`,
  * which the command line prints before it exits with 64.
  */
 export type Command = (args: readonly string[], io: CommandIo) => Promise<number>
@@ -20,7 +20,7 @@ export type Command = (args: readonly string[], io: CommandIo) => Promise<number
 /** The exit code of doctor if no check failed, but one could not be made. */
 export const EXIT_NOT_CHECKED = 2
 
-/** Resolves when the process gets SIGTERM or SIGINT, at once if it already has. */
+/** Resolves when the process gets SIGTERM or SIGINT. Resolves at once if it got one before. */
 export async function untilShutdown({ signal }: Pick<CommandIo, 'signal'>): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }

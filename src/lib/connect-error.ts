@@ -1,6 +1,6 @@
-/** The error of a host that cannot be connected to, and the data in it, which can be sent to another process. */
+/** The error of a failed connection to a host. Its data can be sent to another process. */
 
-/** `host` is a name or an address, an IPv6 address without brackets. */
+/** A host and a port to connect to. `host` is a name or an address; an IPv6 address has no brackets. */
 export interface Peer {
   readonly host: string
   readonly port: number
@@ -8,7 +8,7 @@ export interface Peer {
 
 export type Family = 4 | 6
 
-/** The code of an address that did not answer, and of a time limit that passed. */
+/** The code for an address that did not answer, and for an expired time limit. */
 export const SILENT = 'ETIMEDOUT'
 
 export interface Address {
@@ -19,11 +19,14 @@ export interface Address {
 /** An address that was tried, and the code of its failure. */
 export type Attempt = Address & { code: string }
 
-/** Why there is no connection, as plain data, which crosses a channel as JSON. */
+/** The reason for a failed connection: plain data that one process can send to another as JSON. */
 export interface ConnectFailure extends Peer {
-  /** `ETIMEDOUT` if the time limit passed, or else the code of Node for the last failure, such as `ENOTFOUND`. */
+  /**
+   * `ETIMEDOUT` if the time limit expired or an address did not answer, else Node's code for the last failure, such as
+   * `ENOTFOUND`.
+   */
   readonly code: string
-  /** The addresses that were tried. Empty: the name was not resolved. */
+  /** The addresses that were tried. Empty if the name was not resolved. */
   readonly attempts: readonly Readonly<Attempt>[]
 }
 
@@ -40,7 +43,7 @@ export class ConnectError extends Error {
     return this.failure.code
   }
 
-  /** Why there is no connection, in words that follow the name of the peer. */
+  /** Returns the reason as the rest of a sentence that begins with host and port. */
   get reason(): string {
     return describe(this.failure)
   }

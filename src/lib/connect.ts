@@ -1,4 +1,4 @@
-/** Connects to a host by TCP, over whichever of its addresses answers first (RFC 8305, Happy Eyeballs). */
+/** Connects to a host over TCP: to the first of its addresses that answers (RFC 8305, Happy Eyeballs). */
 import { lookup as lookupByNode } from 'node:dns'
 import { connect as connectSocket, type Socket } from 'node:net'
 import {
@@ -14,8 +14,8 @@ import { errorCode } from './describe-error.ts'
 import { createSingleFlight } from './semaphore.ts'
 
 /**
- * Resolves with a connected socket. The signal is the only time limit: a `ConnectError` is thrown if it aborts with a
- * `TimeoutError`, or if no address can be reached; if it aborts for another reason, that one is thrown.
+ * Connects, and returns the socket. The signal is the only time limit. Throws a `ConnectError` if no address can be reached, or
+ * if the signal aborts with a `TimeoutError`. Throws every other reason of the signal as it is.
  */
 export type Connect = (to: Peer, signal: AbortSignal) => Promise<Socket>
 
@@ -27,21 +27,27 @@ interface ConnectOptions {
   readonly now?: () => number
 }
 
-/** The next attempt starts this long after the last one, which goes on (RFC 8305, section 5). */
+/** The time after which the next address is tried. The attempts before it continue (RFC 8305, section 5). */
 const ATTEMPT_DELAY_MS = 250
-/** Some firewalls drop the queries for IPv6 addresses, for which a resolver waits longer than any caller. */
+/**
+ * The time after which only IPv4 addresses are looked up. Some firewalls drop queries for IPv6 addresses, and the resolver then
+ * waits longer than any caller.
+ */
 const SLOW_LOOKUP_MS = 1000
-/** How long a family that has won is tried first: without that, each connection waits for one that swallows packets. */
+/**
+ * The time for which the address family of the last connection is tried first. Otherwise every connection would first wait for
+ * a family whose packets are dropped.
+ */
 const PREFERENCE_MS = 10 * 60_000
 const MAX_WINNERS = 32
 
-/** Creates the function by which a process connects, which remembers what family of addresses answers. */
+/** Creates a function that connects to hosts. It remembers which address family of a host answers. */
 export function createConnect({
   lookup = lookupAddresses,
   open = connectSocket,
   now = () => performance.now(),
 }: ConnectOptions = {}): Connect {
-  // A look-up that hangs holds a thread of the few that also read files.
+  // A look-up that hangs blocks one of the few threads of Node that also read files.
   const share = createSingleFlight<readonly Address[]>()
   const winners = new Map<string, { readonly family: Family; readonly wonAt: number }>()
 
@@ -50,7 +56,7 @@ export function createConnect({
     return winner && now() - winner.wonAt < PREFERENCE_MS ? winner.family : undefined
   }
 
-  /** Returns the addresses of both families, or the IPv4 ones if those take too long. */
+  /** Returns the addresses of both families, or only the IPv4 addresses if the look-up of both takes too long. */
   async function resolve(host: string, both: Promise<readonly Address[]>) {
     let timer: NodeJS.Timeout | undefined
     const slow = new Promise<void>((done) => (timer = setTimeout(done, SLOW_LOOKUP_MS).unref()))
@@ -69,7 +75,7 @@ export function createConnect({
       const both = share(host, () => lookup(host, 0))
       const first = await untilAborted(resolve(host, both), signal)
       const { socket, family } = await tryAll(first).catch(async (error: unknown) => {
-        // The IPv4 addresses may have gone ahead in a network without IPv4.
+        // If only the IPv4 addresses were tried so far, the network may have no IPv4.
         const all = await untilAborted(both, signal)
         const others = all.filter((each) => all !== first && each.family === 6)
         if (others.length === 0) throw error
@@ -89,7 +95,7 @@ export function createConnect({
   }
 }
 
-/** Looks up a name as the system does, or one address. 0 is both families. */
+/** Looks up the addresses of a name as the system does. Family 0 means both families. */
 function lookupAddresses(host: string, family: 0 | 4): Promise<readonly Address[]> {
   return new Promise((resolve, reject) => {
     lookupByNode(host, { all: true, family }, (error, found) => {
@@ -99,7 +105,7 @@ function lookupAddresses(host: string, family: 0 | 4): Promise<readonly Address[
   })
 }
 
-/** Returns the addresses with the families in turn, this one first. */
+/** Returns the addresses with alternating families, beginning with the given one. */
 function interleave(addresses: readonly Address[], first?: Family): readonly Address[] {
   const ones = addresses.filter(({ family }) => family === first)
   const others = addresses.filter(({ family }) => family !== first)
@@ -109,7 +115,7 @@ function interleave(addresses: readonly Address[], first?: Family): readonly Add
 
 interface RaceOptions extends Pick<Required<ConnectOptions>, 'open'> {
   readonly signal: AbortSignal
-  /** Receives the addresses that are tried, and the code of each that fails. */
+  /** The list to which each tried address and the code of its failure are added. */
   readonly attempts: Attempt[]
 }
 
@@ -118,7 +124,10 @@ interface Winner {
   readonly family: Family
 }
 
-/** Opens a socket to each address, one more each 250 ms and after each failure. Destroys all but the first that connects. */
+/**
+ * Opens a socket to the next address every 250 ms and after each failure. Returns the first one that connects, and destroys the
+ * others.
+ */
 function race(
   addresses: readonly Address[],
   port: number,
@@ -146,7 +155,7 @@ function race(
     timer = setTimeout(startNext, ATTEMPT_DELAY_MS)
 
     function onError(error: Error): void {
-      // Not one that has lost: it may fail while it is destroyed.
+      // Ignores the other sockets after the first one has connected: they may fail while they are destroyed.
       if (!sockets.delete(socket)) return
       attempt.code = errorCode(error) ?? 'unknown'
       startNext()

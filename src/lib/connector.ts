@@ -1,4 +1,7 @@
-/** Connects undici's agents: TCP by `connect.ts` or through a proxy, TLS by undici, all in one time limit. */
+/**
+ * Connects undici's agents: over TCP by `connect.ts` or through a proxy, then over TLS by undici. One time limit covers all
+ * steps.
+ */
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Connect } from './connect.ts'
@@ -6,27 +9,27 @@ import { untilAborted, withDeadline } from './deadline.ts'
 import { Agent, buildConnector } from './undici.ts'
 
 /**
- * One request at a time, hours apart, has no use for HTTP/2, for which Node loads more code; and while a server may choose it,
- * a pool makes all requests wait for its first connection. API servers end such connections while requests are in flight
- * (GOAWAY: when they shut down, and by chance with --goaway-chance), and undici fails those requests.
+ * Single requests, hours apart, do not profit from HTTP/2, and Node loads more code for it. While a server may choose HTTP/2,
+ * all requests of a pool wait for its first connection. API servers end HTTP/2 connections while requests are in flight
+ * (GOAWAY: when they shut down, and by chance with --goaway-chance), and undici then fails those requests.
  */
 const HTTP1_ONLY = { allowH2: false } as const
 
-/** Makes the TLS handshake over a socket, which the caller has to destroy if that fails. */
+/** Makes the TLS handshake over a socket. If the handshake fails, the caller must destroy the socket. */
 export type Handshake = (
   httpSocket: Socket,
   to: buildConnector.Options,
   signal: AbortSignal,
 ) => Promise<Socket>
 
-/** The handshakes with these options share TLS sessions. */
+/** Creates a function that makes TLS handshakes. All its handshakes share TLS sessions. */
 export function createHandshake(tls: buildConnector.BuildOptions = {}): Handshake {
   const connector = buildConnector({
     ...tls,
     ...HTTP1_ONLY,
     // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to any server.
     rejectUnauthorized: true,
-    // None: the signal is the time limit.
+    // Disables undici's time limit: the signal is the time limit.
     timeout: 0,
   })
   return async (httpSocket, to, signal) => {
@@ -76,7 +79,7 @@ export function createAgent({ connect, handshake, connectTimeoutMs }: AgentOptio
   const connector = (to: buildConnector.Options, callback: buildConnector.Callback) => {
     const abandon = new AbortController()
     void open(to, callback, abandon.signal)
-    // undici destroys it when the last request that waits for the connection is aborted.
+    // undici destroys this stream when the last request that waits for the connection is aborted.
     return new Duplex({
       destroy: (_, done) => {
         abandon.abort()

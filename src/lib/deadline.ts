@@ -1,6 +1,6 @@
 /** Time limits for asynchronous work. */
 
-/** Does the work with a signal that aborts with a `TimeoutError` after that many milliseconds. */
+/** Calls `work` with a signal that aborts with a `TimeoutError` after `ms` milliseconds. */
 export async function withDeadline<T>(
   ms: number,
   work: (signal: AbortSignal) => Promise<T>,
@@ -11,7 +11,7 @@ export async function withDeadline<T>(
   return work(controller.signal).finally(() => clearTimeout(timer))
 }
 
-/** Settles as `work` does, or rejects with the signal's reason if it aborts first. Does not stop the work. */
+/** Settles like `work`. Rejects with the signal's reason if the signal aborts first, but does not stop the work. */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     // oxlint-disable-next-line prefer-promise-reject-errors -- a signal's reason may be anything
@@ -22,7 +22,7 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   })
 }
 
-/** Returns true for the reason with which the signal of a time limit aborts. */
+/** Returns true for the error of an expired time limit, as `withDeadline` and `AbortSignal.timeout` create it. */
 export function isTimeoutError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'TimeoutError'
 }

@@ -1,12 +1,12 @@
-/** Describes errors for people and for the log, and prints them, scrubbed of anything that may be a credential. */
+/** Describes and prints errors. Redacts everything that may be a credential. */
 import type { Problem } from './errors.ts'
 import { scrub } from './secret.ts'
 import { toLine } from './printable.ts'
 import type { CommandIo } from './command.ts'
 
 /**
- * Returns the message of an error; without one, the messages of its errors, its code or its name. Node's error for
- * a name whose addresses all failed has no message.
+ * Returns the message of an error. If it is empty, returns the messages of its inner errors, its code or its name: Node's error
+ * for a name whose addresses all failed has no message.
  */
 export function errorMessage(error: unknown): string {
   if (!(error instanceof Error)) return scrub(String(error))
@@ -35,7 +35,7 @@ export function describeFileError(
   return { problem: `cannot ${action} ${path}: ${reason}`, fix }
 }
 
-/** Removes the ids and the time at the end of Entra ID's descriptions, and the stop before them unless text follows. */
+/** Removes the ids and the time from a description by Entra ID, and the full stop before them if no text follows. */
 export function removeTraceIds(message: string): string {
   return message.replace(
     /(\.?)\s+Trace ID:.*?Timestamp: [\d:\- ]+Z(?=([^.;])?)/s,
@@ -43,7 +43,7 @@ export function removeTraceIds(message: string): string {
   )
 }
 
-/** Prints each line, a newline in which becomes a space, after the name of the program, such as `wimds token`. */
+/** Prints each text on its own line after the name of the program, such as `wimds token`. */
 export function printError(
   { stderr }: Pick<CommandIo, 'stderr'>,
   program: string,
@@ -52,7 +52,7 @@ export function printError(
   for (const line of lines) printLine(stderr, `${program}: ${line}`)
 }
 
-/** Prints a line. */
+/** Prints a text on one line, without credentials and control characters. */
 export function printLine(stderr: CommandIo['stderr'], line: string): void {
   stderr.write(`${toLine(scrub(line))}\n`)
 }

@@ -7,7 +7,7 @@ interface ErrorKind {
   readonly source: ErrorSource
   /** The HTTP status of the reply (R6, R14). */
   readonly status: 400 | 403 | 404 | 405 | 413 | 429 | 499 | 500 | 503 | 504
-  /** Whether a retry cannot succeed. */
+  /** True if a retry cannot succeed. */
   readonly permanent: boolean
 }
 
@@ -40,7 +40,7 @@ export const ERROR_KINDS = {
   identity_ambiguous: of('request', 400),
   resource_not_allowed: of('request', 400),
   overloaded: of('process', 503),
-  // Its caller has hung up, so this reply is only counted, with the status that nginx gave it.
+  // The caller has closed the connection, so the reply is only counted. Its status is nginx's for this case.
   request_abandoned: of('process', 499),
 
   // The projected service-account token
@@ -84,14 +84,14 @@ export const ERROR_KINDS = {
 
 export type ErrorCode = keyof typeof ERROR_KINDS
 
-/** Returns the codes of this source. */
+/** Returns the error codes with this source. */
 export function listCodes(source: ErrorSource): readonly ErrorCode[] {
   return Object.keys(ERROR_KINDS)
     .filter((name): name is ErrorCode => name in ERROR_KINDS)
     .filter((code) => ERROR_KINDS[code].source === source)
 }
 
-/** Returns true for the errors of exchanges, their projected tokens included, which operators have to act on. */
+/** Returns true for the code of an error of an exchange or its projected token. Operators have to act on these errors. */
 export function isOfExchange(code: string): boolean {
   const kinds: Readonly<Record<string, { readonly source: string }>> = ERROR_KINDS
   const source = kinds[code]?.source
@@ -99,8 +99,8 @@ export function isOfExchange(code: string): boolean {
 }
 
 /**
- * The errors of requests by which client libraries detect IMDS (R6), or ask for what only the real service has, and do without
- * it (R7). Every start of a client causes some.
+ * The errors of requests that client libraries send at every start: to detect IMDS (R6), or for optional data that only the
+ * real service has (R7).
  */
 export const PROBE_ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
   'metadata_header_missing',
@@ -125,17 +125,17 @@ export interface EntraDetails {
   readonly aadsts?: number | undefined
   readonly traceId?: string | undefined
   readonly correlationId?: string | undefined
-  /** When Entra ID rejected the request, as it wrote it. */
+  /** The time of the rejection, in Entra ID's format. */
   readonly timestamp?: string | undefined
   /** Entra's page about the error. */
   readonly errorUri?: string | undefined
-  /** The assertion that it rejected. */
+  /** The claims of the rejected assertion. */
   readonly assertion?: AssertionClaims
 }
 
 /** A problem and its fix, both without a full stop. */
 export interface Problem {
-  /** The setting that is wrong, if it is one. */
+  /** The name of the setting that causes the problem, if a setting does. */
   readonly setting?: string | undefined
   readonly problem: string
   readonly fix?: string | undefined
@@ -158,13 +158,13 @@ interface BrokerErrorOptions extends Pick<Problem, 'fix'> {
   readonly retryAfterMs?: number | undefined
   readonly entra?: EntraDetails | undefined
   /**
-   * Whether the same request cannot succeed until the configuration is changed, where it differs from the code: a federated
-   * credential may not have reached all of Entra ID yet; an issuer may be internal to the cluster.
+   * True if the same request cannot succeed until the configuration is changed. By default the code decides. Some errors
+   * differ: a new federated credential may not have reached all of Entra ID yet, or an issuer may be internal to the cluster.
    */
   readonly isPermanent?: boolean
 }
 
-/** An error with a code of the closed list. `message`, problem and fix, is for operators and contains no secret. */
+/** An error with a code of the closed list. `message` tells operators the problem and the fix, and contains no secret. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError'
   readonly code: ErrorCode
@@ -175,7 +175,7 @@ export class BrokerError extends Error {
   /** True if the same request cannot succeed until the configuration is changed. */
   readonly isPermanent: boolean
 
-  /** `options` may be only the fix. */
+  /** A text as `options` is the fix. */
   constructor(code: ErrorCode, problem: string, options: string | BrokerErrorOptions = {}) {
     const given = typeof options === 'string' ? { fix: options } : options
     const { cause, fix, retryAfterMs, entra, isPermanent = ERROR_KINDS[code].permanent } = given
@@ -218,7 +218,7 @@ export function toBrokerError(error: unknown): BrokerError {
 /** Bad usage or configuration: the command line prints the message and exits with 64 (EX_USAGE). */
 export class ConfigError extends Error {
   override readonly name: string = 'ConfigError'
-  /** The message lists them, one a line. */
+  /** The problems that the message lists, one per line. */
   readonly problems: readonly Problem[]
 
   constructor(
@@ -234,7 +234,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Bad usage: the command line refers to `--help`. */
+/** Bad usage: the command line also refers to `--help`. */
 export class UsageError extends ConfigError {
   override readonly name = 'UsageError'
 }

@@ -1,4 +1,4 @@
-/** Reads files that others write or name, which may be large or not regular files. */
+/** Reads files that users name or other programs write. Such a file may be large, a pipe or a device. */
 import { close, constants, fstat, open, read } from 'node:fs'
 import { promisify } from 'node:util'
 import { ConfigError } from './errors.ts'
@@ -15,10 +15,10 @@ const CHUNK_BYTES = 65_536
 const MAX_BYTES = 4 * 1024 * 1024
 
 /**
- * Reads a regular file as UTF-8, at most its first `maxBytes`. Does not wait for a pipe or a device.
- * Throws the system's error, or one with the code `EFTYPE` for anything but a regular file. On a file system that hangs
- * it blocks a thread, and with four blocked threads Node reads no other file and resolves no name: callers that read
- * repeatedly must share one read (single flight).
+ * Reads a regular file as UTF-8, at most its first `maxBytes`. Does not wait for a pipe or a device. Throws the system's error,
+ * or an error with the code `EFTYPE` if the path is not a regular file. On a file system that hangs, the read blocks one of
+ * Node's four threads. If all four are blocked, Node reads no file and resolves no name. Callers that read repeatedly must
+ * therefore share one read (single flight).
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<string> {
   const file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)

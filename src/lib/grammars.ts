@@ -1,4 +1,4 @@
-/** Checks texts against the grammars of numbers, ids and names of Kubernetes. */
+/** Checks the syntax of numbers, GUIDs and Kubernetes names. */
 
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -12,13 +12,13 @@ export interface NumberRange {
   readonly max: number
 }
 
-/** Returns the number if the text is decimal digits, and nothing else, of a number in the range. */
+/** Returns the number. Returns undefined unless the text has only decimal digits and the number is in the range. */
 export function parseWholeNumber(text: string, { min, max }: NumberRange): number | undefined {
   const value = Number(text)
   return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined
 }
 
-/** A label of a name in DNS (RFC 1123). */
+/** A label of a DNS name (RFC 1123). */
 const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?'
 const DNS_LABEL = new RegExp(`^${LABEL}$`)
 const DNS_SUBDOMAIN = new RegExp(String.raw`^${LABEL}(?:\.${LABEL})*$`)

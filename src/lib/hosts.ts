@@ -1,7 +1,7 @@
 /** Formats and classifies hosts. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
-/** Where programs expect the metadata service of Azure. */
+/** The address at which programs expect Azure's metadata service. */
 export const METADATA_IP = '169.254.169.254'
 export const METADATA_PORT = 80
 export const METADATA_ORIGIN = `http://${METADATA_IP}`

@@ -1,6 +1,6 @@
-/** The issuers that Entra ID cannot read, and what to do about them. */
+/** Recognizes issuers that Entra ID cannot reach, and has the fix. */
 
-/** The command that gives a cluster of AKS a public issuer. */
+/** The command that gives an AKS cluster a public issuer. */
 export const ENABLE_OIDC_ISSUER =
   'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
 
@@ -17,7 +17,7 @@ export function isInternalIssuer(issuer: string): boolean {
   )
 }
 
-/** Returns why Entra ID cannot read an internal issuer, without a full stop. */
+/** Returns the problem of an internal issuer, without a full stop. */
 export function describeInternalIssuer(issuer: string): string {
   const reason = issuer.startsWith('https://') ? 'is internal to the cluster' : 'is no https:// URL'
   return `Entra ID cannot reach the issuer ${issuer}, which ${reason}`

@@ -17,7 +17,10 @@ export function parseJsonObject(text: string): Readonly<Record<string, unknown>>
   return { ...value }
 }
 
-/** Returns the schema of a list. It stops at the first wrong element: zod would describe each of a million in memory. */
+/**
+ * Creates the schema of a list. It stops at the first invalid element; zod's own schema would keep a description of each of a
+ * million.
+ */
 export function listOf<T extends z.ZodMiniType>(element: T) {
   return z.custom<z.input<T>[]>(
     (value) => Array.isArray(value) && value.every((each) => element.safeParse(each).success),

@@ -1,20 +1,20 @@
-/** Makes texts of others and lists fit for error messages and terminals. */
+/** Prepares foreign texts and long lists for error messages and terminals. */
 import { scrubAndTruncate } from './secret.ts'
 
 /**
- * Returns at most `maxLength` characters of the text: printable ASCII without quotes and angle brackets, and
- * without anything that may be a token.
+ * Returns at most `maxLength` characters of the text, without anything that may be a token. Quotes, angle brackets and all but
+ * printable ASCII become `?`.
  */
 export function printable(text: string, maxLength = 200): string {
   return scrubAndTruncate(text, maxLength).replace(/[^\x21-\x7e]|["'<>`\\]/g, '?')
 }
 
-/** Returns the text with its lines joined, without characters that control a terminal or the order of others. */
+/** Returns the text on one line. Characters that control a terminal or the direction of text become `?`. */
 export function toLine(text: string): string {
   return text.replaceAll(/[\r\n\u2028\u2029]\s*/g, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
 }
 
-/** The most values that a sentence names. */
+/** The maximum number of values in a sentence. */
 const MAX_NAMED = 3
 
 /** Returns the first `max` items, and then how many more there are, such as `and 3 more`. */
@@ -23,7 +23,7 @@ export function firstItems(items: readonly string[], max = MAX_NAMED): string[] 
   return [...items.slice(0, max), ...(rest > 0 ? [`and ${rest} more`] : [])]
 }
 
-/** Returns the texts; a false one stands for a condition that does not hold. */
+/** Returns the texts without `false`, so that a list can have texts with conditions: `isMissing && 'a text'`. */
 export function listFound(...texts: readonly (string | false)[]): string[] {
   return texts.filter((text) => text !== false)
 }

@@ -1,4 +1,4 @@
-/** Reads the bodies that other programs send, which may not end. */
+/** Reads bodies that other programs send, up to a maximum size. */
 
 /** Returns the whole body as UTF-8. Throws the error of `createError` once it exceeds `maxBytes`. */
 export async function readBody(

@@ -9,20 +9,20 @@ export function isResource(text: string): boolean {
 }
 
 /**
- * Returns a resource in the form in which allow-lists compare it: without case, trailing slashes and
- * `/.default`, since Entra ID takes all of these for one resource.
+ * Normalizes a resource for comparison with allow-lists: in lower case, without trailing slashes and `/.default`. Entra ID
+ * treats all these forms as one resource.
  */
 export function normalizeResource(resource: string): string {
-  // Without the lookbehind, a long row of slashes takes quadratic time.
+  // Without the lookbehind, many slashes in a row take quadratic time.
   return toResource(resource)
     .replace(/(?<!\/)\/+$/, '')
     .toLowerCase()
 }
 
 /**
- * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience
- * and stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2); a
- * resource that ends in `/.default`, in upper or lower case, is a scope already (R10).
+ * Returns the scope for a resource from an IMDS client. A trailing slash is part of the audience and stays:
+ * `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2). A resource that ends in `/.default`,
+ * in upper or lower case, is already a scope (R10).
  */
 export function toScope(resource: string): string {
   return `${toResource(resource)}/.default`

@@ -2,14 +2,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Returns the delay in milliseconds after so many failures in a row: between half and all of a time that
- * doubles from 1 s to 30 s. The jitter keeps replicas from retrying at the same moment.
+ * Returns the delay in milliseconds before the next attempt, by the number of consecutive failures. The maximum delay doubles
+ * from 1 s to 30 s; the delay is a random time between half of the maximum and the maximum, so that replicas do not retry at
+ * the same moment.
  */
 export function backoffMs(failures: number): number {
   return Math.min(30_000, 1000 * 2 ** (failures - 1)) * (1 - Math.random() / 2)
 }
 
-/** Resolves after that many milliseconds, or at once when the pause is aborted. */
+/** Waits for `ms` milliseconds, or until the pause is aborted. */
 export type Pause = (ms: number) => Promise<void>
 
 /** Creates pauses that end early when the signal is aborted. */
@@ -20,7 +21,7 @@ export function createPause(signal: AbortSignal): Pause {
 export interface RetryOptions {
   /** Called with each failure. */
   readonly onError: (error: unknown) => void
-  /** Ends the retries: the last failure is then thrown. */
+  /** Ends the retries when it aborts. The last failure is then thrown. */
   readonly signal: AbortSignal
   readonly pause?: Pause
 }

@@ -50,8 +50,8 @@ export function isVariableSet(name: string): name is VariableSet {
 export const VARIABLE_SET_NAMES = Object.keys(VARIABLE_SETS).filter(isVariableSet)
 
 /**
- * Variables that lead SDKs to a protocol that the sidecar does not speak. They win over most sets, so
- * a container that sets one never reaches the sidecar.
+ * Variables that lead SDKs to a protocol that the sidecar does not speak. They take precedence over most sets, so a container
+ * with such a variable never reaches the sidecar.
  */
 export const UNSUPPORTED_PROTOCOL_VARIABLES = {
   IMDS_ENDPOINT: 'Azure Arc',
@@ -60,7 +60,7 @@ export const UNSUPPORTED_PROTOCOL_VARIABLES = {
 
 const NOWHERE: Endpoint = { origin: '', identityHeader: '', clientId: '' }
 
-/** Every variable that selects a protocol; those outside the chosen sets must be unset. */
+/** Every variable that selects a protocol. The variables outside the chosen sets must be unset. */
 export const ENDPOINT_VARIABLES: ReadonlySet<string> = new Set([
   ...VARIABLE_SET_NAMES.flatMap((name) => Object.keys(VARIABLE_SETS[name](NOWHERE))),
   ...Object.keys(UNSUPPORTED_PROTOCOL_VARIABLES),
@@ -82,15 +82,15 @@ export function findSetConflicts(sets: readonly VariableSet[]): Problem[] {
   })
 }
 
-/** Hosts that many clients would otherwise send to a proxy, the metadata address included (R20). */
+/** The hosts of the sidecar and of IMDS. Many clients would otherwise send even these requests to a proxy (R20). */
 export const UNPROXIED_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1']
 
 export const NO_PROXY_NAMES = ['NO_PROXY', 'no_proxy'] as const
 
 /**
- * Returns the value of one of the two variables with the hosts of the sidecar added. If it is unset or
- * empty it starts from the other one, which it would override. A lone `*` is returned unchanged:
- * curl takes it for all hosts only while nothing else is listed.
+ * Adds `UNPROXIED_HOSTS` to the value of `NO_PROXY` or `no_proxy`. If `value` is unset or empty, starts from `other`, the value
+ * of the other variable, because the new value would override it. Returns a single `*` unchanged: for curl it means all hosts
+ * only if nothing else is listed.
  */
 export function addNoProxyHosts(value: string | undefined, other: string | undefined): string {
   const current = (value?.trim() || other?.trim()) ?? ''

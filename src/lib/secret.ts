@@ -1,4 +1,7 @@
-/** Keeps credentials out of logs, error messages and JSON: as a `Secret`, and by `scrub` out of the text of others. */
+/**
+ * Keeps credentials out of logs, error messages and JSON. `Secret` holds a credential of wimds; `scrub` redacts credentials in
+ * foreign text.
+ */
 import { inspect } from 'node:util'
 
 /** Printed instead of a credential. */
@@ -8,8 +11,8 @@ const MIN_PIECE = 16
 const LONG_WORD = /\S{16,}/g
 
 /**
- * Wraps a token, an assertion or a shared secret. Every implicit conversion returns `[redacted]`. Only
- * `reveal()` returns the value: it is called where the value is sent to its one receiver.
+ * Wraps a token, an assertion or a shared secret. Every implicit conversion returns `[redacted]`. Only `reveal()` returns the
+ * value. Call it only to send the value to its receiver.
  */
 export class Secret {
   readonly #value: string
@@ -23,15 +26,14 @@ export class Secret {
     return this.#value
   }
 
-  /** Returns whether both hold the same value. Not constant-time: do not compare what a caller sends. */
+  /** Returns true if both have the same value. Not constant-time: never use it for a value that a caller sends. */
   equals(other: Secret): boolean {
     return this.#value === other.#value
   }
 
   /**
-   * Returns the text with every piece of the value, 16 characters or longer, redacted. For the response
-   * of a server that the value was sent to: `scrub` would not recognise a short piece.
-   * Takes linear time.
+   * Returns the text with every piece of the value redacted that has 16 characters or more. Use it for the response of a server
+   * that got the value: `scrub` does not recognize a short piece. Takes linear time.
    */
   redactIn(text: string): string {
     const pieces = new Set<string>()
@@ -63,18 +65,18 @@ export class Secret {
   }
 }
 
-/** Matches a JWT, with the rest of a truncated part before it. The prefix is bounded, for linear time. */
+/** Matches a JWT, and before it the end of a truncated part. The length of that end is bounded, for linear time. */
 const JWT = /(?:[\w+-]{1,100}\.)?eyJ[\w.+/=-]{8,}/g
 
 /**
- * Matches a run as long as an opaque token, or two shorter runs around a dot: the middle of a truncated JWT. Only from its
- * begin, for linear time.
+ * Matches a run of characters as long as an opaque token, or two shorter runs around a dot, as in the middle of a truncated
+ * JWT. A match begins only where a run begins, for linear time.
  */
 const LONG_RUN = /(?<![\w+=-])(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-]*/g
 
 /**
- * Matches a word of a name: all in lower case, a short one in capitals, or `CamelCase` with three letters or more for
- * each capital. Base64 of 48 random characters consists of such words once in 100 000 times.
+ * Matches a word of a name: in lower case, up to 20 capitals, or `CamelCase` in which two or more small letters follow each
+ * capital. One in 100 000 random tokens of 48 characters in Base64 consists only of such words.
  */
 const WORD = /^(?:[a-z\d]*|[A-Z\d]{1,20}|[a-z]*(?:[A-Z]+[a-z]{2,}\d*)+(?:[A-Z]+\d*)?)$/
 
@@ -83,17 +85,17 @@ function isOpaque(run: string): boolean {
   return !run.split(/[-_.=]+/).every((word) => WORD.test(word))
 }
 
-/** Characters that control a terminal or the order of others, such as U+202E. Lines and tabs stay. */
+/** Matches characters that control a terminal or the direction of text, such as U+202E, except line breaks and tabs. */
 const CONTROLS = /(?![\t\n\r])[\p{Cc}\p{Cf}]/gu
 
-/** `//user:password@` */
+/** Matches `//user:password@`. */
 const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
 
 /**
- * Redacts everything in a foreign text with the shape of a token, and the passwords of URLs. A name of any length, a
- * GUID, a resource id and a digest in lower case have another shape. A server may echo
- * the assertion, and its text is put into logs and errors. Replaces control characters. The result is well-formed UTF-16,
- * because strict JSON parsers reject half of a surrogate pair.
+ * Redacts everything in a foreign text that looks like a token, and the passwords of URLs. Names of any length, GUIDs, resource
+ * ids and digests in lower case do not look like a token. Call it for every text of a server that gets into logs and errors,
+ * because a server may echo the assertion. Also replaces control characters. Returns well-formed UTF-16: strict JSON parsers
+ * reject half of a surrogate pair.
  */
 export function scrub(text: string): string {
   let scrubbed = text.replace(LONG_RUN, (run) => (isOpaque(run) ? REDACTED : run))
@@ -102,7 +104,7 @@ export function scrub(text: string): string {
   return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).replace(CONTROLS, '?').toWellFormed()
 }
 
-/** More than is ever printed; bounds the time of `scrub`. */
+/** The maximum length of a text that is scrubbed, to bound the time. No printed text is that long. */
 const MAX_SCRUBBED = 16_384
 
 /** The first half of a surrogate pair that was cut in two. */
@@ -114,7 +116,7 @@ const HALF_PAIR = /[\ud800-\udbff]$/
  */
 export function scrubAndTruncate(text: string, length: number): string {
   let end = Math.min(text.length, MAX_SCRUBBED)
-  // The cut drops a word of which it would leave a part.
+  // Drops the word at the cut: the rest of it may no longer look like a token.
   if (end < text.length) while (end > 0 && /[\w.+/=-]/.test(text.charAt(end - 1))) end -= 1
   return scrub(text.slice(0, end)).slice(0, length).replace(HALF_PAIR, '')
 }

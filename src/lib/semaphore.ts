@@ -1,4 +1,4 @@
-/** Bounds how many calls run at the same time: a semaphore, and single flight for calls with the same result. */
+/** Limits concurrent calls: a semaphore, and single flight for calls with the same result. */
 
 interface SemaphoreOptions {
   /** Calls that may run at the same time. */
@@ -19,9 +19,9 @@ interface CallOptions {
 }
 
 /**
- * Calls `work` when fewer than `maxConcurrent` calls run, and fewer than `maxPerKey` with this key. Others wait in a queue,
- * first come, first served; the urgent ones have a queue of their own, which goes first. A call whose key has its share does
- * not hold up those behind it.
+ * Calls `work` as soon as fewer than `maxConcurrent` calls run, and fewer than `maxPerKey` of them have this key. Until then
+ * the call waits in a queue, first come, first served. Urgent calls have a separate queue, which is served first. A call that
+ * waits for its key does not block the calls behind it.
  */
 export type Semaphore = <T>(work: () => Promise<T>, options?: CallOptions) => Promise<T>
 
@@ -64,7 +64,7 @@ export function createSemaphore({
     }
   }
 
-  /** Resolves when a call that ends has made room. */
+  /** Waits until another call ends and makes room. */
   async function waitForPermit(queue: Set<Waiting>, key: string | undefined): Promise<void> {
     if (queue.size >= maxQueued) throw createError('full')
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -78,7 +78,7 @@ export function createSemaphore({
     await promise.finally(() => clearTimeout(timer))
   }
 
-  /** Starts the first call in the queues that may run. */
+  /** Starts the first waiting call that is allowed to run. */
   function startNext(): void {
     for (const queue of [urgent, others]) {
       for (const waiting of queue) {
@@ -92,10 +92,10 @@ export function createSemaphore({
   }
 }
 
-/** Calls `work` unless a call for the key is inflight, whose result is returned instead. Caches nothing. */
+/** Calls `work`, or returns the result of a running call with the same key. Caches nothing. */
 export type SingleFlight<T> = (key: string, work: () => Promise<T>) => Promise<T>
 
-/** Creates the function that callers of the same keys share. */
+/** Creates a function that lets concurrent callers with the same key share one call. */
 export function createSingleFlight<T>(): SingleFlight<T> {
   const inflight = new Map<string, Promise<T>>()
   return (key, work) => {

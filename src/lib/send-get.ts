@@ -1,4 +1,4 @@
-/** Sends requests to servers of this machine, and to those that people name. */
+/** Sends GET requests to servers on this machine, and to servers that a user names. */
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { readBody } from './read-body.ts'
@@ -8,24 +8,24 @@ export interface GetOptions {
   readonly timeoutMs: number
   readonly headers?: Readonly<Record<string, string>>
   readonly maxBytes?: number
-  /** The function of `node:https` for a server with TLS. */
+  /** `get` of `node:https` for a server with TLS. */
   readonly send?: typeof get | undefined
 }
 
 const MAX_BODY_BYTES = 65_536
 
 /**
- * Sends a GET on a new connection, without a proxy. Redirects are not followed. Throws the error of `node:http`, a
- * `TimeoutError`, or an error for an upgrade, a long body or one that breaks off.
+ * Sends a GET on a new connection, without a proxy. Redirects are not followed. Throws the error of `node:http` or a
+ * `TimeoutError`. Also throws for an upgrade, and for a body that is too long or incomplete.
  */
 export async function sendGet(
   url: string,
   { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES, send = get }: GetOptions,
 ) {
   const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
-  // Not the global agent, which may use a proxy (NODE_USE_ENV_PROXY).
+  // Avoids the global agent, which may use a proxy (NODE_USE_ENV_PROXY).
   const request = send(url, { headers, agent: false, signal })
-  // After the response has begun, reading its body reports the error.
+  // After the response has begun, the code that reads its body reports the error.
   request.on('error', () => {})
   // Without a listener Node destroys an upgraded connection silently.
   request.on('upgrade', (_, socket) => {

@@ -1,7 +1,8 @@
-/** What the other floors know of the sidecar: its ports, uid, token paths and routing modes. */
+/** The ports, uid, token paths and routing modes of the sidecar, for all floors. */
 
 /**
- * The port on 127.0.0.1: no known program's own, and outside the range from which the kernel chooses ports for applications.
+ * The port on 127.0.0.1. No known program uses it, and it is outside the range from which the kernel chooses ports for
+ * applications.
  */
 export const DEFAULT_PORT = 64_169
 
@@ -11,7 +12,7 @@ export const DEFAULT_ADMIN_PORT = 9169
 /** The uid of the user `wimds` of the images. */
 export const DEFAULT_UID = 1501
 
-/** The paths at which the sidecar answers token requests, by protocol. `app.ts` of its server takes other spellings of them. */
+/** The paths at which the sidecar answers token requests, by protocol. `broker/server/app.ts` also accepts other spellings. */
 export const TOKEN_PATHS = {
   imds: '/metadata/identity/oauth2/token',
   /** Served only with the secret `WIMDS_IDENTITY_HEADER`. */

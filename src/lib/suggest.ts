@@ -1,13 +1,13 @@
-/** Suggests what a misspelt word may have been meant to be. */
+/** Suggests the correct spelling of a word. */
 import { closestMatch } from 'leven'
 
 /**
- * Returns `. Did you mean …?` with the candidate that begins with the word, or else is most like it, in upper or lower case;
- * empty if none is.
+ * Returns `. Did you mean …?` with the candidate that begins with the word, or else with the most similar one. Ignores case.
+ * Returns an empty text if no candidate is similar.
  */
 export function suggest(word: string, candidates: readonly string[], prefix = ''): string {
   const byLowerCase = new Map(candidates.map((each) => [each.toLowerCase(), each]))
-  // Two letters that changed places are a distance of 2.
+  // Two swapped letters are a distance of 2.
   const maxDistance = word.length < 3 ? 0 : Math.max(2, Math.floor(word.length * 0.4))
   const lower = word.toLowerCase()
   const names = [...byLowerCase.keys()]

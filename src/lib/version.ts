@@ -7,12 +7,12 @@ const DOCS_URL = 'https://wimds.github.io/wimds/main'
 /** The branch or tag of this version: `main` before the release. A test compares it with CHANGELOG.md. */
 export const REF = DOCS_URL.replace(/.*\//, '')
 
-/** Whether this version is a release, whose images are in the public registry. */
+/** True for a release: its images are in the public registry. */
 export const IS_RELEASED = REF !== 'main'
 
 /**
- * Returns the place of a page of docs/, such as `troubleshooting`, and of its section, for messages: a URL of the site. Before a
- * release it is the file in the checkout, since nobody has reserved the host of the site.
+ * Returns the URL of a page of docs/, such as `troubleshooting`, and of its section. Before a release returns the path in the
+ * checkout, because nobody has reserved the host of the site.
  */
 export function docsPage(page: string, section = ''): string {
   const hash = section && `#${section}`

@@ -1,22 +1,22 @@
-/** Waits for the sidecar: for its TCP port, or for what it answers. */
+/** Waits until the sidecar accepts connections, or until another condition holds. */
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * How long start hooks and init containers wait for the sidecar, in seconds. With a CPU limit of 10m a start takes 15 to
- * 60 s, and of thirty pods that start at once on a busy node the last one took 72 s.
- * native/wimds.c has the same for the start hook of the azure-workload-identity webhook.
+ * How long start hooks and init containers wait for the sidecar, in seconds. With a CPU limit of 10m a start takes 15 to 60 s,
+ * and of thirty pods that start at once on a busy node the last one took 72 s. native/wimds.c has the same number for the start
+ * hook of the azure-workload-identity webhook.
  */
 export const START_WAIT_SECONDS = 300
 
 const ATTEMPT_TIMEOUT_MS = 1000
-/** An attempt costs a millisecond of CPU: thirty pods that start at once must not spend half a core on them. */
+/** An attempt costs a millisecond of CPU: thirty pods that start at once must not spend half a core on attempts. */
 const MIN_INTERVAL_MS = 50
 const MAX_INTERVAL_MS = 500
-/** The interval between attempts, as a share of the time that has passed: a wait ends at most this much too late. */
+/** The interval between attempts as a share of the elapsed time. A wait ends late by this share at most. */
 const INTERVAL_RATIO = 1 / 20
 
-/** Returns true as soon as 127.0.0.1:port accepts a connection; otherwise as `waitUntil` does. */
+/** Waits like `waitUntil` until 127.0.0.1:port accepts a connection. */
 export function waitForPort(
   port: number,
   timeoutMs: number,
@@ -26,8 +26,8 @@ export function waitForPort(
 }
 
 /**
- * Returns true as soon as `isDone` does, which gets the milliseconds that are left; false if it does not within the time, or
- * once the signal is aborted.
+ * Calls `isDone` with the milliseconds that are left, until it returns true. Returns false if the time expires or the signal
+ * aborts before that, else true.
  */
 export async function waitUntil(
   isDone: (leftMs: number) => Promise<boolean>,

@@ -12,7 +12,7 @@ type Route = (request: IncomingMessage, response: ServerResponse) => void | Prom
 export type Routes = Readonly<Record<string, Route>>
 
 export interface AdminParts {
-  /** Returns the body of `/readyz`; its status is 200 or 503. */
+  /** Returns the body of `/readyz`. The status is 200 if `ready` is true, else 503. */
   readonly readiness: () => { readonly ready: boolean }
   /** Returns the metrics in Prometheus's text format. */
   readonly scrape: () => Promise<string>
@@ -20,7 +20,7 @@ export interface AdminParts {
   readonly loopbackRoutes?: Routes
 }
 
-/** Open connections: probes and Prometheus need few. */
+/** The limit of open connections. Probes and Prometheus need few. */
 const MAX_CONNECTIONS = 64
 
 /** Binds every address of an admin port, or none. Throws the error of `listen`, such as EADDRINUSE. */
@@ -33,8 +33,8 @@ export function listenForAdmin(
 }
 
 /**
- * Chooses a connection of the peer that has the most, busy or not, so that no peer keeps others out. A new
- * connection of that peer gets in too: of its connections the one with the most replies is chosen.
+ * Chooses a connection of the peer with the most connections, busy or not, so that no peer keeps others out. Of these
+ * connections it chooses the one with the most replies, so that new connections of this peer are answered too.
  */
 const chooseOfLargestPeer: ChooseVictim = (open) => {
   const peers = [...Map.groupBy(open, ({ socket }) => socket.remoteAddress).values()]
@@ -82,10 +82,13 @@ function createHandler(parts: AdminParts): RequestListener {
   }
 }
 
-/** How long an exposition is cached: writing the metrics blocks the event loop, and any caller can request them. */
+/** How long the text of the metrics is cached. Writing it blocks the event loop, and any caller can request it. */
 const MAX_SCRAPE_AGE_MS = 1000
 
-/** Returns `scrape` with one call at a time, whose result all callers get until it is a second old. Failures are not cached. */
+/**
+ * Returns a function that calls `scrape`, but never twice at the same time. All callers get the same result until it is a
+ * second old. Failures are not cached.
+ */
 export function shareScrapes(scrape: () => Promise<string>): () => Promise<string> {
   let latest: Promise<string> | undefined
   const forget = () => (latest = undefined)
@@ -98,7 +101,7 @@ export function shareScrapes(scrape: () => Promise<string>): () => Promise<strin
   }
 }
 
-/** Returns the paths for people: `/` redirects. */
+/** Returns the list of paths without `/`, which only redirects. */
 function formatPaths(loopbackRoutes: Routes): string {
   const local = Object.keys(loopbackRoutes).filter((path) => path !== '/')
   const paths = '/healthz, /readyz, /metrics'
@@ -124,9 +127,8 @@ const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 const LOOPBACK_PEER = /^(?:(?:::ffff:)?127\.0\.0\.1|::1)$/i
 
 /**
- * Returns whether the request came over loopback, as requests of `kubectl port-forward` do, names a loopback
- * host and was not forwarded. The peer must be 127.0.0.1 or ::1: a mesh delivers requests of other pods from
- * 127.0.0.6.
+ * Returns true if the request came over loopback, names a loopback host and was not forwarded. Requests of `kubectl
+ * port-forward` are such. The peer must be 127.0.0.1 or ::1: a mesh delivers requests of other pods from 127.0.0.6.
  */
 function isFromLoopback({ socket, headers }: IncomingMessage): boolean {
   return (

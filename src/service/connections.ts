@@ -1,4 +1,7 @@
-/** Node's HTTP servers with every limit set: at a cap on connections one is closed, and each has one request at a time. */
+/**
+ * Node's HTTP servers with all limits set. A new connection above the limit replaces another one, and each connection has one
+ * request at a time.
+ */
 import {
   createServer,
   type IncomingMessage,
@@ -9,12 +12,12 @@ import {
 } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Timeouts of connections in milliseconds, which the webhook's server shares. */
+/** The timeouts of connections in milliseconds, also for the webhook's server. */
 export const CONNECTION_TIMEOUTS = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
   connectionsCheckingInterval: 5000,
-  // Idle callers keep their connection; the cap closes them when others need the room.
+  // Idle callers keep their connections until the limit closes them for new callers.
   keepAliveTimeout: 75_000,
 }
 
@@ -22,17 +25,17 @@ const LIMITS: ServerOptions = {
   maxHeaderSize: 16_384,
   // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
-  // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
+  // A stream for each empty body would take a tenth of the CPU of a cached token.
   optimizeEmptyRequests: true,
 }
 
 /** The longest body that a server reads: no form with the parameters of a token request is longer. */
 export const MAX_BODY_BYTES = 65_536
 
-/** More than any client sends, and few enough to be cheap: Node copies all headers at each 32. */
+/** No client sends more. Many headers are expensive, because Node copies all of them after every 32. */
 const MAX_HEADERS = 128
 
-/** Creates a server. Node itself answers what is no HTTP request, with 400, 408 or 431 and no body. */
+/** Creates a server. Node itself answers invalid HTTP, with 400, 408 or 431 and no body. */
 export function createLimitedServer(
   handler: RequestListener,
   limiter: ConnectionLimiter,
@@ -41,13 +44,13 @@ export function createLimitedServer(
   const server = createServer({ ...LIMITS, ...timeouts })
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
-    // Some clients send a form with no content type or a wrong one (R18). Fastify would wait for the body that a type
-    // announces, and without a stream that never ends.
+    // Some clients send a form with no content type or a wrong one (R18). If there is a type, Fastify waits for the end of the
+    // body, which never comes for an empty body without a stream.
     delete request.headers['content-type']
-    // Node reads an unread body to its end before the next request: the connection is closed instead.
+    // Otherwise Node would read the whole body before the next request.
     if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
-    // Node before 24 drops headers above the limit, and one of them might make the guard reject the request. Later
-    // versions reject by themselves.
+    // Node before 24 drops headers above the limit, and one of them might make the guard reject the request. Later versions
+    // reject such a request themselves.
     if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
     else response.writeHead(431, { Connection: 'close', 'Content-Length': 0 }).end()
   })
@@ -66,24 +69,24 @@ const FIRST_REQUEST_MS = 1000
 
 export interface Connection {
   readonly socket: Socket
-  /** The replies that have not ended: the one that is being answered, and at most a written one before it. */
+  /** The replies that have not ended: the current one, and at most one before it that is written but not closed. */
   readonly pending: ServerResponse[]
   replies: number
-  /** When it was opened or its last reply ended, by a logical clock. */
+  /** The time at which it was opened or its last reply ended, by a logical clock. */
   idleSince: number
 }
 
-/** Chooses the connection that is closed for a new one at the cap; undefined: the new one is closed. */
+/** Chooses the connection to close when a new one exceeds the limit. If it returns undefined, the new one is closed. */
 export type ChooseVictim = (open: readonly Connection[]) => Connection | undefined
 
-/** Chooses the longest-idle of the connections that wait for no reply. */
+/** Chooses the connection that has been idle longest; undefined if every connection waits for a reply. */
 export const chooseIdle: ChooseVictim = (open) =>
   findFirst(
     open.filter((connection) => !hasInflightRequest(connection)),
     (one, other) => one.idleSince - other.idleSince,
   )
 
-/** The open connections of one or more servers, counted together: at most `max`. */
+/** Limits the open connections of one or more servers together to `max`. */
 export class ConnectionLimiter {
   readonly #max: number
   readonly #chooseVictim: ChooseVictim
@@ -91,7 +94,7 @@ export class ConnectionLimiter {
   /** A logical clock: increases with each opened connection and each ended reply. */
   #now = 0
   #isDraining = false
-  /** How many connections have been accepted, the closed ones included. */
+  /** The number of accepted connections, including closed ones. */
   accepted = 0
 
   constructor(max: number, chooseVictim: ChooseVictim) {
@@ -104,8 +107,8 @@ export class ConnectionLimiter {
   }
 
   /**
-   * Applies the limits to the server and lets the handler answer it. Call it before it listens. `findSocket` returns the
-   * accepted socket of a request's socket, which TLS replaces.
+   * Applies the limits to a server and calls the handler for its requests. Call it before the server listens. `findSocket`
+   * returns the accepted socket for a request's socket: with TLS they differ.
    */
   attach(server: Server, handler: RequestListener, findSocket = (socket: Socket) => socket): void {
     server.on('connection', (socket: Socket) => this.#add(socket))
@@ -126,7 +129,7 @@ export class ConnectionLimiter {
     })
   }
 
-  /** Closes idle connections now, and the others after their reply. A new one has a second to send its first request. */
+  /** Closes idle connections now, and the others after their reply. A new connection has a second to send its first request. */
   drain(): void {
     this.#isDraining = true
     for (const connection of this.open) if (!isNew(connection)) this.closeAfterReply(connection)
@@ -135,7 +138,7 @@ export class ConnectionLimiter {
     }, FIRST_REQUEST_MS).unref()
   }
 
-  /** Closes a connection, after the reply to a request that has arrived. */
+  /** Closes a connection. If a request has arrived, closes it after the reply. */
   closeAfterReply(connection: Connection): void {
     const last = connection.pending.at(-1)
     if (last === undefined || !hasInflightRequest(connection)) this.#close(connection)
@@ -152,7 +155,7 @@ export class ConnectionLimiter {
     connection.idleSince = this.#now
   }
 
-  /** Adds a new connection, and at the cap closes another one for it, or else the new one. */
+  /** Adds a new connection. At the limit closes the chosen victim; without one, closes the new connection. */
   #add(socket: Socket): void {
     this.accepted += 1
     if (this.#open.size >= this.#max) {
@@ -179,8 +182,8 @@ function isNew({ replies, pending }: Connection): boolean {
 }
 
 /**
- * Returns whether this side owes the reply to a request that has arrived completely. A written reply
- * that the caller has not read does not count.
+ * Returns true if a request has arrived completely and its reply is not written yet. It does not matter whether the caller has
+ * read a written reply.
  */
 export function hasInflightRequest({ pending }: Connection): boolean {
   const last = pending.at(-1)

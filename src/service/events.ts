@@ -1,6 +1,6 @@
 /**
  * The names of the events in the logs of all programs. They are an interface: people search, count and alert on them.
- * `npm run docs:telemetry` writes docs/logs.md from what follows.
+ * `npm run docs:telemetry` writes docs/logs.md from this file.
  */
 
 /** Events of every process. */
@@ -11,7 +11,7 @@ type ProcessEvent =
   | 'listen_failed'
   /** The rate limit dropped count lines of droppedEvent; in the webhook and on nodes, lines about this namespace. */
   | 'log_rate_limited'
-  /** Standard output took no more lines, and count of them were dropped. */
+  /** Standard output was blocked, and count lines were dropped. */
   | 'log_output_stalled'
   /** The process was asked to stop: it finishes the requests in flight. The node agent does not write this. */
   | 'draining'
@@ -48,7 +48,7 @@ type SidecarEvent =
    * until it expires.
    */
   | 'exchange_failed'
-  /** A caller got an error; code says which, client which library called; clientId and resource are those of the request. */
+  /** A caller got the error code; client is the calling library, and clientId and resource are from the request. */
   | 'request_rejected'
 
 /** Events of the webhook. */
@@ -70,7 +70,7 @@ type NodeAgentEvent =
   | 'pod_not_routed'
   /** A broker has ended; message says why. The agent starts it again, and gives it all pods. */
   | 'broker_ended'
-  /** A broker has printed message, which is no line of a log. */
+  /** A broker has printed message, which is not a log line. */
   | 'broker_output'
   /** The API server could not be read, an event could not be written, or the node has no cgroup v2 for brokers. */
   | 'node_agent_error'

@@ -1,4 +1,4 @@
-/** Lets HTTP servers listen, or says why not, and closes them: one for each address, and one cap on connections for all. */
+/** Opens and closes HTTP servers: one for each address, with one limit of connections for all. */
 import { once } from 'node:events'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { RequestListener, Server } from 'node:http'
@@ -19,7 +19,7 @@ import type { CommandIo } from '../lib/command.ts'
 
 export interface ListenOptions {
   readonly maxConnections: number
-  /** Chooses the connection to close at the limit; by default the longest-idle that awaits no reply. */
+  /** Chooses the connection to close at the limit. Default: `chooseIdle`. */
   readonly chooseVictim?: ChooseVictim
   /** The time limits of connections; only tests pass others. */
   readonly timeouts?: typeof CONNECTION_TIMEOUTS
@@ -28,18 +28,18 @@ export interface ListenOptions {
 export type Listener = Awaited<ReturnType<typeof listen>>
 
 /**
- * Connections that wait to be accepted. A caller that finds the queue full tries again a second later.
+ * The maximum number of connections that wait to be accepted. A caller that finds the queue full tries again a second later.
  * The kernel lowers the number to its own limit.
  */
 const BACKLOG = 4096
 
 /** If no connection comes to a socket for this long, none waits there. */
 const QUIET_MS = 5
-/** The most of these waits: a second in all, or longer on a busy machine, where accepting takes longer too. */
+/** The maximum number of these waits: a second in total, or longer on a busy machine, where accepting takes longer too. */
 const MAX_WAITS = 200
 const MAX_ACCEPT_MS = 5000
 
-/** A listening socket that came in a message of another process. Node takes it in place of an address. */
+/** A listening socket that another process sent. Node accepts it in place of an address. */
 export interface SocketHandle {
   readonly fd: number
   /** Closes the handle if no server has taken it. */
@@ -68,11 +68,11 @@ export async function listen(
     throw error
   }
   return {
-    /** The addresses it listens on. For port 0 they have the port that the system chose. */
+    /** The bound addresses. For port 0 they have the port that the system chose. */
     addresses: bound,
     /**
-     * Accepts the connections that wait, and no more. Answers their requests and those in flight, and after `timeoutMs` closes
-     * every connection.
+     * Accepts the connections that already wait, and no others. Answers their requests and the requests in flight. Closes every
+     * connection after `timeoutMs`.
      */
     close: async (timeoutMs: number): Promise<void> => {
       if (timeoutMs > 0) await acceptWaiting(limiter)
@@ -83,7 +83,9 @@ export async function listen(
   }
 }
 
-/** Waits until no connection comes: Node accepts one in each turn, and to close the socket would reset the others. */
+/**
+ * Waits until no connection comes. Node accepts one per turn of the event loop, and closing the socket would reset the others.
+ */
 async function acceptWaiting(limiter: ConnectionLimiter): Promise<void> {
   const deadline = performance.now() + MAX_ACCEPT_MS
   for (let waits = 0; waits < MAX_WAITS && performance.now() < deadline; waits += 1) {
@@ -95,8 +97,8 @@ async function acceptWaiting(limiter: ConnectionLimiter): Promise<void> {
 }
 
 /**
- * Lets a server listen. Returns the bound address: for `::`, which means every address, this is `0.0.0.0` on a
- * machine without IPv6. Throws the error of `listen`.
+ * Makes a server listen. Returns the bound address. For `::`, which means every address, this is `0.0.0.0` on a machine without
+ * IPv6. Throws the error of `listen`.
  */
 export async function bind(server: TcpServer, target: ListenTarget): Promise<Address> {
   if ('fd' in target) server.listen(target, BACKLOG)
@@ -134,8 +136,8 @@ interface FailureOutput {
 }
 
 /**
- * Awaits `bind` or `listen`. Returns undefined after logging `listen_failed` if they fail; a silent log makes it
- * standard error instead. The command then returns 1.
+ * Awaits `bind` or `listen`. If it fails, logs `listen_failed` and returns undefined; the command then returns 1. If the log is
+ * silent, prints the error on standard error instead.
  */
 export async function openPorts<T>(
   opened: Promise<T>,

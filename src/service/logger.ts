@@ -16,14 +16,14 @@ export interface Logger {
 
 export interface ProcessLog extends Logger {
   readonly level: LogLevel
-  /** Lines dropped since the start, by the rate limit or by the output, by event. */
+  /** The number of lines of each event that the rate limit or the output has dropped since the start. */
   readonly dropped: Map<string, number>
 }
 
 interface LoggerOptions {
   readonly level: LogLevel
   readonly out: LogOutput
-  /** A field by whose values the rate limit is kept separately. */
+  /** A field whose values have separate rate limits. */
   readonly limitBy?: string
 }
 
@@ -49,7 +49,7 @@ export function createLogger({ level, out, limitBy = '' }: LoggerOptions): Proce
   )
   const dropped = new Map<string, number>()
   const countDropped = (event: string) => dropped.set(event, (dropped.get(event) ?? 0) + 1)
-  /** Lines that the output has dropped since it last took one. */
+  /** Lines that the output has dropped since it last accepted one. */
   let lost = 0
   const writeLine = (name: keyof Logger, line: Fields & { readonly event: string }) => {
     isWritten = true
@@ -106,9 +106,9 @@ export function escapeInvisible(json: string): string {
 }
 
 const WINDOW_MS = 10_000
-/** Lines of one key that are allowed within a window. */
+/** The maximum number of lines of one key within a window. */
 const BURST = 10
-/** Keys in a window. Callers may choose some of them. */
+/** The maximum number of keys in a window. Callers can invent keys. */
 const MAX_KEYS = 50
 const OTHER = 'other'
 
@@ -140,15 +140,15 @@ export interface LogOutput {
   write(line: string): boolean
 }
 
-/** Bytes of buffered lines; further lines are dropped. */
+/** The maximum bytes of buffered lines. Further lines are dropped. */
 const MAX_BUFFERED = 65_536
 /** The time between attempts to write buffered lines while no new line comes. */
 const RETRY_MS = 100
 
 /**
- * Creates an output that writes to standard output at once, so that no line is lost when the process ends. It never
- * blocks. Lines that a stalled reader or a full disk does not take are buffered. Once the buffer is full, lines are
- * dropped until all of it has been written, so that a gap is in one place.
+ * Creates an output that writes to standard output at once, so that no line is lost when the process ends. It never blocks.
+ * Lines are buffered while a stalled reader or a full disk does not accept them. Once the buffer is full, lines are dropped
+ * until the whole buffer has been written, so that the log has only one gap.
  */
 export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): LogOutput {
   if (!('fd' in stdout)) {
@@ -165,7 +165,7 @@ export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): LogOutpu
   let isFull = false
   let timer: NodeJS.Timeout | undefined
 
-  /** Writes what the output takes now. */
+  /** Writes the buffered lines that the output accepts now. */
   const flush = () => {
     clearTimeout(timer)
     try {

@@ -1,4 +1,4 @@
-/** Schemas of single setting values: parse text into a typed value, or explain the problem in a sentence. */
+/** The schemas of settings. Each one parses a text into a typed value, or explains the problem in a sentence. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
 import { isGuid, type NumberRange, parseWholeNumber } from '../lib/grammars.ts'
@@ -58,7 +58,7 @@ export const guid = createSchema((text) =>
   isGuid(text) ? text.toLowerCase() : reject(text, 'a GUID'),
 )
 
-/** A tenant: its GUID or one of its verified domains. `common` and its like name no tenant. */
+/** A tenant: its GUID or one of its verified domains. `common`, `organizations` and `consumers` name no tenant. */
 export const tenant = createSchema((text) => {
   if (RESERVED_TENANTS.has(text.toLowerCase())) {
     throw new Error(`must name one tenant, but ${quote(text)} does not`)
@@ -82,7 +82,7 @@ export const address = createSchema(parseAddress)
 /** Comma-separated `host:port` pairs; IPv6 addresses in brackets. */
 export const addresses = listOf(parseAddress)
 
-/** The same, or `off` for none. */
+/** Comma-separated `host:port` pairs, or `off` for none. */
 export const addressesOrOff = createSchema((text) =>
   text === 'off' ? [] : splitList(text).map(parseAddress),
 )
@@ -138,7 +138,7 @@ export const certificates = createSchema((text) => {
   return text
 })
 
-/** A credential that callers send as a header, from which HTTP removes blanks at both ends. */
+/** A credential that callers send as a header. HTTP removes blanks at both ends of a header. */
 export const headerSecret = createSchema((text) => {
   if (!/^[!-~](?:[ -~]*[!-~])?$/.test(text)) {
     throw new Error(
@@ -198,7 +198,7 @@ export function choice<const T extends string>(...allowed: readonly T[]) {
   )
 }
 
-/** Creates the schema of a list with commas. */
+/** Creates the schema of a comma-separated list. */
 export function listOf<T>(parse: (item: string) => T) {
   return createSchema((text) => splitList(text).map(parse))
 }
@@ -228,7 +228,7 @@ function parseAddress(text: string): Address {
   // URL parsing rejects a host that ends in a number and is no address, such as 999.1.1.1.
   const isHost = bracketed === undefined ? URL.canParse(`http://${plain}`) : isIP(bracketed) === 6
   if (host === undefined || !isHost) return reject(text, 'host:port or [IPv6]:port')
-  // No URL can have a zone.
+  // A URL cannot have a zone.
   if (host.includes('%')) reject(text, `an address without a zone (%…), such as [::1]:${port}`)
   if (Number(port) > 65_535) throw new Error(`has a port above 65535: ${quote(text)}`)
   return { host, port: Number(port) }
@@ -258,7 +258,7 @@ const KINDS: Readonly<Record<string, string>> = {
   record: 'a mapping',
 }
 
-/** Formats the type that a schema expected as `a list`. */
+/** Returns the words for an expected type, such as `a list`. */
 export function formatKind(expected: string): string {
   return KINDS[expected] ?? expected
 }

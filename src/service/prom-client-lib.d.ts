@@ -16,7 +16,7 @@ declare module 'prom-client/lib/registry.js' {
 
   type Metric = Parameters<PromClientRegistry['registerMetric']>[0]
 
-  /** A metric as a registry has it, whether prom-client counts it or wimds. */
+  /** A metric in a registry. Either prom-client or wimds counts it. */
   interface RegisteredMetric {
     readonly name: string
     readonly help: string

@@ -12,7 +12,7 @@ import { VERSION } from '../lib/version.ts'
 
 export { Counter, Gauge, Histogram, Registry }
 
-/** prom-client's default metrics that cost nothing between two scrapes and read `/proc/self/fd` at most. */
+/** prom-client's default metrics that cost nothing between two scrapes, and read no file but `/proc/self/fd`. */
 const PROCESS_METRICS = [cpuTotal, startTime, openFileDescriptors, heapSize]
 
 /** Creates a registry that holds the metrics of the process, under prom-client's own names. */
@@ -55,17 +55,17 @@ export function registerBuildInfo(registry: Registry, name: string): void {
 export interface Sample {
   readonly labels: Readonly<Record<string, string | number | undefined>>
   readonly value: number
-  /** The name of the metric, if absent. */
+  /** Default: the name of the metric. */
   readonly metricName?: string
 }
 
-/** A metric whose value another part knows. */
+/** A metric whose value is read from another part of the program. */
 export interface CollectedMetric {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
   readonly labelNames?: readonly string[]
-  /** Called at each scrape. Returns the samples, or the value of a metric without labels; undefined: not known. */
+  /** Called at each scrape. Returns the samples, or the value of a metric without labels; undefined if the value is unknown. */
   readonly collect: () =>
     readonly Sample[] | number | undefined | Promise<readonly Sample[] | number>
 }

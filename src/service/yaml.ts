@@ -1,13 +1,13 @@
 /**
- * Parses YAML in linear time, and finds the place of each value. Rejects aliases, by which a short text can have any number of
- * values.
+ * Parses YAML in linear time, and finds the place of each value. Rejects aliases: with them, a short text can have any number
+ * of values.
  */
 import type * as Yaml from 'yaml'
 import type { Problem } from '../lib/errors.ts'
 
 export type Path = readonly PropertyKey[]
 
-/** Parses one document. Returns it, or the problems that keep it from being parsed, as `LINE:COLUMN: …`. */
+/** Parses one document. Returns its content, or its problems as `LINE:COLUMN: …`. */
 export async function parseYaml(text: string) {
   // Loaded on demand: most sidecars have no YAML file. In a bundle, `default` is the only export of this
   // CommonJS package.
@@ -37,7 +37,7 @@ export async function parseYaml(text: string) {
     const content: unknown = document.toJS()
     return { content, findOffset: (path: Path) => findOffset(document, path), formatPlace }
   } catch (error) {
-    // Nesting beyond the stack.
+    // The nesting is too deep for the stack.
     const reason = error instanceof Error ? error.message : 'bad YAML'
     return { problems: [locate(0, `cannot be read: ${reason}`, 'nest less deeply')] }
   }

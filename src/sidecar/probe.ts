@@ -26,14 +26,14 @@ export const PROBE = {
       help: 'wait until PORT accepts connections, whether or not wimds is ready',
     },
     live: {
-      help: 'poll /healthz, which says whether the process answers at all, instead of /readyz; the liveness probe of the node agent',
+      help: 'poll /healthz instead of /readyz, and exit 0 as soon as the process answers; the liveness probe of the node agent',
     },
   },
   examples: ['wimds probe --timeout 60 && ./application'],
   exitCodes: { 0: 'ready', 1: 'not ready before the timeout' },
 } as const satisfies CommandDeclaration
 
-/** In seconds, as in native/wimds.c. */
+/** The allowed seconds, as in native/wimds.c. */
 const TIMEOUTS = { min: 0, max: 86_400 }
 
 /** The time limits of a request. */

@@ -33,7 +33,7 @@ export const REDIRECT = {
       help: `the sidecar's uid, exempt with --pass-through (default ${DEFAULT_UID}, or $PROXY_UID)`,
     },
     'pass-through': {
-      help: "let that uid reach the node's IMDS; only with --mode nft",
+      help: "let the uid of --uid reach the node's IMDS; only with --mode nft",
     },
     wait: {
       value: 'SECONDS',
@@ -85,8 +85,8 @@ async function waitForSidecar(port: number, seconds: number, signal: AbortSignal
 }
 
 /**
- * Returns the options. A flag overrides the variable of the same meaning of azure-workload-identity.
- * Throws a `UsageError` with every problem.
+ * Returns the options. A flag overrides the corresponding variable of azure-workload-identity. Throws a `UsageError` with every
+ * problem.
  */
 function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo['env']) {
   const problems = [...flags.problems]

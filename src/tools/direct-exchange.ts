@@ -27,7 +27,7 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>) {
   return {
     exchange: (request: TokenRequest) =>
       withDeadline(timeoutMs, (signal) => exchange(request, signal, () => {})),
-    /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
+    /** Returns by how many milliseconds the local clock is ahead of Entra ID's; undefined before a response. */
     skewMs: () => skewMs,
     [Symbol.asyncDispose]: async () => {
       await Promise.all([dispatcher.destroy(), tokenProxy?.dispatcher.destroy()])

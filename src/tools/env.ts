@@ -32,7 +32,7 @@ ${docsPage('sdk-variables')} lists the set for each SDK. SDKs that support workl
       choices: VARIABLE_SET_NAMES,
       isList: true,
       isRepeatable: true,
-      help: `${VARIABLE_SET_NAMES.join(', ')}; several sets are separated by commas (default: imds, and if WIMDS_IDENTITY_HEADER is set or for yaml also app-service and app-service-2017, as injection in mode env)`,
+      help: `${VARIABLE_SET_NAMES.join(', ')}; separate several sets by commas (default: imds; if WIMDS_IDENTITY_HEADER is set, and for yaml, also app-service and app-service-2017, like injection in mode env)`,
     },
     output: {
       short: 'o',
@@ -56,18 +56,18 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   const flags = parseFlags(args, ENV)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
   const format = ENV_FORMATS.find((name) => name === flags.value('output')) ?? 'shell'
-  // Only the settings: an application's container has no projected token for `loadConfig`.
+  // Parses only the settings: `loadConfig` needs a projected token, which an application's container does not have.
   const { settings, problems: invalid } = parseSettings(io.env)
   if (settings === undefined) throw createConfigError(invalid)
   const given = new Set(flags.values('for').flatMap((value) => value.split(',')))
   const { WIMDS_IDENTITY_HEADER: secret } = settings
-  // A manifest is not of one pod: each one has its uid as the secret, in the sidecar too.
+  // A manifest is for many pods: each pod has its own uid as the secret, in the sidecar too.
   const hasSecret = secret !== undefined || format === 'yaml'
   const defaults: VariableSet[] = hasSecret ? ['imds', 'app-service', 'app-service-2017'] : ['imds']
   const chosen = given.size > 0 ? [...given].filter(isVariableSet) : defaults
   const problems = [...findSetConflicts(chosen), ...(hasSecret ? [] : findDisabledSets(chosen))]
   if (problems.length > 0) throw new UsageError(problems)
-  // A container of the same pod reaches the sidecar by its first address.
+  // A container of the same pod reaches the sidecar at its first address.
   const [address] = settings.WIMDS_LISTEN
   const endpoint = {
     origin: address === undefined ? '' : `http://${formatLocalAddress(address)}`,
@@ -113,7 +113,7 @@ function formatVariables(
 
 const POD_UID = '  valueFrom:\n    fieldRef:\n      fieldPath: metadata.uid\n'
 
-/** Formats the entries for the `env` of the application and, if it needs any, those for the sidecar. */
+/** Formats the entries for the `env` of the application's containers, and of the sidecar if it needs an entry. */
 function formatManifests(entries: readonly (readonly [string, string])[]): string {
   const lines = entries.map(([name, value]) =>
     IDENTITY_HEADER_NAMES.has(name)
@@ -125,7 +125,9 @@ function formatManifests(entries: readonly (readonly [string, string])[]): strin
   return `# In the containers of the application:\n${lines.join('')}${sidecar}`
 }
 
-/** Quotes a value: single quotes are literal in dotenv files; a value that contains them needs double quotes. */
+/**
+ * Quotes a value for a dotenv file. Text in single quotes is literal; a value that contains single quotes needs double quotes.
+ */
 function quoteForDotenv(value: string): string {
   if (isPlainWord(value)) return value
   return value.includes("'") ? JSON.stringify(value) : `'${value}'`

@@ -9,7 +9,7 @@ export function toLocalHost(host: string): string {
   return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
 }
 
-/** Returns the address by which this machine reaches a listener, as a URL has it. */
+/** Returns the address by which this machine reaches a listener, in the form for a URL. */
 export function formatLocalAddress({ host, port }: { host: string; port: number }): string {
   return `${formatUrlHost(toLocalHost(host))}:${port}`
 }

@@ -12,7 +12,7 @@ export interface ManagedIdentityId {
 const RESOURCE_ID =
   /^\/subscriptions\/([^/\s@=]+)\/resourcegroups\/([^/\p{Cc}@=]+)\/providers\/microsoft\.managedidentity\/userassignedidentities\/([\w-]+)(?:\/federatedidentitycredentials\/[\w-]+)?$/iu
 
-/** Parses the resource id of an identity, or of one of its federated credentials; undefined for any other. */
+/** Parses the resource id of an identity, or of one of its federated credentials. Returns undefined for any other text. */
 export function parseManagedIdentityId(text: string): ManagedIdentityId | undefined {
   const [, subscription, resourceGroup, name] = RESOURCE_ID.exec(text) ?? []
   if (subscription === undefined || resourceGroup === undefined || name === undefined) {
@@ -35,9 +35,9 @@ const MAX_LENGTH = 120
 const HASH_LENGTH = 8
 
 /**
- * Returns a name such as `wimds-shop-orders-1f0c2a9e`, always the same for an issuer and a subject. The hash
- * keeps apart clusters that share an identity, and subjects that differ only in characters that names
- * may not have: creating a credential under a name that exists overwrites the other one.
+ * Returns a name such as `wimds-shop-orders-1f0c2a9e`, always the same for an issuer and a subject. The hash keeps apart
+ * clusters that share an identity, and subjects that differ only in characters that names may not have. Without it one
+ * credential would overwrite another with the same name.
  */
 export function createCredentialName(issuer: string, subject: string): string {
   const words = subject

@@ -21,12 +21,12 @@ export const MANIFEST_FLAGS = {
 export const NAMESPACE = {
   short: 'n',
   value: 'NAME',
-  help: 'namespace of objects that name none',
+  help: 'namespace of objects without a namespace',
 } as const
 
 export type ManifestArguments = ReturnType<typeof parseManifestArguments>
 
-/** Parses the flags and arguments. Adds a problem for each malformed path, and if there is no name. */
+/** Parses the flags and arguments. Adds a problem for each malformed `--path`, and if no file is named. */
 export function parseManifestArguments(
   { positionals, values }: Pick<Flags<keyof typeof MANIFEST_FLAGS>, 'positionals' | 'values'>,
   problems: string[],
@@ -36,7 +36,7 @@ export function parseManifestArguments(
   if (names.length === 0) {
     problems.push('give the path of a manifest or a directory, or - for standard input')
   }
-  /** The pod templates of kinds that are not known. */
+  /** The paths of the pod templates in further kinds. */
   const templatePaths = values('path').flatMap((text): TemplatePath[] => {
     const [, kind, group, path] = TEMPLATE_PATH.exec(text) ?? []
     if (kind !== undefined && path !== undefined) return [{ kind, group, keys: path.split('.') }]
@@ -86,7 +86,7 @@ const NOT_UTF8 = {
 
 const MANIFEST = /\.(?:ya?ml|json)$/i
 
-/** Returns the manifests of a directory, in the order of their paths; else the name itself. */
+/** Returns the paths of the manifests in a directory, sorted. Returns the name itself if it is no directory. */
 async function findManifests(name: string, problems: string[]): Promise<string[]> {
   // The reader of a file reports that it does not exist.
   const isFolder = name !== '-' && (await stat(name).catch(() => undefined))?.isDirectory()
@@ -106,7 +106,7 @@ const NO_MANIFEST = {
   fix: 'name the directory of the manifests',
 }
 
-/** Returns the files in and below a folder, also behind links; `above` are the folders that it is in. */
+/** Returns the files in and below a folder. Follows links. `above` has the real paths of the folders above. */
 async function listFolder(folder: string, above: readonly string[] = []): Promise<string[]> {
   const real = await realpath(folder)
   // A link to one of the folders above would never end.

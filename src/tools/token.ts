@@ -74,16 +74,16 @@ export async function token(args: readonly string[], io: CommandIo): Promise<num
   }
 }
 
-/** The codes of failures that are temporary for a sidecar and stay so until a setting or a volume is changed. */
+/** The codes of failures that a sidecar retries, but that last until a setting or a volume is changed. */
 const NEEDS_CHANGE = new Set(['entra_tls', 'assertion_malformed', 'assertion_audience'])
 
 function formatAdvice(error: BrokerError): string | undefined {
   if (findGraceMs(error) > 0) {
-    return 'if the federated credential or the application was created minutes ago, run it again in 30 s'
+    return 'if the federated credential or the application was created minutes ago, run this command again in 30 s'
   }
   if (error.isPermanent || NEEDS_CHANGE.has(error.code)) return undefined
   const seconds = Math.ceil((error.retryAfterMs ?? 5000) / 1000)
-  return `this failure may pass: run it again in ${seconds} s`
+  return `this failure may pass: run this command again in ${seconds} s`
 }
 
 function parseOptions(flags: TokenFlags) {

@@ -56,14 +56,18 @@ test('prints the error on standard error, and that a new credential takes its ti
   const { code, out, err } = await run([VAULT, '--client-id', BILLING.clientId])
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toMatch(/^wimds token: federated_credential_not_found: AADSTS700213: .* Fix: .*\n/)
-  expect(err).toMatch(/\nwimds token: if the .* was created minutes ago, run it again in 30 s\n$/)
+  expect(err).toMatch(
+    /\nwimds token: if the .* was created minutes ago, run this command again in 30 s\n$/,
+  )
 })
 
 test('says when a failure may pass', async () => {
   simulator.faults.set([{ kind: 'throttled', times: 1, retryAfterSeconds: 7 }])
   const { code, err } = await run([VAULT])
   expect(code).toBe(1)
-  expect(err).toMatch(/^wimds token: entra_throttled: .*\nwimds token: .* run it again in 7 s\n$/)
+  expect(err).toMatch(
+    /^wimds token: entra_throttled: .*\nwimds token: .* run this command again in 7 s\n$/,
+  )
 })
 
 const INTERNAL = { iss: 'https://kubernetes.default.svc.cluster.local' }

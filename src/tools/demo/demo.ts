@@ -70,7 +70,7 @@ export async function demo(
   }
 }
 
-/** Whether npm installed the package; otherwise it is a checkout. */
+/** True if npm installed the package; false in a checkout. */
 const IS_INSTALLED = import.meta.url.includes('/node_modules/')
 
 const NEXT = `
@@ -97,8 +97,8 @@ Commands to try:
 }
 
 /**
- * Reads the vault's secret with the application, which the build puts next to `cli`. Throws an error with its own if
- * it fails.
+ * Reads the vault's secret with the application, which the build puts next to `cli`. If the application fails, throws an error
+ * with its message.
  */
 async function runApplication(
   cli: string,
@@ -117,7 +117,7 @@ async function runApplication(
     return JSON.parse(stdout)
   } catch (error) {
     const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
-    // Node precedes an error with the line that throws it: in a bundle, that is most of the program.
+    // Node prints the line that throws before the error. In a bundle this line is most of the program.
     const [reason = stderr.trim()] = /^\w*Error: .*/m.exec(stderr) ?? []
     throw new Error(`the application failed: ${reason}`, { cause: error })
   }

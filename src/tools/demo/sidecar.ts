@@ -10,7 +10,7 @@ import type { Simulator } from '../simulator/simulator.ts'
 interface ChildOptions {
   readonly script: string
   readonly args: readonly string[]
-  /** All of its environment. */
+  /** Its whole environment. */
   readonly env: Readonly<Record<string, string>>
 }
 

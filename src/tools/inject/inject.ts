@@ -21,18 +21,18 @@ export const INJECT = {
   group: 'Prepare manifests',
   summary: 'add the sidecar to Kubernetes manifests',
   arguments: 'FILE...',
-  description: `Adds the sidecar to every workload in the manifests that does not opt out with the annotation wimds.io/inject: "false", and prints the result; on standard error it says what was done to each object.
+  description: `Adds the sidecar to every workload in the manifests, except workloads with the annotation wimds.io/inject: "false". Prints the result, and on standard error what was done to each object.
 
-FILE is a file, a directory with all below it, or - for standard input. It can be the post-renderer of Helm and an exec function of kustomize: a ResourceList stays one.`,
+FILE is a file, a directory with all below it, or - for standard input. The command can be the post-renderer of Helm, and an exec function of kustomize: a ResourceList stays a ResourceList.`,
   flags: {
     ...MANIFEST_FLAGS,
     namespace: NAMESPACE,
     output: OUTPUT,
     'keep-rejected': {
-      help: 'print what cannot be injected as it is, with a warning; without the flag nothing is printed and the exit code is 1',
+      help: 'leave workloads that cannot be injected unchanged, and warn; without this flag nothing is printed and the exit code is 1',
     },
     strict: {
-      help: 'exit with 1 if nothing is injected or a kind is unsupported; without the flag that is a warning',
+      help: 'exit with 1 if nothing is injected or a kind is unsupported; without this flag both are warnings',
     },
     quiet: QUIET,
     ...INJECTION_FLAGS,
@@ -55,8 +55,8 @@ FILE is a file, a directory with all below it, or - for standard input. It can b
 } as const satisfies CommandDeclaration
 
 /**
- * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one
- * cannot be injected, or with `--strict` if none is. Throws `UsageError`.
+ * Prints the injected manifests, and on standard error what was done to each object. Returns 1 if a workload cannot be
+ * injected, or with `--strict` if nothing is injected, else 0. Throws `UsageError`.
  */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT)
@@ -88,7 +88,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   }))
 }
 
-/** Returns what `--strict` takes for a failure: an unsupported kind, or that nothing in the input has the sidecar. */
+/** Returns the problems that only `--strict` reports: an unsupported kind, or an input in which no workload has the sidecar. */
 function findOmissions(objects: readonly ObjectReport[]): string[] {
   if (objects.some(({ outcome }) => outcome === 'unsupported')) {
     return [
@@ -105,6 +105,6 @@ function findOmissions(objects: readonly ObjectReport[]): string[] {
 function findWaitingPods(pods: readonly Pod[]): string[] {
   if (!pods.some((pod) => readRecord(pod)?.mode === 'node')) return []
   return [
-    'note: the pods of mode node wait in Init until a node agent on their node serves them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
+    'note: the pods of mode node wait in Init until a node agent on their node serves them. Fix: install the node agent, for example by nodeAgent.enabled=true of the chart',
   ]
 }

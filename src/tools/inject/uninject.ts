@@ -10,9 +10,9 @@ export const UNINJECT = {
   group: 'Prepare manifests',
   summary: 'remove the sidecar from Kubernetes manifests',
   arguments: 'FILE...',
-  description: `Removes what wimds inject or the webhook added to the workloads in the manifests: containers, init containers, volumes, variables and the annotation wimds.io/injected. Comments stay, and documents that were not injected keep their bytes. It prints the result, and on standard error what was done to each object.
+  description: `Removes what wimds inject or the webhook added to the workloads in the manifests: containers, init containers, volumes, variables and the annotation wimds.io/injected. Comments stay, and documents that were not injected keep their bytes. Prints the result, and on standard error what was done to each object.
 
-Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. A variable that was edited after the injection stays, with a warning. An empty list or map that injection filled, such as volumes: [], is removed.
+Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. A variable that somebody edited after the injection stays, with a warning. An empty list or map that injection filled, such as volumes: [], is removed.
 
 FILE is a file, a directory with all below it, or - for standard input.`,
   flags: { ...MANIFEST_FLAGS, output: OUTPUT, quiet: QUIET },
@@ -24,8 +24,8 @@ FILE is a file, a directory with all below it, or - for standard input.`,
 } as const satisfies CommandDeclaration
 
 /**
- * Prints the manifests without the sidecar, and on standard error what was done to each object. Returns 0, or 1 if
- * one cannot be read or edited. Throws `UsageError`.
+ * Prints the manifests without the sidecar, and on standard error what was done to each object. Returns 1 if a manifest cannot
+ * be read or edited, else 0. Throws `UsageError`.
  */
 export async function uninject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, UNINJECT)

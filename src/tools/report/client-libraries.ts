@@ -1,14 +1,17 @@
 /**
- * The client libraries that call a metadata service, by the ids with which the sidecar counts them: from which version
- * each supports workload identity without a sidecar, and how to migrate it.
+ * The client libraries that call a metadata service, by the ids with which the sidecar counts them. Each has advice for the
+ * migration, and the first version that supports workload identity without a sidecar.
  */
 
 export interface ClientLibrary {
   /** Its name for people. */
   readonly title: string
-  /** The first version that exchanges the projected token itself; undefined where no public source names it. */
+  /** The first version that exchanges the projected token itself; undefined if no public source names it. */
   readonly workloadIdentitySince?: string
-  /** Instead of it: the first version that only an SDK with workload identity has. An earlier one may have such an SDK too. */
+  /**
+   * For a library that is a part of an SDK: the first version whose SDKs all support workload identity. An SDK with an earlier
+   * version may support it too.
+   */
   readonly provenSince?: string
   /** The change after which the workload no longer needs the sidecar. */
   readonly advice: string
@@ -63,7 +66,7 @@ const APP_AUTHENTICATION: ClientLibrary = {
   advice: `it is retired; ${CREDENTIAL} of Azure.Identity 1.9.0 or later`,
 }
 
-/** Formats the advice for one of them among others. */
+/** Formats the advice for one of several libraries that may call. */
 const forOne = ({
   title,
   workloadIdentitySince,
@@ -121,11 +124,11 @@ const SDKS: Readonly<Record<string, ClientLibrary>> = {
 
 const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   ...SDKS,
-  // Azure.Core has held the credentials since 1.53. No caller under its name was seen before.
+  // Azure.Core has had the credentials since 1.53. An earlier version does not call under its own name.
   'dotnet-azure-core': {
     title: 'Azure.Core (.NET)',
     provenSince: '1.53.0',
-    advice: `${CREDENTIAL} of Azure.Identity 1.9.0 or later, whose version no Azure.Core before 1.53.0 tells; ${SQL_CLIENT}`,
+    advice: `${CREDENTIAL} of Azure.Identity 1.9.0 or later (the version of an Azure.Core before 1.53.0 does not tell the version of Azure.Identity); ${SQL_CLIENT}`,
   },
   'python-requests': generic('Python requests', 'a script or an older SDK'),
   'java-http': generic(
@@ -146,21 +149,21 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   other: { title: 'another client', advice: UNKNOWN_ADVICE },
 }
 
-/** SDKs and programs, first those with a version from which on they support workload identity. */
+/** All SDKs and programs. Those that support workload identity from a known version on come first. */
 export const MINIMUM_VERSIONS: readonly ClientLibrary[] = [
   ...Object.values(SDKS),
   ...Object.values(WITHOUT_NAME),
   APP_AUTHENTICATION,
 ].toSorted((a, b) => Number(!a.workloadIdentitySince) - Number(!b.workloadIdentitySince))
 
-/** Finds a library by its id in metrics; another version of the sidecar may know others. */
+/** Finds a library by its id in metrics. A sidecar of another version may know other ids. */
 export function findLibrary(id: string): ClientLibrary {
   return LIBRARIES[id] ?? { title: id, advice: UNKNOWN_ADVICE }
 }
 
 /**
- * Returns whether this version can use workload identity without a sidecar; such a client calls the
- * IMDS because of its configuration. Undefined if no version is known, or `version` is malformed.
+ * Returns true if this version can use workload identity without a sidecar: such a client calls the IMDS because of its
+ * configuration. Returns undefined if the first such version is unknown, or `version` is malformed.
  */
 export function supportsWorkloadIdentity(
   { workloadIdentitySince, provenSince }: ClientLibrary,

@@ -111,7 +111,9 @@ function findTokenProblems(token: string, prometheus: string): string[] {
     ...(/^[\x21-\x7e]+$/.test(token) ? [] : [`${TOKEN} must be a token, on one line`]),
     ...(/^https:/i.test(prometheus)
       ? []
-      : [`${TOKEN} is sent over TLS only. Fix: give an https:// URL by --prometheus, or unset it`]),
+      : [
+          `${TOKEN} is sent over TLS only. Fix: give an https:// URL by --prometheus, or unset ${TOKEN}`,
+        ]),
   ]
 }
 
@@ -132,7 +134,7 @@ function fetchSightings(
 
 const HEADINGS = ['WORKLOAD', 'CLIENT', 'VERSION', 'REQUESTS', 'LAST SEEN'] as const
 
-/** Says which sidecars had no requests, and in which period: a Job that runs once a month may still need a sidecar. */
+/** Names the sidecars that had no requests, and the period: a Job that runs once a month may still need a sidecar. */
 function formatNoRequests(sources: readonly Sightings[]): string {
   return `No requests to ${toLine(sources.map(({ scope }) => scope).join(', '))}.\n`
 }

@@ -9,17 +9,17 @@ export interface Sighting {
   /** Empty if the client sends no version. */
   readonly version: string
   readonly requests: number
-  /** In ISO 8601; empty if it is not known. */
+  /** The time in ISO 8601; empty if it is unknown. */
   readonly lastSeenAt: string
 }
 
-/** A sighting with the advice of this version of wimds, whichever version of the sidecar saw the client. */
+/** A sighting with the advice of this version of wimds. The sidecar that saw the client may have another version. */
 export interface ReportRow extends Sighting, ClientLibrary {
-  /** Says whether this version supports workload identity; absent if it is not known. */
+  /** True if this version supports workload identity; undefined if that is unknown. */
   readonly supportsWorkloadIdentity: boolean | undefined
 }
 
-/** Creates one row for each workload, client and version that was seen: replicas are one workload. */
+/** Creates one row for each workload, client and version that was seen. All replicas are one workload. */
 export function createRows(sightings: readonly Sighting[]): ReportRow[] {
   const groups = Map.groupBy(sightings, ({ workload, client, version }) =>
     JSON.stringify([workload, client, version]),

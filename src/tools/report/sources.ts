@@ -18,7 +18,10 @@ export type Sightings = Awaited<ReturnType<typeof fetchFromPrometheus>>
 
 const { shape } = StatusSchema
 
-/** The part of a status document that the report needs; the other members are not checked: another version may write them differently. */
+/**
+ * The members of a status document that the report needs. The others are not checked, because a sidecar of another version may
+ * write them differently.
+ */
 const SidecarDocument = z.object({
   workload: z.pick(shape.workload, { host: true, namespace: true, serviceAccount: true }),
   startedAt: shape.startedAt,
@@ -49,7 +52,7 @@ export function formatMinute(instant: string): string {
 }
 
 const SIDECAR_FIXES: Fixes = {
-  connect: `make the sidecar's admin port, by default ${DEFAULT_ADMIN_PORT}, reachable from here, such as by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, and name it by --url`,
+  connect: `make the sidecar's admin port, by default ${DEFAULT_ADMIN_PORT}, reachable from here, for example by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, and name it by --url`,
   format: `give the URL of a sidecar's admin port, by default http://127.0.0.1:${DEFAULT_ADMIN_PORT}, or of the node agent with a pod: http://127.0.0.1:9441/?pod=NAMESPACE/POD`,
 }
 
@@ -62,14 +65,14 @@ type Sample = z.infer<typeof Sample>
 const Vector = z.object({ data: z.object({ result: z.array(Sample) }) })
 
 /**
- * The labels of one client of a sidecar, or of a service account whose pods a broker answers; `workload` only if the
- * scrape configuration adds it.
+ * The labels of one client of a sidecar, or of a service account whose pods a broker answers. Only some scrape configurations
+ * add `workload`.
  */
 const BY = 'by (namespace, workload, service_account, pod, instance, client, version)'
 
 /**
- * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. The token is sent to it. Throws
- * an `Error` that names the URL, also if there were none: without a scrape, that no client was seen means nothing.
+ * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. Sends the token to it. Throws an
+ * `Error` that names the URL, also if it scraped no sidecar: an empty report would then be wrong.
  */
 export async function fetchFromPrometheus(url: string, since: string, token: Secret | undefined) {
   const query = async (expression: string) => {
@@ -90,7 +93,7 @@ export async function fetchFromPrometheus(url: string, since: string, token: Sec
     `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
   )
   const requests = await query(`sum ${BY} (increase(wimds_client_requests_total[${since}]))`)
-  // The rows of the report merge both.
+  // `createRows` merges both.
   const sightings = [
     ...lastSeen.map((sample) => ({ ...readClient(sample), lastSeenAt: parseTime(sample.value) })),
     ...requests.map((sample) => ({
@@ -124,7 +127,7 @@ function readClient({ metric }: Sample): Sighting {
 
 const PROMETHEUS_FIXES: Fixes = {
   connect:
-    'make it reachable from here, such as by kubectl port-forward service/PROMETHEUS 9090, or name another address by --prometheus',
+    'make it reachable from here, for example by kubectl port-forward service/PROMETHEUS 9090, or name another address by --prometheus',
   format: 'give the URL of a Prometheus, with the path before /api/v1 if it has one',
   refusal: `set PROMETHEUS_TOKEN to a token that may read it, for Azure Monitor to the output of az account get-access-token --resource https://prometheus.monitor.azure.com --query accessToken --output tsv (role Monitoring Data Reader)`,
 }

@@ -1,7 +1,7 @@
-/** Formats the error in a control request or a configuration file. */
+/** Formats the errors of a control request or a configuration file. */
 import { z } from 'zod'
 
-/** Formats `[0].kind: Invalid input`; of the value as a whole only the message. */
+/** Formats an issue such as `[0].kind: Invalid input`. Formats only the message if the issue is about the whole value. */
 export function formatIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`
 }

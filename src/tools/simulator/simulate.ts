@@ -23,7 +23,7 @@ export const SIMULATE = {
   flags: {
     dir: {
       value: 'DIR',
-      help: 'folder for ca.crt, token/azure-identity-token and env (default: a temporary folder, removed at the end)',
+      help: 'folder for ca.crt, token/azure-identity-token and env (default: a temporary folder, which is removed at the end)',
     },
     config: {
       value: 'FILE',
@@ -122,7 +122,7 @@ function formatEnvironment({ settings }: Simulator, { tls }: SimulatorOptions): 
     WIMDS_IDENTITY_HEADER: UIDS.pod,
     // Nothing else scrapes it either.
     WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
-    // A given certificate has another CA.
+    // A certificate from the configuration file has another CA.
     ...(tls === undefined && { WIMDS_CA_FILE }),
   }
   return Object.entries(variables)

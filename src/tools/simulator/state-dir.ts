@@ -1,4 +1,4 @@
-/** The folder of a simulator's files, which one running simulator has for itself. */
+/** The folder of a simulator's files. Two running simulators cannot share a folder. */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,15 +11,15 @@ export const ENV_FILE = 'env'
 const PID_FILE = 'simulator.pid'
 
 /**
- * Creates the folder, or a temporary one, and locks it. `close` unlocks it, or removes a temporary one. Throws an error
- * with path, reason and fix if it cannot be created, or a running process has locked it.
+ * Creates the folder and locks it. Without `dir` creates a temporary folder. `close` unlocks the folder, or removes the
+ * temporary one. Throws an error with path, reason and fix if the folder cannot be created or another process has locked it.
  */
 export async function openStateDir(dir: string | undefined) {
   if (dir === undefined) {
     const temporary = await mkdtemp(join(tmpdir(), 'wimds-simulator-'))
     return { path: temporary, close: () => rm(temporary, { recursive: true, force: true }) }
   }
-  // The file of settings is for shells in other folders.
+  // The settings need an absolute path: shells in other folders read them.
   const path = resolve(dir)
   await createFolder(path)
   const lock = join(path, PID_FILE)
@@ -44,13 +44,15 @@ async function createFolder(path: string): Promise<void> {
   await mkdir(path).catch(failToCreate(path))
 }
 
-/** Returns true for another process that runs. In a container that was restarted, its own id may be in the file. */
+/**
+ * Returns true if another process with this id runs. After a restart of a container, the file may have this process's own id.
+ */
 function isRunning(pid: number): boolean {
   if (!(pid > 0) || pid === process.pid) return false
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    // EPERM: another user's.
+    // EPERM: the process of another user.
     return errorCode(error) === 'EPERM'
   }
 }

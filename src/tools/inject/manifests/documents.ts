@@ -1,9 +1,9 @@
-/** Parses the documents of a manifest, each for itself. */
+/** Parses each document of a manifest separately. */
 import { type Document, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml'
 
 export type ParsedDocument = ReturnType<typeof parseOne>
 
-/** Why a document cannot be read. */
+/** The reason why a document cannot be read. */
 export interface DocumentProblem {
   /** The place in the file: `LINE:COLUMN`, or `LINE`. */
   readonly place: string
@@ -21,7 +21,7 @@ export function parseDocuments(source: string): ParsedDocument[] {
   })
 }
 
-/** Splits where kubectl does. What precedes the first marker, comments or directives, belongs to its document. */
+/** Splits a file where kubectl does. Comments and directives before the first marker belong to the document after it. */
 function splitDocuments(source: string): string[] {
   const [first = '', second, ...others] = source.split(/^(?=---(?:\s|$))/m)
   const isPreamble = first.split('\n').every((line) => /^\s*(?:[#%]|$)/.test(line))
@@ -45,9 +45,9 @@ function parseOne(text: string, firstLine: number) {
     return { place: `${line}:${col}`, message: `${message}. Fix: ${fix}` }
   }
   return {
-    /** Its own text. */
+    /** The text of this document. */
     text,
-    /** Its first line in the file. */
+    /** The first line of the document in the file. */
     firstLine,
     document,
     /** The document as plain values; undefined if there is a problem. */
@@ -68,7 +68,7 @@ export function parseYamlDocument(text: string, lineCounter = new LineCounter())
   })
 }
 
-/** The library searches the whole document for the anchor of each alias. */
+/** The maximum number of aliases. The library searches the whole document for the anchor of each. */
 const MAX_ALIASES = 1000
 
 /** Returns the document as plain values, or the reason why it has none. */
@@ -96,7 +96,7 @@ export function readData(document: Document): {
   }
 }
 
-/** Template syntax where YAML has a value; inside a text, such as one in a ConfigMap, it is usual. */
+/** Matches template syntax where YAML has a value. Template syntax inside a text, such as a value of a ConfigMap, is usual. */
 const TEMPLATE_SYNTAX = /^[^#'"\n]*?(\{\{[^\n]{0,60})/m
 
 /** Returns the problem of a document that has template syntax; undefined if it has none. */
@@ -105,7 +105,7 @@ export function findTemplateSyntax(text: string, firstLine: number): DocumentPro
   if (match === null) return undefined
   return {
     place: String(firstLine + text.slice(0, match.index).split('\n').length - 1),
-    message: `an unrendered template: ${match[1]}. Fix: render it first, such as by helm template RELEASE CHART, and pass the output`,
+    message: `an unrendered template: ${match[1]}. Fix: render it first, for example by helm template RELEASE CHART, and pass the output`,
   }
 }
 

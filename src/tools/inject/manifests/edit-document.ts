@@ -1,4 +1,4 @@
-/** Finds the changes of a document's text that change its value: all other text, with its comments, stays as it is. */
+/** Finds the edits that change a value in a document's text. All other text, including comments, stays unchanged. */
 import { isDeepStrictEqual } from 'node:util'
 import {
   type Document,
@@ -31,14 +31,14 @@ export class UneditableError extends Error {
   }
 }
 
-/** The text that replaces a part of another one, between two offsets. */
+/** A text that replaces the part of the document between two offsets. */
 export interface Edit {
   readonly start: number
   readonly end: number
   readonly text: string
 }
 
-/** Returns the text with the edits. Of edits with one start, the first one comes first. */
+/** Applies the edits to a text. Edits with the same start are applied in their order. */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
   let next = 0
   const parts = edits
@@ -52,7 +52,7 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
 }
 
 type Collection = YAMLMap.Parsed | YAMLSeq.Parsed
-/** What a map or a list consists of. */
+/** A pair of a map, or an element of a list. */
 type Item = Pair<ParsedNode, ParsedNode | null> | ParsedNode
 
 interface Place {
@@ -69,7 +69,7 @@ export class DocumentEditor {
   readonly #document: Document.Parsed
   readonly #text: string
   readonly #style: ReturnType<typeof findStyle>
-  /** The anchors that aliases name: what they mark is written once and used in several places. */
+  /** The anchors that aliases name. Their values are written once and used in several places. */
   readonly #shared = new Set<string>()
 
   constructor(document: Document.Parsed, text: string) {
@@ -119,7 +119,7 @@ export class DocumentEditor {
     let last = -1
     const members = listMembers(value).map((member) => {
       const index = before.findIndex(({ id }) => id === member.id)
-      // An element that has changed places with the one before it is a new one.
+      // An element that was moved up counts as removed and inserted again.
       if (index === -1 || (isSeq(node) && index < last)) return { ...member, index: -1 }
       last = index
       return { ...member, index }
@@ -133,7 +133,7 @@ export class DocumentEditor {
         .map(({ key }) => this.#findMember(place, key).item),
     )
     const isKept = (item: Item) => !removed.has(item)
-    // Behind it is the place of a new member: a map gets it at its end.
+    // A new member is inserted behind this item. In a map it is the last kept one.
     let anchor = isSeq(node) ? undefined : items.findLast(isKept)
     return [
       ...this.#remove(node, items, isKept),
@@ -147,7 +147,7 @@ export class DocumentEditor {
     ]
   }
 
-  /** Returns the edits that remove the items that are not kept. One is. */
+  /** Returns the edits that remove all items that are not kept. At least one item is kept. */
   #remove(collection: Collection, items: readonly Item[], isKept: (item: Item) => boolean): Edit[] {
     const column = this.#findColumn(findStart(collection))
     return items.flatMap((item, index) => {
@@ -160,7 +160,7 @@ export class DocumentEditor {
           ? [{ start, end: findStart(next), text: '' }]
           : [{ start: findEnd(before ?? item), end: findEnd(item), text: '' }]
       }
-      // The first key of an element is in the line of its dash.
+      // The first key of an element is on the line of its dash.
       const isBehindDash = this.#text.slice(this.#findLine(start), start).trim() !== ''
       if (isPair(item) && next !== undefined && isBehindDash) {
         return [{ start, end: findStart(next), text: '' }]
@@ -172,7 +172,7 @@ export class DocumentEditor {
     })
   }
 
-  /** Returns the edit that adds a member behind the item, or else in front of all. */
+  /** Returns the edit that inserts a member behind `before`, or in front of all members if `before` is undefined. */
   #insert(collection: Collection, before: Item | undefined, key: Key, member: unknown): Edit {
     const value = isMap(collection) ? { [key]: member } : [member]
     const start = findStart(collection)
@@ -213,7 +213,7 @@ export class DocumentEditor {
     return { start: from, end: to, text: words.join(' ') + lines }
   }
 
-  /** Returns lines at the column, each behind a line break. */
+  /** Returns the value in block style, indented to the column. A line break precedes each line. */
   #printBlock(value: unknown, column: number): string {
     const { indent, indentSeq } = this.#style
     const printed = stringify(value, { ...OPTIONS, indent, indentSeq })
@@ -242,7 +242,9 @@ export class DocumentEditor {
     return end > 0 && /^\s*(?:#|$)/.test(line) ? this.#findLead(end) : end
   }
 
-  /** Returns the end of the line, before its line break. A block scalar ends behind it. */
+  /**
+   * Returns the offset of the line break that ends the line. Accepts the end of a block scalar, which is behind its line break.
+   */
   #endLine(offset: number): number {
     const from = this.#text[offset - 1] === '\n' ? offset - 1 : offset
     const at = this.#text.indexOf('\n', from)
@@ -253,7 +255,7 @@ export class DocumentEditor {
 
 const OPTIONS = { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidth: 0 } as const
 
-/** Finds how the text is written, for what is added to it. */
+/** Finds the style of the text, so that new text gets the same style. */
 function findStyle(text: string) {
   const [, key, dash] =
     /^( *)(?:- )?containers:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)- /m.exec(text) ?? []
@@ -264,7 +266,7 @@ function findStyle(text: string) {
   }
 }
 
-/** Returns the value in one line, a text in quotes of the type if it has any. */
+/** Returns the value on one line. A text gets quotes if `type` is a style with quotes. */
 function printScalar(value: unknown, type?: string): string {
   if (typeof value !== 'string') return JSON.stringify(value)
   if (value.includes('\n') || type === 'QUOTE_DOUBLE') return JSON.stringify(value)
@@ -272,7 +274,7 @@ function printScalar(value: unknown, type?: string): string {
   return stringify(value, OPTIONS).trimEnd()
 }
 
-/** Returns a member of the map or list; undefined if a map has it by a merge key. */
+/** Returns a member of the map or list; undefined if it comes from a merge key of the map. */
 function findItem(collection: Collection, key: Key): Item | undefined {
   if (isSeq(collection)) return collection.items[Number(key)]
   return collection.items.find(
@@ -284,7 +286,7 @@ function findStart(item: Item): number {
   return isPair(item) ? item.key.range[0] : item.range[0]
 }
 
-/** Returns the end of what was written for the item, before a comment that follows it. */
+/** Returns the end of the item's text, before a comment that follows the item. */
 function findEnd(item: Item): number {
   if (isPair(item)) {
     const { key, value } = item
@@ -300,17 +302,20 @@ function findComments(text: string): string[] {
   return lexemes.filter((each, index) => each.startsWith('#') && lexemes[index - 1] !== SCALAR)
 }
 
-/** The lexer puts it before a scalar. */
+/** The lexer puts this character before a scalar. */
 const SCALAR = '\u001F'
 
 interface Member {
   readonly key: Key
-  /** Is the same before and after the change. */
+  /** Identifies the member before and after the change. */
   readonly id: string
   readonly value: unknown
 }
 
-/** Lists the members of an object, or of a list by the name of each element, such as a container, and its number among those. */
+/**
+ * Lists the members of an object or a list. An element of a list, such as a container, is identified by its name, and by its
+ * number among the elements with this name.
+ */
 function listMembers(value: unknown): Member[] {
   if (typeof value !== 'object' || value === null) return []
   if (!Array.isArray(value))

@@ -1,4 +1,4 @@
-/** Injects the workloads of manifests, or removes what injection added, in the text of each document. */
+/** Injects the workloads of manifests, or removes the sidecar, by edits of the text. */
 import { isDeepStrictEqual } from 'node:util'
 import { Document } from 'yaml'
 import type { ManifestFile } from '../../manifest-files.ts'
@@ -24,8 +24,8 @@ import { findObjects, type TemplatePath } from './workloads.ts'
 export type EditedManifests = ReturnType<typeof editManifests>
 
 /**
- * Injects every workload of the files that does not opt out; without options, removes what injection added. Pure;
- * reports all problems together. `templatePaths` are the pod templates of kinds that are not known.
+ * Injects every workload of the files that does not opt out. If `injection` is undefined, removes the sidecar. Reports all
+ * problems together. `templatePaths` has the paths of the pod templates in further kinds.
  */
 export function editManifests(
   files: readonly ManifestFile[],
@@ -52,9 +52,9 @@ export function editManifests(
     })),
     /** Every object, in the order of the input. */
     objects,
-    /** The pods and pod templates as the operation leaves them, without those that it skips. */
+    /** The resulting pods and pod templates, without the skipped ones. */
     pods: documents.flatMap(({ pods }) => pods),
-    /** Why files and objects cannot be edited. Each begins with file and line. */
+    /** The reasons why files and objects cannot be edited. Each begins with file and line. */
     problems: documents.flatMap(({ problems }) => problems),
     /** Each begins with file and line. */
     warnings: objects.flatMap((object) =>
@@ -82,7 +82,7 @@ export function formatPlace({ file, line, kind, name }: ObjectReport): string {
   return `${file}:${line}: ${kind}${name === '' ? '' : `/${name}`}`
 }
 
-/** Edits the objects of a document. One that cannot be edited has a problem, and is left as it is. */
+/** Edits the objects of a document. Reports a problem for an object that cannot be edited, and leaves its text unchanged. */
 function editDocument(source: SourceDocument, operation: Operation) {
   const { text, data, located, document, file, firstLine, findLine } = source
   const leave = ({ place, message }: DocumentProblem) => {
@@ -94,7 +94,7 @@ function editDocument(source: SourceDocument, operation: Operation) {
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
   const edited = applyEdits(text, edits)
-  // What the edited text has to be: made of plain values, since a pod template may have the anchor of an alias elsewhere.
+  // The expected result. It is made of plain values, because a pod template may have the anchor of an alias elsewhere.
   const expected = new Document(data)
   for (const { path, pod } of changes) expected.setIn(path, pod)
   // A safeguard against wrong edits.

@@ -29,15 +29,15 @@ export interface InjectionOptions {
   readonly namespace: string | undefined
   /** True if the mode of the settings must not differ from the mode of an earlier injection. */
   readonly requiresMode?: boolean
-  /** True if what cannot be injected is left as it is, with a warning. */
+  /** True if a workload that cannot be injected stays unchanged, with a warning. */
   readonly keepsRejected?: boolean
 }
 
 /** The change to all objects of the input. */
 export interface Operation {
-  /** Undefined: what injection added is removed. */
+  /** Undefined: the sidecar is removed. */
   readonly injection: InjectionOptions | undefined
-  /** Pod templates of kinds that are not known. */
+  /** The paths of the pod templates in further kinds. */
   readonly templatePaths: readonly TemplatePath[]
   readonly findIdentity: FindIdentity
 }
@@ -45,22 +45,22 @@ export interface Operation {
 /** The change that was made to one object of the input. */
 export interface ObjectReport {
   readonly file: string
-  /** The line on which it begins. */
+  /** The line on which the object begins. */
   readonly line: number
   readonly kind: string
   readonly name: string
-  /** True if it has, seems to have or should have a pod template. */
+  /** True if the object has, seems to have or should have a pod template. */
   readonly isWorkload: boolean
   readonly outcome:
     | 'injected'
     | 'uninjected'
-    /** The operation would change nothing. */
+    /** The object already has the result of the operation. */
     | 'unchanged'
     | 'skipped'
-    /** The object has a pod template, but its kind is not known to have one there. */
+    /** The object has a pod template, but wimds cannot inject this kind or does not know it. */
     | 'unsupported'
     | 'rejected'
-  /** Why it is not changed. */
+  /** The reasons why the object is not changed. */
   readonly reasons: readonly string[]
   readonly warnings: readonly string[]
 }
@@ -130,7 +130,7 @@ export function editObject(
     return { report, edits, changes }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
-    // The line of the change, which is not the object's line.
+    // Names the line of the change. The report has only the line of the object.
     const problem = `${cause.message} in line ${findLine(cause.node)}`
     return leave('rejected', `it cannot be edited safely: ${problem}. Fix: ${WRITE_OUT}`)
   }
@@ -142,7 +142,10 @@ const KNATIVE =
 
 const WRITE_OUT = "write the value out wherever it is used, or pass the output of yq 'explode(.)'"
 
-/** Warns of misspelt annotations of a ServiceAccount, and of those of wimds on a workload itself, where the webhook sees none. */
+/**
+ * Warns of misspelt annotations of a ServiceAccount. Also warns of annotations of wimds on the workload itself, because the
+ * webhook sees only the annotations of the pod.
+ */
 function findWarnings(
   { object, metadata }: LocatedObject,
   [first]: readonly Workload[] = [],
@@ -157,7 +160,7 @@ function findWarnings(
     .map((name) => {
       const effect =
         name === 'wimds.io/inject'
-          ? 'is honored here if it is "false", but the webhook ignores it there'
+          ? 'is honored by wimds inject if it is "false", but the webhook ignores it'
           : 'has no effect'
       return `the annotation ${name} of the workload itself ${effect}. Fix: move it to ${first.templatePath}.metadata.annotations`
     })

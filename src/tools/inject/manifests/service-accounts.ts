@@ -13,7 +13,7 @@ export interface PlacedObject extends LocatedObject {
   readonly line: number
 }
 
-/** What the user has given. */
+/** The identity and the namespace that the user gives by flags. */
 interface Given {
   /** Overrides the annotations of ServiceAccounts. */
   readonly identity?: ServiceAccountAnnotations
@@ -24,8 +24,9 @@ interface Given {
 export type FindIdentity = ReturnType<typeof createIdentityFinder>
 
 /**
- * Returns a function that finds the annotations for the pods of a workload: those of the ServiceAccount in the same file, or
- * else in the nearest folder at or above it, or else anywhere. With `problem`, another environment's may be among them.
+ * Creates a function that finds the annotations of a workload's ServiceAccount. It takes the ServiceAccount in the same file;
+ * without one, in the nearest folder at or above it; without one, anywhere in the input. It returns a problem if the
+ * ServiceAccount may belong to another environment.
  */
 export function createIdentityFinder(
   objects: readonly PlacedObject[],
@@ -46,7 +47,7 @@ export function createIdentityFinder(
     const label = `ServiceAccount ${namespace === undefined ? '' : `${namespace}/`}${accountName}`
     const other = others.find((each) => !isSameIdentity(read(each), annotations))
     if (other !== undefined) {
-      const problem = `the ${label} names several identities: ${formatPlace(first)}, ${formatPlace(other)}. Fix: inject each environment for itself, or ${GIVE}`
+      const problem = `the ${label} names several identities: ${formatPlace(first)}, ${formatPlace(other)}. Fix: inject each environment separately, or ${GIVE}`
       return { annotations, problem }
     }
     const { kind } = workload.object
@@ -57,7 +58,7 @@ export function createIdentityFinder(
     )
     const [owner] = owners
     if (owner === undefined || owners.includes(undefined)) return { annotations }
-    const problem = `the ${label} of ${formatPlace(first)} seems to be that of ${formatPlace(owner)}, where the same ${kind} is. Fix: add the ServiceAccount to the folder of this one, for a patch of kustomize pass the output of kubectl kustomize, or ${GIVE}`
+    const problem = `the ${label} of ${formatPlace(first)} seems to belong to the same ${kind} in ${formatPlace(owner)}. Fix: add a ServiceAccount to the folder of this ${kind}; for a patch of kustomize, pass the output of kubectl kustomize; or ${GIVE}`
     return { annotations, problem }
   }
 }
@@ -73,7 +74,10 @@ function selectNearest(accounts: readonly PlacedObject[], workload: PlacedObject
   return accounts.filter((each) => rank(each, workload) === best)
 }
 
-/** Returns how near an account is to a workload: more for its file than for a folder, and for a deeper folder. */
+/**
+ * Returns how near a ServiceAccount is to a workload. The workload's own file ranks highest, then the folders above it, the
+ * deepest first.
+ */
 function rank(account: PlacedObject, workload: PlacedObject): number {
   if (account.file === workload.file) return Infinity
   const folder = `${dirname(resolve(account.file))}${sep}`.replace(`${sep}${sep}`, sep)

@@ -20,12 +20,12 @@ const TEMPLATE_PATHS: Readonly<Record<string, readonly string[]>> = {
   'batch/CronJob': ['spec', 'jobTemplate', 'spec', 'template'],
 }
 
-/** Where objects of a kind have their pod template. */
+/** The path of the pod template in objects of a kind. */
 export interface TemplatePath {
   readonly kind: string
-  /** The API group; undefined: every group in which the kind is not one of Kubernetes itself. */
+  /** The API group; undefined for every group. The kinds in `TEMPLATE_PATHS` keep their paths. */
   readonly group: string | undefined
-  /** The keys of the template; `*` stands for every member of a list or a map. */
+  /** The keys of the path. `*` means every member of a list or a map. */
   readonly keys: readonly string[]
 }
 
@@ -35,7 +35,7 @@ const ROLLOUT: TemplatePath = { kind: 'Rollout', group: 'argoproj.io', keys: SPE
 const KubernetesObject = z.looseObject({ apiVersion: z.string(), kind: z.string() })
 export type KubernetesObject = z.infer<typeof KubernetesObject>
 
-/** The API server rejects what has another type; here it counts as missing. */
+/** The API server rejects a value of another type. Here such a value counts as missing. */
 const Text = z.catch(z.optional(z.string()), undefined)
 const Texts = z.catch(z.record(z.string(), z.catch(z.string(), '')), {})
 const Owner = z.object({ kind: z.string(), name: z.string(), controller: z.unknown() })
@@ -49,15 +49,15 @@ const Metadata = z.object({
   ownerReferences: z.catch(z.array(Owner), []),
 })
 
-/** Returns a workload for each pod template of the object; undefined if it is of another kind. */
+/** Returns a workload for each pod template of the object; undefined for a kind without a known path. */
 export function readWorkloads(
   { object, value, path }: LocatedObject,
   templatePaths: readonly TemplatePath[],
 ) {
   return findTemplatePaths(object, templatePaths)?.map((keys) => ({
-    /** In the document. */
+    /** The path in the document. */
     path: [...path, ...keys],
-    /** In the object, such as `spec.template`; empty for a Pod. */
+    /** The path in the object, such as `spec.template`; empty for a Pod. */
     templatePath: keys.join('.'),
     template: keys.reduce<unknown>(getMember, value),
   }))
@@ -81,7 +81,7 @@ function findTemplatePaths(
   return given.length === 0 ? undefined : given.flatMap(({ keys }) => expandPath(object, keys))
 }
 
-/** Returns the paths of the members that the keys lead to. */
+/** Replaces each `*` of the keys by the names of the members. Returns the paths that exist. */
 function expandPath(value: unknown, keys: readonly string[]): Key[][] {
   const [key, ...rest] = keys
   if (value === undefined || value === null) return []
@@ -95,7 +95,7 @@ function expandPath(value: unknown, keys: readonly string[]): Key[][] {
   )
 }
 
-/** Deeper than the pod template of any known kind. */
+/** The maximum depth of the search. No known kind has a deeper pod template. */
 const MAX_DEPTH = 8
 
 /** Returns the flag for each pod template that an object of an unknown kind seems to have. */
@@ -105,7 +105,7 @@ export function formatPathFlags(object: KubernetesObject): string[] {
   return findTemplateKeys(object).map((keys) => `--path ${kind}=${keys.join('.')}`)
 }
 
-/** Returns the keys, as in a `TemplatePath`, of what looks like a pod template. */
+/** Returns the keys, as in a `TemplatePath`, of each member that looks like a pod template. */
 function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
   const found = new Map<string, readonly string[]>()
   const search = (value: unknown, keys: readonly string[]) => {
@@ -122,12 +122,15 @@ function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
 export interface LocatedObject {
   readonly object: KubernetesObject
   readonly metadata: z.infer<typeof Metadata>
-  /** The object as it is written, which in a list of one kind may have no kind. */
+  /** The object as it is written. In a list of one kind it may have no kind. */
   readonly value: unknown
   readonly path: readonly Key[]
 }
 
-/** Returns the objects of one document, the items of a List one by one. `defaults` are their kind and API version. */
+/**
+ * Returns the objects of one document. Returns the items of a List instead of the List. An item without kind or API version
+ * gets them from `defaults`.
+ */
 export function findObjects(
   value: unknown,
   path: readonly Key[],
@@ -141,7 +144,7 @@ export function findObjects(
     const metadata = Metadata.safeParse(parsed.data['metadata']).data ?? Metadata.parse({})
     return [{ object: parsed.data, metadata, value, path }]
   }
-  // As kubectl reads a DeploymentList, in whose items the API server leaves both out.
+  // The API server leaves both out in the items of a DeploymentList. kubectl adds them in the same way.
   const ofItems = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
   return items.flatMap((item, index) => findObjects(item, [...path, 'items', index], ofItems))
 }
@@ -151,7 +154,7 @@ export function getApiGroup({ apiVersion }: { readonly apiVersion: string }): st
   return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
 }
 
-/** Returns the name of the ServiceAccount that the pods of a template have. */
+/** Returns the name of the ServiceAccount of a template's pods. */
 export function readAccountName(template: unknown): string {
   const spec = getMember(template, 'spec')
   return getServiceAccountName({

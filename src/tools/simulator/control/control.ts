@@ -16,7 +16,7 @@ interface ControlledParts {
   readonly rotateToken: (claims: ProjectedTokenClaims) => Promise<void>
 }
 
-/** Returns the JSON of a 200, or another response. */
+/** Returns the JSON body of a response with status 200, or another response. */
 type Route = (request: Request) => unknown
 
 /**

@@ -45,7 +45,7 @@ export function createExchangeLog() {
   }
 }
 
-/** Counts the exchanges, each of which has one correlation id in all of its attempts. */
+/** Counts the exchanges. All attempts of an exchange have the same correlation id. */
 export function countExchanges(entries: readonly LoggedExchange[]): number {
   const tokens = entries.filter(({ target }) => target === 'token')
   return new Set(tokens.map(({ correlationId }) => correlationId ?? Symbol('none'))).size

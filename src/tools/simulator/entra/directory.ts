@@ -37,7 +37,7 @@ const Resource = z.strictObject({
   appId: Guid,
   /** Application id URIs, without `/.default`. `*` stands for any text; one trailing slash is ignored. */
   identifiers: z.array(z.string()).default([]),
-  /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
+  /** `accessTokenAcceptedVersion`, which determines the claims of tokens. */
   tokenVersion: z.literal([1, 2]).default(1),
 })
 
@@ -59,7 +59,7 @@ function trustAccount(name: string) {
   return { subject: `system:serviceaccount:shop:${name}` }
 }
 
-/** Returns the schema of a directory. Adds this issuer and the first tenant where they are left out. */
+/** Returns the schema of a directory. Adds this issuer and the first tenant to entries without them. */
 export const createDirectorySchema = (defaultIssuer: string) =>
   DirectorySchema.transform(({ applications, ...directory }) => ({
     ...directory,

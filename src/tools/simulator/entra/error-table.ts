@@ -20,7 +20,7 @@ const GROUPS: readonly (readonly [status: number, error: string, codes: readonly
   [500, 'server_error', [50000]],
 ]
 
-/** The texts of checks that have no value to name. */
+/** The texts of errors that name no value. */
 const TEXTS: ReadonlyMap<number, string> = new Map([
   [50027, 'JWT token is invalid or malformed.'],
   [

@@ -7,7 +7,7 @@ import { EntraError } from './entra-error.ts'
 
 export type IssuerKeys = Awaited<ReturnType<typeof fetchKeys>>
 
-/** Where and how to fetch the documents of an issuer, as a configuration file says it. */
+/** The way to fetch the documents of an issuer, in the form of a configuration file. */
 export const IssuerRouteSchema = z.strictObject({
   /** File of the bearer token for an API server that requires one. It is read before each request. */
   bearerTokenFile: z.string().optional(),

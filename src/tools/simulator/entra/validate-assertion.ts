@@ -33,8 +33,8 @@ const Claims = z.object({
 type Claims = ReturnType<typeof parseAssertion>['claims']
 
 /**
- * Throws an {@link EntraError} at the first check that fails. Credentials are matched before the
- * signature is verified, which agrees with the public reports of 70021x with unreachable issuers.
+ * Throws an {@link EntraError} at the first check that fails. Compares the credentials before it verifies the signature: public
+ * reports have 70021x for unreachable issuers.
  */
 export async function validateAssertion(
   assertion: string,

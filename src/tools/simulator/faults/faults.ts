@@ -1,4 +1,4 @@
-/** The fault kinds, which requests a fault applies to, and how often. */
+/** The kinds of faults, and the list of active faults. Each says to which requests it applies, and how often. */
 import { z } from 'zod'
 
 /** `token`: Entra ID's token endpoint; `metadata`: all its other paths. */
@@ -7,7 +7,7 @@ export type FaultTarget = (typeof FAULT_TARGETS)[number]
 
 const common = {
   target: z.enum(FAULT_TARGETS).default('token'),
-  /** Only requests with this client id (in the form of a token request). */
+  /** Only token requests with this client id. */
   clientId: z.guid().optional(),
   /** Number of requests that the fault applies to. Default: all, until the faults are cleared. */
   times: z.int().positive().optional(),
@@ -43,7 +43,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
   /** An error of Entra ID by its AADSTS code. */
   faultOf('aadsts', {
     code: z.int().positive(),
-    /** The status of a code that the simulator's table lacks, or in place of the table's. */
+    /** Default: the status of the code in the simulator's table. */
     status: z.int().min(400).max(599).optional(),
     error: z.string().optional(),
     text: z.string().optional(),
@@ -58,7 +58,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
     expiresInSeconds: z.int().optional(),
     refreshInSeconds: z.int().positive().optional(),
   }),
-  /** Entra ID's clock skew: in its checks, its tokens and `Date`. */
+  /** Entra ID's clock skew. It affects its checks, its tokens and the header `Date`. */
   faultOf('clock', { offsetMs: z.number().min(-MAX_SKEW_MS).max(MAX_SKEW_MS) }),
 ])
 

@@ -1,8 +1,8 @@
-/** What every simulated server shares: a pure HTTP handler, and its JSON responses. */
+/** The HTTP handler of a simulated server, and its JSON responses. */
 
 /**
- * A server without a port: a WHATWG request in, a WHATWG response out. If it rejects, its connection is reset; while it
- * does not settle, its connection hangs.
+ * A server without a port: takes a WHATWG request and returns a WHATWG response. If it rejects, the connection is reset. Until
+ * it settles, the connection hangs.
  */
 export type Handler = (request: Request) => Promise<Response>
 

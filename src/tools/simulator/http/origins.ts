@@ -12,7 +12,7 @@ interface OriginOptions extends ServeOptions {
 
 export type Origins = ReturnType<typeof createOrigins>
 
-/** Creates no origin yet. `close` closes those that have been opened. */
+/** Creates an empty list of origins. `close` closes all opened origins. */
 export function createOrigins() {
   /** The local address of each origin, by host and port of its URL. */
   const addresses = new Map<string, string>()

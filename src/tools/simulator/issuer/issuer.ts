@@ -68,7 +68,7 @@ export async function createIssuer(issuer: string, now: () => number = Date.now)
   }
 }
 
-/** The uids of the objects that a token names, which stay across rotations, as in a cluster. */
+/** The uids of the objects that a token names. They are the same after a rotation, as in a cluster. */
 export const UIDS = { node: randomUUID(), pod: randomUUID(), serviceAccount: randomUUID() }
 
 function createClaims(issuer: string, request: ProjectedTokenClaims, now: number): JWTPayload {

@@ -124,7 +124,7 @@ describe('a workload is rejected', () => {
         'env/dev/orders.yaml': deployment(),
         'env/prod/orders.yaml': deployment(),
       },
-      'env/prod/orders.yaml:1: Deployment/orders: the ServiceAccount shop/orders of env/dev/account.yaml:1 seems to be that of env/dev/orders.yaml:1, where the same Deployment is. Fix: ',
+      'env/prod/orders.yaml:1: Deployment/orders: the ServiceAccount shop/orders of env/dev/account.yaml:1 seems to belong to the same Deployment in env/dev/orders.yaml:1. Fix: ',
     ],
   ])('%s', async (_, files, message) => {
     const result = await injectTree(files)
