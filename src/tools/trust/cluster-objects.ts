@@ -88,8 +88,10 @@ export async function readClusterObjects(
     serviceAccounts: named.filter((object) => isCore(object, 'ServiceAccount')),
     workloads,
     configMaps: configMaps.flat(),
-    /** Namespaces that are in the input. */
-    namespaces: new Set(namespaces.map(({ name }) => name)),
+    /** Namespaces that were read from a cluster. A manifest may lack labels that its Namespace has there. */
+    storedNamespaces: new Set(
+      namespaces.filter(({ isStored }) => isStored).map(({ name }) => name),
+    ),
     /** Namespaces whose label asks for injection of all their pods. */
     injectedNamespaces: new Set(
       namespaces

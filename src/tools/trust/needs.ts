@@ -25,7 +25,7 @@ export interface TrustOptions {
   readonly clientId: string | undefined
   /** The namespaces that may use an identity, by its client id. */
   readonly allowed: ReadonlyMap<string, readonly string[]>
-  /** True with --check, which must not pass if nothing was compared. */
+  /** True with --check, which must not pass if workloads may need credentials but none was compared. */
   readonly isCheck: boolean
 }
 
@@ -67,8 +67,8 @@ export function findNeeds(objects: ClusterObjects, options: TrustOptions, report
 
 /**
  * Reports the workloads that may be injected later, such as by `wimds inject`, and need a credential then. A workload that runs
- * in a cluster is not injected later: it is reported only if its Namespace, which may ask for injection, is not in the input, or
- * if the input needs no credential at all.
+ * in a cluster is not injected later: it is reported only if its Namespace, which may ask for injection, was not read from there,
+ * or if the input needs no credential at all.
  */
 function reportSilent(context: Context, needs: readonly Need[]): void {
   const { objects, silent, bound, options, report } = context
@@ -77,7 +77,7 @@ function reportSilent(context: Context, needs: readonly Need[]): void {
   for (const each of unlisted) report.keep(toSubject(each))
   const isAll = needs.length + bound.size === 0
   const reported = unlisted.filter(
-    ({ isStored, namespace }) => isAll || !isStored || !objects.namespaces.has(namespace),
+    ({ isStored, namespace }) => isAll || !isStored || !objects.storedNamespaces.has(namespace),
   )
   const [first] = reported
   if (first === undefined) return

@@ -154,11 +154,14 @@ const SILENT = warning('input', 'do not request injection: 1, such as Deployment
 
 const stored = deployment('orders', 'orders')
 const OF_CLUSTER = { ...stored, metadata: { ...stored.metadata, uid: 'd3b0' } }
+const NAMESPACE_OF_CLUSTER = { ...UNLABELLED, metadata: { name: 'shop', uid: 'd3b1' } }
 
 test.each<[string, readonly object[], readonly unknown[]]>([
   ['a manifest without a request', [deployment('orders', 'orders'), UNLABELLED], [SILENT]],
-  ['no workload of a cluster without a request', [OF_CLUSTER, UNLABELLED], []],
+  ['no workload of a cluster without a request', [OF_CLUSTER, NAMESPACE_OF_CLUSTER], []],
   ['a workload of a cluster whose Namespace is unknown', [OF_CLUSTER], [SILENT]],
+  // A manifest does not have the labels that kubectl label has set.
+  ['a workload of a cluster whose Namespace is a file', [OF_CLUSTER, UNLABELLED], [SILENT]],
 ])('reports %s, and calls no credential of it extra', async (_, objects, found) => {
   const list = ['kept', 'orders', 'old'].map((name) =>
     existingFor(`system:serviceaccount:shop:${name}`),
@@ -171,7 +174,7 @@ test.each<[string, readonly object[], readonly unknown[]]>([
 })
 
 test('reports a workload of a cluster if nothing needs a credential', async () => {
-  expect((await plan([OF_CLUSTER, UNLABELLED])).findings).toMatchObject([SILENT])
+  expect((await plan([OF_CLUSTER, NAMESPACE_OF_CLUSTER])).findings).toMatchObject([SILENT])
 })
 
 test('warns of --client-id if no workload gets it', async () => {
