@@ -24,11 +24,11 @@ const MAX_CAUSES = 5
 function describeCauses(thrown: unknown): string[] {
   const stacks: string[] = []
   let next = thrown
-  while (next !== undefined && stacks.length <= MAX_CAUSES) {
+  do {
     stacks.push(describeError(next))
     next = next instanceof Error ? next.cause : undefined
-  }
-  return stacks.length > 0 ? stacks : [describeError(thrown)]
+  } while (next !== undefined && stacks.length <= MAX_CAUSES)
+  return stacks
 }
 
 function describeError(thrown: unknown): string {

@@ -27,7 +27,7 @@ test('--probe polls the port of --proxy-port until it is ready', async () => {
   expect(await dropIn(flags, captureIo())).toBe(0)
 })
 
-test('its port is 8000 by default, as that of the proxy', async () => {
+test('the default port is 8000, as in the azure-workload-identity proxy', async () => {
   const io = { ...captureIo(), signal: AbortSignal.abort() }
   expect(await dropIn(['--probe'], io)).toBe(1)
   expect(io.err()).toContain('127.0.0.1:8000.')
@@ -38,16 +38,16 @@ test('without --probe it serves, and names the missing variables', async () => {
   await expect(running).rejects.toThrow(/AZURE_TENANT_ID.*missing/)
 })
 
-test('serves on the port of the flag, without an admin port, at the level of that proxy', async () => {
+test('turns the flags into valid settings, without an admin port', async () => {
   const io = captureIo({ WIMDS_MAX_CONNECTIONS: 'x' })
   const running = dropIn(['--proxy-port=65535', '--log-level='], io)
-  // All other settings are judged to be right.
+  // The error is only about the invalid variable above.
   await expect(running).rejects.toThrow(
     expect.objectContaining({ message: expect.not.stringMatching(/LISTEN|LOG_LEVEL/) }),
   )
 })
 
-test('answers token requests of any api-version, as that proxy does', async () => {
+test('answers token requests of any api-version, as the azure-workload-identity proxy does', async () => {
   await using simulator = await createSimulator()
   const port = await freePort()
   const ending = new AbortController()

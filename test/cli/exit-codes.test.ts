@@ -6,7 +6,7 @@ import { runNode } from '../fixtures/run-program.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { captureIo } from '../tools/capture.ts'
 
-/** Returns what the error for a missing module has, as Node creates it. */
+/** Returns an error with the code and URL that Node gives for a missing module. */
 async function missing(specifier: string, importer = 'main.mjs'): Promise<Error> {
   using folder = createFolder()
   const file = folder.write(importer, `await import('${specifier}')`)

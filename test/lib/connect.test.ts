@@ -5,7 +5,7 @@ import { createConnect } from '../../src/lib/connect.ts'
 import type { Address } from '../../src/lib/connect-error.ts'
 import { listening } from '../fixtures/listening.ts'
 
-/** What an address does: it accepts, refuses at once, has no route, or swallows packets. */
+/** The behaviour of an address: it accepts, refuses at once, has no route, or drops packets. */
 type Behaviour = 'accepts' | 'refuses' | 'no route' | 'silent'
 
 const address = (text: string): Address => ({
@@ -31,7 +31,7 @@ afterEach(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-/** A name with these addresses, whose sockets are real and connect to the server, or to nothing. */
+/** Creates a host with these addresses. Their sockets are real, and connect to the server or to nothing. */
 function createHost(...behaviours: readonly (readonly [string, Behaviour])[]) {
   const does = new Map(behaviours)
   const tried: string[] = []
@@ -64,7 +64,7 @@ function openSocket(does: Behaviour | undefined): Socket {
   return socket.destroy(Object.assign(new Error(code), { code }))
 }
 
-/** Lets everything happen that needs no time. */
+/** Waits until everything has happened that needs no time. */
 const settle = () => vi.advanceTimersByTimeAsync(0)
 const keep = (error: unknown) => error
 
@@ -86,7 +86,7 @@ describe('a connection', () => {
     socket.destroy()
   })
 
-  test('is tried to one more address each 250 ms, while the earlier ones go on, of which one may win', async () => {
+  test('is tried to one more address every 250 ms, while the earlier attempts continue and may win', async () => {
     const host = createHost(...ipv6('silent', 8), ...ipv4('silent', 8))
     const connecting = host.connect()
     await vi.advanceTimersByTimeAsync(249)
@@ -100,7 +100,7 @@ describe('a connection', () => {
     ;(await connecting).destroy()
   })
 
-  test('is tried first to the family that has won, for ten minutes', async () => {
+  test('is tried first to the address family that won before, for ten minutes', async () => {
     const host = createHost(...ipv6('silent'), ...ipv4('accepts'))
     const first = host.connect()
     await vi.advanceTimersByTimeAsync(250)
@@ -115,7 +115,7 @@ describe('a connection', () => {
     expect(host.tried).toEqual(['fd00::1'])
   })
 
-  test('can be used without the listeners of its making', async () => {
+  test('keeps no listeners of the attempts', async () => {
     const socket = await createHost(...ipv4('accepts')).connect()
     const error = new Error('reset')
     const failed = once(socket, 'error').catch(keep)
@@ -126,7 +126,7 @@ describe('a connection', () => {
 })
 
 describe('without a connection', () => {
-  test('the error of a host that is refused and without a route counts its addresses', async () => {
+  test('the error counts the addresses that refuse and that have no route', async () => {
     const host = createHost(...ipv6('no route', 2), ...ipv4('refuses', 3))
     const reason = '2 IPv6 addresses failed (ENETUNREACH), 3 IPv4 addresses failed (ECONNREFUSED)'
     await expect(host.connect()).rejects.toMatchObject({
@@ -169,7 +169,7 @@ describe('the look-up', () => {
   const login = { host: 'login.example', port: 443 }
   const never = new Promise<never>(() => {})
 
-  test('that hangs is shared, and named as what was too slow', async () => {
+  test('that hangs is shared, and the error says that the name was not resolved in time', async () => {
     const families: number[] = []
     const connect = createConnect({
       lookup: (_, family) => {

@@ -26,7 +26,7 @@ test.each([' ', '\r\n'])('removes the ids of Entra ID, which are separated by %j
   )
 })
 
-test('describes a file without permission by whom to give it to', () => {
+test('the fix for a file without permission names who needs it', () => {
   const error = Object.assign(new Error("EACCES: permission denied, open '/a, b'"), {
     code: 'EACCES',
   })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { BrokerError, ConfigError, ERROR_KINDS, toBrokerError } from '../../src/lib/errors.ts'
 
 const kinds = Object.entries(ERROR_KINDS)
-/** The codes of documents and of the process, which no token request gets, and of a reply that nobody reads. */
+/** The codes that no token request gets: of documents, of the process, and of a reply that nobody reads. */
 const NOT_FOR_TOKENS = new Set([
   'not_found',
   'imdsv2_not_supported',
@@ -31,7 +31,7 @@ test.each([
   },
 )
 
-test('a copy of a BrokerError has the same details, but for the changes', () => {
+test('a copy of a BrokerError keeps all details except the changed ones', () => {
   const details = {
     fix: 'try again',
     cause: 1,

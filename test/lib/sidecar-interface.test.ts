@@ -1,4 +1,4 @@
-/** Files that cannot import the defaults have the same ones. */
+/** Checks that files that cannot import the defaults have the same values. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { DROP_IN_PORT } from '../../src/cli/drop-in.ts'

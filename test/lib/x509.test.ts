@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 
-test('an issued certificate is for its names, no CA, valid as long as asked, and for peers whose clock is behind', async () => {
+test('an issued certificate has its names, is no CA, is valid as long as requested, and already for peers whose clock is behind', async () => {
   const start = Date.UTC(2030, 0, 1)
   vi.useFakeTimers({ toFake: ['Date'], now: start })
   onTestFinished(() => void vi.useRealTimers())

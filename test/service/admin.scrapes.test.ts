@@ -4,7 +4,7 @@ import { shareScrapes } from '../../src/service/admin.ts'
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
 
-test('scrapes share one exposition, however long it takes, until it is a second old', async () => {
+test('scrapes share one result until it is a second old, however long it takes', async () => {
   const pending: PromiseWithResolvers<string>[] = []
   const scrape = shareScrapes(() => {
     const scraped = Promise.withResolvers<string>()

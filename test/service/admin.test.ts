@@ -85,7 +85,7 @@ test('an error is answered with its message, and the next request as usual', asy
   expect((await send({ path: '/metrics' })).status).toBe(200)
 })
 
-/** Opens a port whose scrapes wait until `release`, and its connections until the end of the test. */
+/** Opens a port whose scrapes wait until `release`. Its connections stay open until the end of the test. */
 async function startBusy() {
   const { promise: exposition, resolve } = Promise.withResolvers<string>()
   const { port } = await start({ scrape: () => exposition })
@@ -114,7 +114,7 @@ describe('64 connections of 127.0.0.1 wait for a scrape', () => {
     }
   })
 
-  test('and more of them close the oldest of them, but no connection of another address', async () => {
+  test('and further ones close the oldest of them, but no connection of another address', async () => {
     const { open, openBusy, release } = await startBusy()
     const scraper = await open('127.0.0.2', '/metrics')
     const probe = await open('127.0.0.3', '/healthz')
@@ -178,7 +178,7 @@ describe('from loopback only', () => {
     expect((await send({ path: '/status?refresh' })).headers['refresh']).toBe('10')
   })
 
-  test('the status page allows its own style alone', async () => {
+  test('the status page allows only its own style', async () => {
     const { send } = await start()
     const reply = await send({ path: '/status' })
     expect(reply.headers).toMatchObject({

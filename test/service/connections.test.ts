@@ -10,7 +10,7 @@ import {
 import { openConnection, request, waitFor } from '../fixtures/connection.ts'
 import { portOf } from '../fixtures/listening.ts'
 
-/** Opens a connection to a server that a limiter limits. */
+/** Opens a connection to a server with a limiter. */
 async function connectTo(server: Server) {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -30,7 +30,7 @@ test('binds 0.0.0.0 for [::] on a machine without IPv6, and no other IPv6 addres
   await expect(failure).rejects.toMatchObject({ code: 'EAFNOSUPPORT' })
 })
 
-test('answers the connections that wait at the close, however slow the machine is', async () => {
+test('a closing server answers the connections that wait, however slow the machine is', async () => {
   const listener = await listen(
     (_, response) => {
       const end = performance.now() + 50

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, onTestFinished, test } from 'vitest'
 
-/** More than a pipe and the buffer take. */
+/** More than a pipe and the buffer hold. */
 const MANY = 4000
 
 const parse = (line: string): Record<string, unknown> => JSON.parse(line)
@@ -14,7 +14,7 @@ test('lines flow again after a stalled reader reads again, and each dropped one 
   const script = join(import.meta.dirname, 'write-lines.ts')
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   onTestFinished(() => void child.kill('SIGKILL'))
-  /** Lets the process write so many lines. Resolves to the number of lines that it has dropped until then. */
+  /** Makes the process write this number of lines. Returns how many lines it has dropped so far. */
   const ask = async (count: number): Promise<number> => {
     child.send(count)
     const [dropped = NaN]: number[] = await once(child, 'message')

@@ -1,4 +1,4 @@
-/** Logs to standard output as many events as its parent asks for, numbered. Answers how many lines the log has dropped. */
+/** Logs as many numbered events to standard output as its parent requests. Replies how many lines the log has dropped. */
 import { createLogger, createLogOutput } from '../../src/service/logger.ts'
 
 const log = createLogger({ level: 'info', out: createLogOutput(process) })

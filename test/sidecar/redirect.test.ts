@@ -61,7 +61,7 @@ describe('wimds redirect --dry-run', () => {
   })
 })
 
-test('wimds redirect rejects all that is wrong at once', async () => {
+test('wimds redirect reports all problems at once', async () => {
   const env = { PROXY_PORT: 'http', METADATA_IP: '10.0.0.1', METADATA_PORT: '81' }
   const { code, out, err } = await run(['--uid=0', '--wait=0', '--pass-through', '--what'], env)
   expect({ code, out }).toEqual({ code: 64, out: '' })
@@ -79,7 +79,7 @@ test('wimds redirect rejects all that is wrong at once', async () => {
 })
 
 describe('wimds redirect --wait', () => {
-  test('ends with 1 and names the port if it does not in time', async () => {
+  test('exits with 1 and names the port if the sidecar does not listen in time', async () => {
     using tools = stubTools({ ip: 'exit 0', nft: 'exit 0' })
     const flags = ['--mode=nft', '--port=1', '--wait=1']
     const { code, err } = await run(flags, { PATH: tools.path })

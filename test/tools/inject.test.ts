@@ -19,7 +19,7 @@ afterAll(() => folder[Symbol.dispose]())
 const runVerbosely = (args: readonly string[], input?: string | Uint8Array) =>
   runCommand(inject, ['--image-registry=a.test', ...args], {}, input)
 
-/** Runs it without the lines on what was done to each object. */
+/** Runs the command without the lines on what was done to each object. */
 const run = (args: readonly string[], input?: string | Uint8Array) =>
   runVerbosely(['--quiet', ...args], input)
 
@@ -69,7 +69,7 @@ metadata: {name: orders}
 spec: {serviceAccountName: orders, containers: [{name: app}]}
 `
 
-test('no name in a manifest makes a line of its own on standard error, or controls the terminal', async () => {
+test('a name in a manifest cannot add a line to standard error, or control the terminal', async () => {
   const kind = String.raw`"Deployment\e[31m\nwimds inject: fake:1: Deployment/ok: injected\n::error::x"`
   const source = `apiVersion: apps/v1
 kind: ${kind}
@@ -162,7 +162,7 @@ describe('wimds inject', () => {
     expect(broken).toMatchObject({ code: 1, out: '' })
   })
 
-  test('rejects a --mode that differs from an earlier injection, and changes nothing again', async () => {
+  test('rejects a --mode that differs from an earlier injection, and changes nothing if it is the same', async () => {
     const { out: injected } = await run([...IDENTITY, '--mode', 'env', '-'], POD)
     const { code, out, err } = await run([...IDENTITY, '--mode', 'nft', '-'], injected)
     expect({ code, out }).toEqual({ code: 1, out: '' })
@@ -174,7 +174,7 @@ describe('wimds inject', () => {
     }
   })
 
-  test('mounts a token with the audience that is given, and needs it for another WIMDS_AUDIENCE', async () => {
+  test('mounts a token with the audience of --audience, which another WIMDS_AUDIENCE requires', async () => {
     const env = ['--env', 'WIMDS_AUDIENCE=api://AzureADTokenExchangeUSGov']
     const { code, out, err } = await run([...IDENTITY, ...env, '-'], POD)
     expect({ code, out }).toEqual({ code: 1, out: '' })
@@ -225,20 +225,23 @@ spec: {serviceAccountName: orders, containers: [{name: app}]}
   const MOVE = ' Fix: move it to spec.template.metadata.annotations\n'
 
   test.each([
-    ['what opted out on the workload alone', OUT, '', MOVE, false],
-    ['what opted out on the pod template alone', '', `metadata: {${OUT}}, `, '', false],
-    ['a wrong place', 'annotations: {wimds.io/mode: env, team: shop}', '', MOVE, true],
-  ])('leaves %s', async (_, own, inner, warning, isInjected) => {
-    const source = `apiVersion: apps/v1
+    ['opt-out on the workload', OUT, '', MOVE, false],
+    ['opt-out on the pod template', '', `metadata: {${OUT}}, `, '', false],
+    ['settings on the workload', 'annotations: {wimds.io/mode: env, team: shop}', '', MOVE, true],
+  ])(
+    'honors an opt-out, and warns of annotations in the wrong place: %s',
+    async (_, own, inner, warning, isInjected) => {
+      const source = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: x, ${own}}
 spec: {template: {${inner}spec: {containers: [{name: a}]}}}
 `
-    const { code, out, err } = await run([...IDENTITY, '-'], source)
-    expect({ code, isInjected: out !== source }).toEqual({ code: 0, isInjected })
-    expect(err.slice(-MOVE.length)).toBe(warning)
-    expect(err).not.toContain('team')
-  })
+      const { code, out, err } = await run([...IDENTITY, '-'], source)
+      expect({ code, isInjected: out !== source }).toEqual({ code: 0, isInjected })
+      expect(err.slice(-MOVE.length)).toBe(warning)
+      expect(err).not.toContain('team')
+    },
+  )
 
   test('injects a DeploymentList whose items have no kind, as the API server returns it', async () => {
     const items = ['a', 'b'].map((name) => ({
@@ -260,7 +263,7 @@ spec: {template: {${inner}spec: {containers: [{name: a}]}}}
     ],
     // Every object has a member of this name.
     ['--env constructor=1', /"name":"constructor","value":"1"/],
-  ])('follows %s', async (flags, expected) => {
+  ])('passes on %s', async (flags, expected) => {
     const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
     const { code, out } = await run([...IDENTITY, ...flags.split(' '), '-'], source)
     expect(code).toBe(0)
@@ -282,7 +285,7 @@ spec: {template: {${inner}spec: {containers: [{name: a}]}}}
     expect(joined.out).toBe(`${input.out}---\n${input.out.slice(1)}`)
   })
 
-  test('prints a unified diff of what changes, and nothing of what does not', async () => {
+  test('prints a unified diff of changed files, and nothing for unchanged ones', async () => {
     const changed = file('changed.yaml', COMMENTED)
     const same = file('same.yaml', SERVICE_ACCOUNT)
     const { code, out } = await run(['-o', 'diff', '--mode', 'env', same, changed])
@@ -313,7 +316,7 @@ test.each([
   ],
   ['an unknown kind with a Pod', `${POD}---\n${UNKNOWN}`, /: unsupported kind/, 'unsupported kind'],
 ])(
-  'wimds inject of %s exits with 0, and with 1 if it is --strict',
+  'wimds inject exits with 0 for %s, and with 1 if --strict is given',
   async (_, input, warning, problem) => {
     const lax = await run([...IDENTITY, '-'], input)
     expect(lax.code).toBe(0)
@@ -409,7 +412,7 @@ describe.skipIf(IS_RELEASED)('wimds inject, of a version that is not released,',
   test.each([
     ['a registry', [], / \S+\/wimds:[\d.]+, \S+wimds-redirect:.*, \S+wimds-gate:/],
     ['the image that no flag names', ['--image=a:1', '--redirect-image=b:1'], / \S+wimds-gate:/],
-  ])('says of nothing that it is injected without %s', async (_, flags, images) => {
+  ])('injects nothing, and does not say so, without %s', async (_, flags, images) => {
     const { code, out, err } = await runCommand(inject, [...IDENTITY, ...flags, '-'], {}, POD)
     expect({ code, out }).toEqual({ code: 64, out: '' })
     expect(err).toMatch(/^wimds inject: --image-registry is missing: .*\. Fix: .*\n/)

@@ -7,7 +7,7 @@ const CREDENTIAL_NAME = /^[A-Za-z0-9][\w-]{2,119}$/
 
 const subject = (namespace: string, name: string) => `system:serviceaccount:${namespace}:${name}`
 
-test('gives clusters, and subjects that look alike, names of their own', () => {
+test('gives different names to clusters, and to subjects that look alike', () => {
   const names = [
     createCredentialName('https://one.example/', subject('shop', 'orders')),
     createCredentialName('https://two.example/', subject('shop', 'orders')),

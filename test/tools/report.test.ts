@@ -61,7 +61,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     expect(orders.requests).toEqual(['/status.json'])
   })
 
-  test('reports since when there were no requests, and not that the sidecar is not needed', async () => {
+  test('reports the period without requests, and does not claim that the sidecar is not needed', async () => {
     await using idle = await serving(sidecar('orders'))
     expect(await run(['--url', idle.origin])).toMatchObject({
       code: 0,
@@ -170,7 +170,7 @@ describe('from a Prometheus', () => {
       expect(query).toMatch(/^\/prefix\/api\/v1\/query\?query=.*12h/)
   })
 
-  test('exits 1 if it has scraped no sidecar, since nothing is known then', async () => {
+  test('exits 1 if the Prometheus has scraped no sidecar', async () => {
     await using prometheus = await serving({ data: { result: [] } })
     const { code, out, err } = await run(['--prometheus', prometheus.origin])
     expect({ code, out }).toEqual({ code: 1, out: '' })
@@ -180,7 +180,7 @@ describe('from a Prometheus', () => {
   })
 
   test('prints each foreign text on one line, without control characters', async () => {
-    // The pod is the broker of a node, which answers those of this ServiceAccount.
+    // The pod is the broker of a node, which answers the pods of this ServiceAccount.
     const account = { service_account: 'w\nFAKE', pod: 'agent' }
     const metric = { ...account, client: 'x\u001B[2J', version: '1\u009B' }
     const results = [result(metric, '1800000000')]
@@ -195,7 +195,7 @@ describe('from a Prometheus', () => {
     expect(err).toMatch(/^wimds report: \S+ HTTP status 500: oops \?\]0;t\n$/)
   })
 
-  test('names the fix for a Prometheus, and not that for a sidecar', async () => {
+  test('names the fix for a Prometheus, not the fix for a sidecar', async () => {
     const gone = `http://127.0.0.1:${await freePort()}`
     const { code, err } = await run(['--prometheus', gone])
     expect(code).toBe(1)

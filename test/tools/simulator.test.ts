@@ -220,7 +220,7 @@ faults: 3
     await expect(access(directory.file('simulator.pid'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  test('exits with 64 for a certificate that is none', async () => {
+  test('exits with 64 for an invalid certificate', async () => {
     const file = directory.write('tls.crt', 'none')
     const { code, err } = await refuse(formatTls(file))
     expect(code).toBe(64)

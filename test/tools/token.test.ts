@@ -52,7 +52,7 @@ test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
   expect(JSON.parse(body)).toMatchObject({ value: 'correct-horse' })
 })
 
-test('prints the error on standard error, and that a new credential takes its time', async () => {
+test('prints the error on standard error, and the advice to wait for a new credential', async () => {
   const { code, out, err } = await run([VAULT, '--client-id', BILLING.clientId])
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toMatch(/^wimds token: federated_credential_not_found: AADSTS700213: .* Fix: .*\n/)
@@ -61,7 +61,7 @@ test('prints the error on standard error, and that a new credential takes its ti
   )
 })
 
-test('says when a failure may pass', async () => {
+test('says when to retry after a failure that may pass', async () => {
   simulator.faults.set([{ kind: 'throttled', times: 1, retryAfterSeconds: 7 }])
   const { code, err } = await run([VAULT])
   expect(code).toBe(1)
@@ -77,7 +77,7 @@ test.each([
   ['issuer_unreachable', {}, INTERNAL],
   ['assertion_audience', { WIMDS_AUDIENCE: 'foo' }, {}],
   ['assertion_malformed', { AZURE_FEDERATED_TOKEN_FILE: 'package.json' }, {}],
-])('does not say that %s may pass, but its fix', async (code, env, claims) => {
+])('prints the fix of %s, and does not advise to retry', async (code, env, claims) => {
   await simulator.rotateToken({ claims })
   const { err, out } = await run([VAULT], env)
   await simulator.rotateToken()

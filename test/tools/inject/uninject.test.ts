@@ -93,7 +93,7 @@ spec:
     expect((await run(uninject, ['-'], text)).out).toBe(source)
   })
 
-  test('says what it did to each object, and nothing to do is no failure', async () => {
+  test('says what it did to each object, and exits with 0 if there is nothing to remove', async () => {
     const first = await run(uninject, ['-'], await injected(DEPLOYMENT))
     expect(first.err.replaceAll(/wimds uninject: stdin:\d+: /g, '')).toBe(
       'Deployment/orders: uninjected\nConfigMap/untouched: skipped: kind ConfigMap\n',

@@ -1,4 +1,4 @@
-/** The rows of requests as clients sent them in the client matrix: whom the report names, and what to do. */
+/** Checks the report for requests that clients sent in the client matrix: the library that it names, and the advice. */
 import { expect, test } from 'vitest'
 import { createClientInventory } from '../../../src/broker/telemetry/clients.ts'
 import { createRows } from '../../../src/tools/report/rows.ts'
@@ -61,17 +61,24 @@ const RECORDED: readonly (readonly [string, string, string, string])[] = [
   ['Mozilla/5.0', '', 'another client ', 'find out which process calls'],
 ]
 
-test.each(RECORDED)('of %j %j it says %j and %j', (agent, msal, client, remedy) => {
-  const [sku, version] = msal === '' ? [] : msal.split(' ')
-  const seen = createClientInventory().findClient({
-    ...(agent !== '' && { 'user-agent': agent }),
-    ...(sku !== undefined && { 'x-client-sku': sku, 'x-client-ver': version }),
-  })
-  const sighting = { workload: 'shop/orders', requests: 1, lastSeenAt: '2026-11-24T11:59:30.000Z' }
-  const [row] = createRows([{ ...sighting, client: seen.library, version: seen.version }])
-  expect(`${row?.title} ${row?.version}`).toBe(client)
-  const { workloadIdentitySince: since } = row ?? {}
-  const upgrade = since === undefined ? '' : `upgrade to ${since}: `
-  const step = row?.supportsWorkloadIdentity === true ? 'ready: ' : upgrade
-  expect(`${step}${row?.advice}`).toMatch(new RegExp(remedy))
-})
+test.each(RECORDED)(
+  'the report on %j %j names %j and advises %j',
+  (agent, msal, client, remedy) => {
+    const [sku, version] = msal === '' ? [] : msal.split(' ')
+    const seen = createClientInventory().findClient({
+      ...(agent !== '' && { 'user-agent': agent }),
+      ...(sku !== undefined && { 'x-client-sku': sku, 'x-client-ver': version }),
+    })
+    const sighting = {
+      workload: 'shop/orders',
+      requests: 1,
+      lastSeenAt: '2026-11-24T11:59:30.000Z',
+    }
+    const [row] = createRows([{ ...sighting, client: seen.library, version: seen.version }])
+    expect(`${row?.title} ${row?.version}`).toBe(client)
+    const { workloadIdentitySince: since } = row ?? {}
+    const upgrade = since === undefined ? '' : `upgrade to ${since}: `
+    const step = row?.supportsWorkloadIdentity === true ? 'ready: ' : upgrade
+    expect(`${step}${row?.advice}`).toMatch(new RegExp(remedy))
+  },
+)

@@ -1,4 +1,4 @@
-/** The limit on what the aliases of a document expand to. */
+/** Checks the limit on the expansion of aliases. */
 import { expect, test } from 'vitest'
 import { editManifests } from '../../../../src/tools/inject/manifests/edit-manifests.ts'
 import { settings, TENANT } from '../../../injection/injector/patched.ts'

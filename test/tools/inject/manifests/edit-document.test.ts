@@ -1,4 +1,4 @@
-/** What a changed document keeps. */
+/** Checks what an edit keeps of a document. */
 import { diffLines } from 'diff'
 import { describe, expect, test } from 'vitest'
 import { parse, parseDocument } from 'yaml'
@@ -180,7 +180,7 @@ const changesOf = (before: string, after: string) =>
 describe.each(FILES)('a manifest %s', (_, source) => {
   const injected = inject(source)
 
-  test('keeps each line but those that change', () => {
+  test('keeps each line that is not changed', () => {
     const removed = changesOf(source, injected).filter((change) => change.removed)
     expect(removed.map(({ value }) => value.trim())).toEqual([])
     expect(injected).toContain('http://proxy.test')
@@ -190,7 +190,7 @@ describe.each(FILES)('a manifest %s', (_, source) => {
     expect(parseDocument(injected, { uniqueKeys: true }).errors).toEqual([])
   })
 
-  test('gets back its lines when it is uninjected', () => {
+  test('has its original lines again after uninject', () => {
     const { files } = editManifests([{ name: 'chart.yaml', source: injected }], undefined)
     expect(
       changesOf(source, files[0]?.result ?? '').filter(({ added, removed }) => added || removed),

@@ -23,7 +23,7 @@ spec: {template: {spec: {serviceAccountName: orders, containers: [{name: app, im
 
 const join = (...objects: readonly string[]) => objects.join('---\n')
 
-/** Injects the files, by their paths, as one directory. The results are by path, with the client id of each. */
+/** Injects the files, by their paths, as one directory. Returns the client id in each result, in the order of the paths. */
 async function injectTree(files: Readonly<Record<string, string>>, ...flags: readonly string[]) {
   using folder = createFolder()
   for (const [name, source] of Object.entries(files)) folder.write(name, source)
@@ -38,7 +38,7 @@ async function injectTree(files: Readonly<Record<string, string>>, ...flags: rea
 }
 
 const REJECTED = { code: 1, ids: [] }
-/** What is said of the first place and of the second one. */
+/** The problem of two ServiceAccounts that differ, at these places. */
 const differing = (first: string, second: string) =>
   `the ServiceAccount shop/orders names several identities: ${first}, ${second}. Fix: `
 
@@ -118,7 +118,7 @@ describe('a workload is rejected', () => {
       `base/orders.yaml:1: Deployment/orders: ${differing('overlays/dev/account.yaml:1', 'overlays/prod/account.yaml:1')}`,
     ],
     [
-      'if it may be that of another environment, which has the ServiceAccount',
+      'if its ServiceAccount may belong to another environment',
       {
         'env/dev/account.yaml': account(DEV),
         'env/dev/orders.yaml': deployment(),
@@ -134,7 +134,7 @@ describe('a workload is rejected', () => {
   })
 })
 
-test('the identity of flags needs no ServiceAccount, so none can be the wrong one', async () => {
+test('an identity that is given by flags needs no ServiceAccount', async () => {
   const files = {
     'orders.yaml': join(account(DEV), deployment(), account(PROD)),
     'other.yaml': deployment('other'),
