@@ -113,9 +113,13 @@ function findOtherMounts(pod: Pod, tokens: Tokens, own: VolumeMount): VolumeMoun
     const isForEntra = projected.some(({ audience }) => isFederationAudience(audience ?? ''))
     if (!isForEntra || name === own.name) return []
     const found = mounts.find(
-      (mount) => mount.name === name && !mount.subPathExpr && isReadableAsMounted(mount),
+      (mount) =>
+        mount.name === name &&
+        !mount.subPathExpr &&
+        !paths.has(mount.mountPath) &&
+        isReadableAsMounted(mount),
     )
-    if (found === undefined || paths.has(found.mountPath)) return []
+    if (found === undefined) return []
     paths.add(found.mountPath)
     return [{ name, mountPath: found.mountPath, readOnly: true }]
   })

@@ -59,6 +59,15 @@ export const TOKENS: Cases = {
       volumes: ['a', 'b'].map((name) => tokens(name, ['token'], 'api://AzureADTokenExchange')),
     },
   },
+  'beside two for direct federation at one path, of which another container mounts one elsewhere': {
+    spec: {
+      containers: ['a', 'b', 'b'].map((name, index) => ({
+        name: `app-${index}`,
+        volumeMounts: [{ name, mountPath: index === 2 ? `${AZURE}-b` : AZURE }],
+      })),
+      volumes: ['a', 'b'].map((name) => tokens(name, ['token'], 'api://AzureADTokenExchange')),
+    },
+  },
   ...each(
     'of the cloud, with WIMDS_AUDIENCE',
     ['api://AzureADTokenExchangeUSGov', 'api://other', '$(AUDIENCE)', ''],
