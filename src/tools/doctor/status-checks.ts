@@ -78,7 +78,7 @@ function checkAssertion(
 }
 
 function checkClock(skewSeconds: number | undefined, machine: string): Outcome {
-  if (skewSeconds === undefined) return notChecked('Entra ID did not answer an exchange')
+  if (skewSeconds === undefined) return notChecked('no reply of Entra ID has told its time')
   const skewMs = skewSeconds * 1000
   const skew = describeSkew(skewMs, machine)
   if (!isSkewed(skewMs)) return passed(skew)
