@@ -12,7 +12,7 @@ export interface Figure {
   readonly name: string
   readonly unit: Unit
   readonly wimds: number
-  /** The baseline, where the question makes sense for it: a bare node:http server. */
+  /** The figure of the baseline, a bare node:http server; absent if the baseline has no such figure. */
   readonly bare?: number
   readonly bar?: Bar
 }

@@ -21,7 +21,7 @@ export interface BenchPod {
 
 interface PodOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** Files of the volume beside the projected token, or in its place. */
+  /** Files that the volume has beside the projected token, or instead of it. */
   readonly files?: Readonly<Record<string, string>>
 }
 

@@ -1,5 +1,5 @@
-// Writes docs/recipes from scripts/recipes.yaml: a page for each program, and their index. With --check writes nothing, and exits
-// with 1 if a page is not current.
+// Writes docs/recipes from scripts/recipes.yaml: a page for each program, and their index. With --check it writes nothing, and
+// exits with 1 if a page is not current.
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'

@@ -152,7 +152,7 @@ describe('doctor', () => {
     },
   )
 
-  test('names the value for a policy that wants limits', async () => {
+  test('doctor names the value of the chart that a policy for limits requires', async () => {
     const checks = await doctorBefore('node', NAMESPACE)
     expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({
       status: 'failed',

@@ -1,4 +1,4 @@
-/** `wimds doctor` from the user's machine: of pods from outside, and of a cluster before an installation. */
+/** `wimds doctor` on the user's machine checks pods, and a cluster before an installation. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'

@@ -61,7 +61,7 @@ test.concurrent.for(MODES)(
   },
 )
 
-/** Returns the address as it stands in a URL. */
+/** Returns the host part of a URL: an IPv6 address gets brackets. */
 const hostIn = (address: string) => (address.includes(':') ? `[${address}]` : address)
 
 /** Requests a document of the metadata service; prints only what fails. */

@@ -23,13 +23,14 @@ import {
 
 const NAMESPACE = 'wimds-e2e-nodes'
 const HOSTNAME = 'kubernetes.io/hostname'
-/** Of a pod with a sidecar, and of one that the broker of its node serves. */
+/** The modes of two pods: one has a sidecar, and the broker of its node serves the other one. */
 const MODES = ['loopback', 'node'] as const
 const SELECTOR = `--selector=app in (${MODES.map((mode) => `mobile-${mode}`).join(',')})`
 
 const cluster = testCluster(NAMESPACE)
-/** The node of the simulated Entra ID, which stays, and another one. */
+/** The node that runs the simulated Entra ID. */
 let staying: string
+/** The node that is drained and lost. */
 let leaving: string
 
 describe('two nodes', () => {

@@ -217,7 +217,7 @@ describe('injection.by policy', () => {
     expect(namesOf(admitted)).toEqual(expected)
   })
 
-  test('the gate comes before other init containers, with the settings of the annotations without the spaces around them', async () => {
+  test('the gate comes before other init containers, and the spaces around the values of annotations are dropped', async () => {
     const annotations = {
       'wimds.io/inject': ' true',
       'wimds.io/port': ' 9000 ',

@@ -8,7 +8,7 @@ export const RSA = {
   modulusLength: 2048,
   publicExponent: new Uint8Array([1, 0, 1]),
 }
-/** More than a test uses at the same time. */
+/** No test uses as many keys at the same time. */
 const COUNT = 16
 
 declare module 'vitest' {

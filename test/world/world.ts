@@ -27,7 +27,7 @@ export interface Way {
   readonly class: number
   /** Undefined: packets are swallowed. */
   readonly roundTripMs?: number
-  /** One packet of so many is lost. */
+  /** Every nth packet is lost, where n is this number. */
   readonly loseEvery?: number
 }
 

@@ -32,7 +32,7 @@ export interface Stack extends AsyncDisposable {
 }
 
 export interface StackOptions {
-  /** What answers: a sidecar, or the broker of mode node. */
+  /** The server that answers the clients: a sidecar, or the broker of mode node. */
   readonly server?: Server
   /** Additional addresses of a sidecar, such as `169.254.169.254:80`. */
   readonly listen?: readonly string[]

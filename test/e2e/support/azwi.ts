@@ -1,4 +1,4 @@
-/** Pods as the azure-workload-identity webhook v1.6.0 injects its proxy, with the images of wimds. */
+/** Pods like those into which the azure-workload-identity webhook v1.6.0 injects its proxy, with the images of wimds. */
 import { AUTHORITY, TENANT_ID } from './entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
 import { appPod } from './workloads.ts'

@@ -23,7 +23,7 @@ async function renderAgent(values: readonly string[] = []): Promise<string> {
 export const inAgentNamespace = (args: readonly string[], input?: string) =>
   kubectl(['--namespace', NAMESPACE, ...args], input)
 
-/** Creates or updates the agent, after the end of a namespace that another file of tests has deleted. */
+/** Creates or updates the agent. If another test file has deleted the namespace, first waits until it is gone. */
 export async function installAgent(...values: readonly string[]): Promise<void> {
   const deletedAt = '-o=jsonpath={.metadata.deletionTimestamp}'
   if ((await kubectl(['get', 'namespace', NAMESPACE, '--ignore-not-found', deletedAt])) !== '') {

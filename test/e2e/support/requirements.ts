@@ -7,7 +7,7 @@ import { findCloud } from './real-imds.ts'
 import { kubectl } from './run.ts'
 import type { Mode } from './workloads.ts'
 
-/** The tests of this file or `describe` need a metadata service of the nodes that is the suite's. */
+/** The tests of this file or `describe` need the suite's own metadata service on the nodes. */
 export const needRealImds = () =>
   beforeEach(async ({ skip }) => {
     const cloud = await findCloud()

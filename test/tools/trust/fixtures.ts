@@ -111,7 +111,7 @@ const finding = (severity: Finding['severity'], object: unknown, text: string) =
   problem: expect.stringContaining(text) as unknown,
 })
 
-/** Reads the objects as from one file. */
+/** Reads the objects from one file that holds them all. */
 async function read(objects: readonly unknown[]) {
   const source = objects.map((each) => stringify(each)).join('---\n')
   const report = new Report()
