@@ -7,37 +7,57 @@ import { writePage } from './write-page.mjs'
 /** The shortened texts of Entra ID after the number, as far as they are known. People search for them. */
 const MESSAGES = {
   50027: 'JWT token is invalid or malformed',
+  50033: 'CCS could not serve the request that had failed at ESTS',
   50049: 'Unknown or invalid instance',
   50166: 'Request to External OIDC endpoint failed',
-  501661: 'Request to External OIDC endpoint failed',
   53003: 'Access has been blocked by Conditional Access policies',
+  70021: 'No matching federated identity record found for presented assertion',
   70023: 'External OIDC Provider token must have a lifetime of less than or equal to 1.01:00:00',
   70025: 'The client has no configured federated identity credentials',
   90002: 'Tenant not found',
-  90061: 'Request to External OIDC endpoint failed',
   90033: 'A transient error has occurred',
+  90061: 'Request to External OIDC endpoint failed',
   100007: 'This request was received by an Azure AD regional authentication endpoint',
   500011: 'The resource principal named … was not found in the tenant named …',
   500014: 'The service principal for resource is disabled',
   501051: 'Application is not assigned to a role for the application',
+  501661: 'Request to External OIDC endpoint failed',
   700016: 'Application with identifier was not found in the directory',
   700024: 'Client assertion is not within its valid time range',
+  700025: "Client is public so neither 'client_assertion' nor 'client_secret' should be presented",
   700027: 'Client assertion failed signature validation',
   700211: 'No matching federated identity record found for presented assertion issuer',
   700212: 'No matching federated identity record found for presented assertion audience',
   700213: 'No matching federated identity record found for presented assertion subject',
-  7002131: 'No federated identity credential expression matched',
+  700222: 'AAD-issued tokens may not be used for federated identity flows',
+  700229:
+    'Forbidden token type. Only app-only tokens may be used as Federated Identity Credentials for AAD issuer',
+  900021: 'Requested tenant identifier is not valid. Tenant identifiers may not be an empty GUID',
+  900023: 'Specified tenant identifier is neither a valid DNS name, nor a valid external domain',
+  900382: 'Confidential Client is not supported in Cross Cloud request',
   900439:
     'Requests are not supported on the public endpoint for tenants in the Azure Government cloud',
   900440: 'Requests to tenants hosted in the public cloud are not supported on USGov endpoints',
-  900023: 'Specified tenant identifier is neither a valid DNS name, nor a valid external domain',
-  900382: 'Confidential Client is not supported in Cross Cloud request',
   900612: 'Failed to parse provider signing keys',
+  1002012:
+    'The provided value for scope … is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier',
+  5000224: 'This tenant has been blocked due to inactivity',
   5000225: 'This tenant has been blocked due to inactivity',
+  5002723:
+    'Invalid JWT token. No certificate SHA-1 thumbprint, certificate SHA-256 thumbprint, nor keyId specified in token header',
+  5002730: 'Invalid JWT token. Unsupported key for the signing algorithm',
+  5002738: "Invalid JWT token. 'ES384' is not a supported signature algorithm",
   7000112: 'Application is disabled',
+  7000216:
+    "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type",
+  7000218:
+    "The request body must contain the following parameter: 'client_assertion' or 'client_secret'",
   7000229: 'The client application is missing service principal in the tenant',
   7000272:
     'The certificate used to sign the federated credential could not be found in the metadata of identity provider',
+  7002131: 'No federated identity credential expression matched',
+  7002138:
+    'The subject matches with case-insensitive comparison, but not with case-sensitive comparison',
 }
 
 const CREATE = `\`\`\`sh
