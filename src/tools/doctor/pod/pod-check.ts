@@ -138,6 +138,6 @@ function explainMissingSidecar({ metadata }: ClusterPod): Fault {
   return {
     code: 'pod_not_injected',
     problem: `the pod has no container wimds, ${asks === undefined ? 'and no annotation asks for it' : `though it has the annotation ${asks}`}`,
-    fix: 'add the annotation wimds.io/inject: "true" to the pod template, and create the pod again: the webhook injects pods when they are created. wimds doctor --cluster shows whether it does; the label wimds.io/inject: "false" of the namespace excludes its pods. Without the webhook, run wimds inject on the manifest',
+    fix: `${metadata.annotations?.['wimds.io/inject'] === 'true' ? 'create' : 'add the annotation wimds.io/inject: "true" to the pod template, and create'} the pod again: the webhook injects pods when they are created. wimds doctor --cluster shows whether it does; the label wimds.io/inject: "false" of the namespace excludes its pods. Without the webhook, run wimds inject on the manifest`,
   }
 }

@@ -416,6 +416,7 @@ test('explains a pod without a sidecar', async () => {
   const { failures, problems } = await check([{ call: GET, stdout: JSON.stringify(pod) }])
   expect(failures).toEqual(['sidecar_container: pod_not_injected'])
   expect(problems[0]?.problem).toMatch(/has the annotation wimds\.io\/inject$/)
+  expect(problems[0]?.fix).toMatch(/^create the pod again/)
 })
 
 test.each<[PodChanges, string]>([
