@@ -34,7 +34,7 @@ export function createCredentialCommands(
   }
   const propose = (action: string, write: (kind: keyof typeof flags) => string): Commands => [
     {
-      purpose: `${action} of ${name}, a managed identity${resourceId === undefined ? `. Its name and resource group: az identity list --query "[?clientId=='${clientId}'].[name,resourceGroup]" --output table` : ''}`,
+      purpose: `${action} of ${name}, a managed identity, whose name and resource group az identity list shows`,
       command: write('managed-identity'),
     },
     { purpose: 'or of an application registration', command: write('application') },

@@ -18,19 +18,20 @@ interface Given {
   readonly claims?: typeof CLAIMS | undefined
 }
 
-/** Returns the commands for this error code; `claims: undefined` means that the claims are not known. */
-function commandsOf(code: string, given: Given = {}) {
+/** Proposes commands for this error code; `claims: undefined` means that the claims are not known. */
+function propose(code: string, given: Given = {}) {
   const { identity, claims } = { identity: IDENTITY, claims: CLAIMS, ...given }
   const { identities, assertions, generatedAt: expiresAt } = aStatus()
-  const found = createCredentialCommands(code, identity, {
+  return createCredentialCommands(code, identity, {
     identities: identities.map((each) => ({ ...each, ...identity })),
     assertions: assertions.map(({ file }) => ({
       file,
       claims: claims && { ...claims, expiresAt },
     })),
   })
-  return found.map(({ command }) => command)
 }
+
+const commandsOf = (code: string, given?: Given) => propose(code, given).map((each) => each.command)
 
 test('the commands have the name in the resource id, or placeholders without a resource id', () => {
   const identity = { ...IDENTITY, resourceId: ARM_ID }
@@ -66,6 +67,9 @@ test('quotes hostile values for the shell', () => {
     claims,
   })
   expect(others).toEqual([])
+  // People copy a command from the text above it, too.
+  const texts = propose(NOT_FOUND, { identity, claims }).map(({ purpose }) => purpose)
+  expect(texts.join('\n')).not.toContain('reboot')
   const { issuer, subject, audience } = claims
   const flags = ['--issuer', issuer, '--subject', subject, '--audiences', ...audience]
   expect(shellWords(managedIdentity).slice(-6)).toEqual(flags)
