@@ -40,7 +40,8 @@ test.each<[string, Env, RegExp]>([
   const { code, failures, fixes, problems } = await check(env)
   expect({ code, failures }).toEqual({ code: 1, failures: [expected] })
   expect(fixes).toMatch(fix)
-  for (const { url } of problems) expect(url).toMatch(/\/(?:troubleshooting|aadsts)\.\w+#\w+$/)
+  for (const { url } of problems)
+    expect(url).toMatch(/\/(?:troubleshooting|aadsts)\.(?:html|md)#\w+$/)
 })
 
 test('names a sidecar that is not ready', async () => {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createCredentialName } from '../../../src/tools/managed-identity.ts'
-import { VERSION } from '../../../src/lib/version.ts'
+import { docsPage, VERSION } from '../../../src/lib/version.ts'
 import { BILLING } from '../../../src/tools/simulator/defaults.ts'
 import { diagnose, runDoctor, serve, startSidecar } from './run-doctor.ts'
 
@@ -114,7 +114,7 @@ test('prints the commands that create a missing federated credential', async () 
       code: 'federated_credential_not_found',
       aadsts: 700213,
       explanation: expect.stringContaining('subject'),
-      url: expect.stringMatching(/aadsts\.\w+#aadsts700213$/),
+      url: docsPage('aadsts', 'aadsts700213'),
     },
   })
   expect(exchange?.commands?.[0]?.command).toBe(

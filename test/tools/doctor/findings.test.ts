@@ -9,7 +9,7 @@ const PAGE = await readFile(new URL('../../../docs/troubleshooting.md', import.m
 
 test.each(CODES)('links %s to a heading of docs/troubleshooting.md', (code) => {
   const { failure } = failed({ code, problem: 'x' })
-  const [, anchor] = /\/troubleshooting\.\w+#(.*)/.exec(failure?.url ?? '') ?? []
+  const [, anchor] = /\/troubleshooting\.(?:html|md)#(.*)/.exec(failure?.url ?? '') ?? []
   expect(PAGE).toMatch(new RegExp(`^### ${anchor}$`, 'm'))
 })
 
