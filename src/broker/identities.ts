@@ -59,8 +59,10 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
         ? findByClientId(value)
         : { objectId: byObjectId, resourceId: byResourceId }[selector.by].get(value)
     if (found !== undefined) return found
-    const named = identities.find(({ clientId }) => clientId === value)
-    if (selector.by === 'objectId' && named) throw createClientIdError(named)
+    if (selector.by === 'objectId') {
+      const named = identities.find(({ clientId }) => clientId === value)
+      if (named !== undefined) throw createClientIdError(named)
+    }
     throw new BrokerError(
       'identity_not_found',
       `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities, selector.by)}`,

@@ -97,7 +97,7 @@ export function parseFlags<Name extends string>(
   { flags: declarations, arguments: form = '', examples = [] }: Parsed<Name>,
 ): Flags<Name> {
   const placeholder = form.replaceAll(/[^A-Z]/g, '')
-  const maxPositionals = form.endsWith('...') ? Infinity : Math.min(placeholder.length, 1)
+  const maxPositionals = form.endsWith('...') ? Infinity : Number(form !== '')
   const example = examples.find((each) => each.startsWith('wimds '))
   const hint = example === undefined ? '' : `. Example: ${example}`
   const given = new Map<string, string[]>()
