@@ -107,10 +107,13 @@ const SCOPES: readonly (readonly [FlagName, ...string[]])[] = [
 /** Returns a problem for each flag that the chosen checks do not use. */
 function findConflicts(flags: Flags<FlagName>): string[] {
   const chosen = (['pre', 'cluster'] as const).filter(flags.has).map((name) => `--${name}`)
-  const asked = [...chosen, ...(flags.positionals.length > 0 ? ['a pod'] : [])]
+  const [pod] = flags.positionals
+  const asked = [...chosen, ...(pod === undefined ? [] : ['a pod'])]
   const [scope = 'checks on this machine', ...others] = asked
   return [
-    ...(others.length > 0 ? [`${asked.join(' or ')}: give one`] : []),
+    ...(others.length > 0
+      ? [`${asked.join(' or ')}${pod === undefined ? '' : ` (${pod})`}: give one`]
+      : []),
     ...SCOPES.filter(([name, ...scopes]) => flags.has(name) && !scopes.includes(scope)).map(
       ([name, ...scopes]) => `--${name} is only for ${scopes.join(' or ')}`,
     ),

@@ -134,10 +134,10 @@ export function reportedFailure(
 /** The most characters of a problem: it may contain a text of the cluster, such as the last output of a container. */
 const MAX_PROBLEM = 2000
 
-/** Creates the failure in a report, with the meaning of the AADSTS code. */
+/** Creates the failure in a report. If the problem is a text of Entra ID, adds the meaning of its AADSTS code. */
 function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
   const aadsts = entra?.aadsts
-  const explained = explainAadsts(aadsts)
+  const explained = problem.startsWith('AADSTS') ? explainAadsts(aadsts) : undefined
   return {
     code,
     problem: scrubAndTruncate(problem, MAX_PROBLEM),

@@ -75,16 +75,16 @@ function formatCommands({ commands = [] }: Finding): string[] {
 /** Returns the last line. It has the symbol of `ok` only if every check passed or is not needed. */
 function formatVerdict(checks: readonly Finding[]): string {
   const failed = checks.filter(({ status }) => status === 'failed')
-  const { size } = new Set(failed.map(({ check }) => check))
+  const { length: count } = failed
   const notChecked = checks.filter(({ status }) => status === 'not_checked')
-  if (failed.length + notChecked.length === 0) return '✓ All checks passed.\n'
+  if (count + notChecked.length === 0) return '✓ All checks passed.\n'
   const sentences = [
-    failed.length === 0
+    count === 0
       ? 'No check failed, but not everything was checked.'
-      : `${size} check${size === 1 ? '' : 's'} failed: ${listNames(failed)}.`,
+      : `${count} check${count === 1 ? '' : 's'} failed: ${listNames(failed)}.`,
     ...(notChecked.length === 0 ? [] : [`Not checked: ${listNames(notChecked)}.`]),
   ]
-  return `${SYMBOLS[failed.length === 0 ? 'not_checked' : 'failed']} ${toLine(sentences.join(' '))}\n`
+  return `${SYMBOLS[count === 0 ? 'not_checked' : 'failed']} ${toLine(sentences.join(' '))}\n`
 }
 
 /** Lists the name of each check once. */

@@ -1,8 +1,9 @@
 /** The checks of a status document: identities, projected tokens, clock, tokens and requests. */
 import { isSkewed, describeSkew, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
-import { createExpiredError } from '../../broker/exchange/assertion.ts'
+import { createExpiredError, formatAudience } from '../../broker/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
 import { createCredentialCommands } from './federated-credential-commands.ts'
+import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
 import type { Finding } from './doctor-report.ts'
 import {
   createFinding,
@@ -58,10 +59,10 @@ function checkIdentities({ identities, tokens }: TokenStatus): Finding[] {
   })
 }
 
-/** Checks the projected token, by Entra's clock if it is known. */
+/** Checks the projected token, by Entra's clock if it is known. Warns of an unusual audience that no exchange has tested. */
 function checkAssertion(
   { file, claims, failure }: TokenStatus['assertions'][number],
-  { generatedAt, clockSkewSeconds = 0 }: TokenStatus,
+  { generatedAt, clockSkewSeconds = 0, tokens }: TokenStatus,
 ): Outcome {
   if (failure !== undefined) return reportedFailure(failure)
   if (claims === undefined) return notChecked('it has not been read yet')
@@ -72,10 +73,15 @@ function checkAssertion(
     `audience  ${claims.audience.join(', ')}`,
   ]
   const expiresAt = Date.parse(claims.expiresAt)
-  return expiresAt <= Date.parse(generatedAt) - clockSkewSeconds * 1000
-    ? failed(createExpiredError(file, { expiresAt }), ...details)
-    : passed(...details)
+  if (expiresAt <= Date.parse(generatedAt) - clockSkewSeconds * 1000)
+    return failed(createExpiredError(file, { expiresAt }), ...details)
+  const isTested = tokens.some(({ cached }) => cached !== undefined)
+  const isUsual = isTested || claims.audience.some(isFederationAudience)
+  return { ...passed(...details), warnings: isUsual ? [] : [warnOfAudience(claims.audience)] }
 }
+
+const warnOfAudience = (audience: readonly string[]) =>
+  `no cloud of Entra ID documents the audience ${formatAudience(audience)}. Fix: project a token with the audience ${DEFAULT_AUDIENCE}, unless the federated credential or an identity binding needs this one`
 
 function checkClock(skewSeconds: number | undefined, machine: string): Outcome {
   if (skewSeconds === undefined) return notChecked('no reply of Entra ID has told its time')

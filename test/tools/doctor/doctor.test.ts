@@ -64,7 +64,7 @@ test('names the requests of applications that the sidecar answers with an error'
   expect(out).toMatch(
     /^ {2}✓ requests of applications \(others\): none needs a fix since \S+\n {4}! 1 of node-http, the last at \S+: metadata_header_missing\. Fix: /m,
   )
-  expect(out).toMatch(/ 1 check failed: requests of applications\.\n$/)
+  expect(out).toMatch(/ 2 checks failed: requests of applications\.\n$/)
   const off = await check({ ...env, WIMDS_ADMIN_LISTEN: 'off' })
   expect(off.find('requests')).toMatchObject([
     { status: 'not_needed', reason: 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them' },
@@ -170,7 +170,7 @@ test('reports invalid settings as a failed check, and makes no other check', asy
 })
 
 test.each([
-  [['--cluster', 'orders'], '--cluster or a pod: give one'],
+  [['--cluster', 'orders'], '--cluster or a pod (orders): give one'],
   [['--cluster', '-n', 'a'], '--namespace is only for --pre or a pod'],
   [['--uid=none'], '--uid is only for --pre'],
   [['orders', '--mode=env'], '--mode is only for --pre'],

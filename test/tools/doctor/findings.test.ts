@@ -23,3 +23,12 @@ test('truncates a problem that has a text of the cluster', () => {
   const { failure } = failed({ code: 'kubectl_failed', problem: 'a word '.repeat(3000) })
   expect(failure?.problem.length).toBeLessThanOrEqual(2000)
 })
+
+test.each([
+  ['AADSTS700024: Client assertion is not within its valid time range.', true],
+  ['Entra ID rejects the projected token as expired: the clock of the node is 600 s ahead', false],
+])('explains the code only of a text of Entra ID: %s', (problem, isExplained) => {
+  const { failure } = failed({ code: 'assertion_expired', problem, entra: { aadsts: 700024 } })
+  expect(failure?.explanation !== undefined).toBe(isExplained)
+  expect(failure?.aadsts).toBe(700024)
+})

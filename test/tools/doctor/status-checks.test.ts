@@ -57,6 +57,21 @@ describe('the projected token', () => {
     expect(find('projected_token')).toMatchObject([{ status: 'ok' }])
   })
 
+  test('has a warning for an audience that no cloud documents, until Entra ID has accepted it', () => {
+    const other = assertions.map(({ file, claims }) => ({
+      file,
+      ...(claims && { claims: { ...claims, audience: ['api://other'] } }),
+    }))
+    const [asked] = check({ assertions: other, tokens: [] })('projected_token')
+    expect(asked).toMatchObject({
+      status: 'ok',
+      warnings: [expect.stringMatching(/api:\/\/other.*Fix: .*api:\/\/AzureADTokenExchange/)],
+    })
+    for (const overrides of [{ assertions: other }, { tokens: [] }]) {
+      expect(check(overrides)('projected_token')[0]).not.toHaveProperty('warnings')
+    }
+  })
+
   test('does not hide the failure of an identity that exchanges another one', () => {
     const failure = { code: 'assertion_invalid', message: 'no token' }
     const other = { file: '/other/token', failure }
