@@ -179,9 +179,9 @@ faults: 3
         (host) => `--host must be a name or address, without port, not ${host}`,
       ),
       'config.yaml:2:15: applications[0].clientId: Invalid GUID',
-      ': applications[0]: Unrecognized key: "colour"',
+      ': applications[0]: has an unknown key: colour',
       'config.yaml:6:14: resources[0].appId: Invalid GUID',
-      'config.yaml:7:9: faults: Invalid input: expected array, received number',
+      'config.yaml:7:9: faults: must be a list',
     ]) {
       expect(err).toContain(problem)
     }
@@ -190,7 +190,7 @@ faults: 3
   test('exits with 64 and the reason for an unknown section', async () => {
     const { code, err } = await refuse('aplications: []')
     expect(code).toBe(64)
-    expect(err).toContain('config.yaml:1:14: Unrecognized key: "aplications"')
+    expect(err).toContain('config.yaml:1:14: has an unknown key: aplications')
   })
 
   test('exits with 1 and names a folder that cannot be created', async () => {

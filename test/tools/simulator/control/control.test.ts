@@ -39,7 +39,11 @@ describe('a control endpoint', () => {
       [{ kind: 'hang', times: 0, target: 'issuers', clientId: 'x' }],
       /^\[0\]\.target: .*"token"\|"metadata"\|"issuer"; \[0\]\.clientId: Invalid GUID; \[0\]\.times: .*>0$/,
     ],
-    [[{ kind: 'hang', tims: 1 }], /^\[0\]: Unrecognized key: "tims"$/],
+    [[{ kind: 'hang', tims: 1 }], /^\[0\]: has an unknown key: tims$/],
+    [
+      [{ kind: 'delay', ms: 'x' }, { kind: 'status' }],
+      /^\[0\]\.ms: must be a number; \[1\]\.status: is missing$/,
+    ],
   ])('answers %j with 400, the error and the allowed values', async (body, error) => {
     await using simulator = await startSimulator()
     expect(await control(simulator, 'PUT', 'faults', body)).toEqual({
