@@ -103,7 +103,7 @@ async function findManifests(name: string, problems: string[]): Promise<string[]
 
 const NO_MANIFEST = {
   problem: 'no file in this directory ends with .yaml, .yml or .json',
-  fix: 'name the directory of the manifests',
+  fix: 'name the directory that has these files',
 }
 
 /** Returns the files in and below a folder. Follows links. `above` has the real paths of the folders above. */

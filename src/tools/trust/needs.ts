@@ -25,8 +25,6 @@ export interface TrustOptions {
   readonly clientId: string | undefined
   /** The namespaces that may use an identity, by its client id. */
   readonly allowed: ReadonlyMap<string, readonly string[]>
-  /** True with --check, which must not pass if workloads may need credentials but none was compared. */
-  readonly isCheck: boolean
 }
 
 /** A federated credential that one object needs. */
@@ -71,7 +69,7 @@ export function findNeeds(objects: ClusterObjects, options: TrustOptions, report
  * or if the input needs no credential at all.
  */
 function reportSilent(context: Context, needs: readonly Need[]): void {
-  const { objects, silent, bound, options, report } = context
+  const { objects, silent, bound, report } = context
   const subjects = new Set(needs.map(({ subject }) => subject))
   const unlisted = silent.filter((each) => !subjects.has(toSubject(each)))
   for (const each of unlisted) report.keep(toSubject(each))
@@ -81,7 +79,7 @@ function reportSilent(context: Context, needs: readonly Need[]): void {
   )
   const [first] = reported
   if (first === undefined) return
-  report[isAll && options.isCheck ? 'error' : 'warning'](
+  report.warning(
     'input',
     `no credential is listed for workloads that do not request injection: ${reported.length}, such as ${formatObject(first.kind, first)}`,
     `if they use wimds, ${REQUEST_FIX}, or pass the output of wimds inject`,

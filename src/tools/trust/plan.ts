@@ -157,7 +157,7 @@ function findExtra(
     report.warning(
       clientId,
       problem,
-      `correct the other findings. If a workload of these ServiceAccounts uses wimds, ${REQUEST_FIX}`,
+      `correct the other findings. If a workload of these ServiceAccounts uses wimds, ${REQUEST_FIX}. If none does, delete the credentials by hand`,
     )
   }
   return unneeded.filter((each) => !kept.includes(each))

@@ -154,7 +154,7 @@ function parseOptions(flags: TrustFlags): ManifestArguments & { readonly options
   if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
   return {
     ...manifests,
-    options: { issuer, audience, clientId, allowed, isCheck: flags.has('check') },
+    options: { issuer, audience, clientId, allowed },
   }
 }
 
@@ -195,8 +195,12 @@ async function readInventory(
   }
 }
 
-/** Reports each needed credential that is missing, different or not known. */
+/** Reports each needed credential that is missing, different or not known, and a plan without any. */
 function reportUnmet({ identities }: Plan, report: Report): void {
+  if (identities.length === 0 && !report.hasErrors()) {
+    const fix = 'pass the ServiceAccounts and workloads that use wimds, or leave out --check'
+    report.error('input', '--check compared nothing: the plan has no credential', fix)
+  }
   for (const { clientId, credentials } of identities) {
     for (const { state, subject } of credentials) {
       if (state === 'present') continue

@@ -26,7 +26,6 @@ const OPTIONS: TrustOptions = {
   audience: AUDIENCE,
   clientId: undefined,
   allowed: new Map(),
-  isCheck: false,
 }
 
 type Texts = Readonly<Record<string, string>>

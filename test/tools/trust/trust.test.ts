@@ -157,26 +157,31 @@ describe('says that nothing could be determined, and exits with 1, for', () => {
   })
 })
 
-test.each<[string, readonly object[], number, string]>([
-  ['fails an input of which', [], 1, 'input: '],
-  ['warns if beside others', OBJECTS, 0, 'warning: input: '],
-])('--check %s a workload does not request injection', async (_, others, code, severity) => {
+test.each<[string, readonly object[], number]>([
+  ['fails an input of which', [], 1],
+  ['warns if beside others', OBJECTS, 0],
+])('--check %s a workload does not request injection', async (_, others, code) => {
   const list = file(`silent/${ORDERS}.json`, [existingFor(SUBJECT)])
   const objects = [deployment('web', 'web'), deployment('out', 'out', OPTED_OUT), ...others]
   const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
   const found = await run(['--check', '--existing', list, '-'], input)
   expect(found.code).toBe(code)
-  expect(found.err).toContain(`wimds trust: ${severity}no credential is listed for workloads`)
+  expect(found.err).toContain('wimds trust: warning: input: no credential is listed for workloads')
   expect(found.err).toContain(': 1, such as Deployment shop/web. Fix: ')
   const planned = await run(['-o', 'json', '-'], input)
   expect(planned.code).toBe(0)
   expect(JSON.parse(planned.out)).toMatchObject({ findings: [{ severity: 'warning' }] })
 })
 
-test('--check succeeds if all workloads need none', async () => {
-  const out = stringify(deployment('out', 'out', OPTED_OUT))
-  const result = await run(['--check', '--existing', file(`none/${ORDERS}.json`, []), '-'], out)
-  expect(result).toMatchObject({ code: 0, err: '' })
+test.each([
+  ['a workload that opts out', deployment('out', 'out', OPTED_OUT)],
+  ['a ServiceAccount without an identity', serviceAccount('plain', undefined)],
+  ['a claim that --allow refuses', serviceAccount('orders', ORDERS)],
+])('--check fails an input with nothing but %s', async (_, object) => {
+  const compared = ['--existing', file(`none/${ORDERS}.json`, []), '--allow', `${ORDERS}=other`]
+  const { code, err } = await run(['--check', ...compared, '-'], stringify(object))
+  expect(code).toBe(1)
+  expect(err).toContain('wimds trust: input: --check compared nothing')
 })
 
 test('says that no credential is needed by accounts without an identity', async () => {
