@@ -19,4 +19,5 @@ else
 fi
 grep -rlE 'wimds/(blob/)?(main|v[0-9])' src charts examples \
   | xargs sed -i -E "s#wimds/(blob/)?(main|v[0-9]+\.[0-9]+\.[0-9]+)\b#wimds/\1$ref#g"
-node scripts/not-published.mjs
+# The Node of the project, if it is installed: the script needs Node 22.
+PATH=$PWD/node_modules/.bin:$PATH node scripts/not-published.mjs
