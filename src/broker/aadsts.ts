@@ -12,18 +12,8 @@ export interface AadstsEntry {
    * pass at any time. A rejection with a permanent code counts as temporary for this long.
    */
   readonly passesWithinMinutes: number
-  /** The cause. `issuer`: Entra ID cannot read the issuer's documents; `keys`: it cannot use the keys in them. */
-  readonly dependsOn:
-    | 'credential'
-    | 'assertion'
-    | 'time'
-    | 'issuer'
-    | 'keys'
-    | 'policy'
-    | 'application'
-    | 'tenant'
-    | 'resource'
-    | 'service'
+  /** True for a rejection that lasts as long as the issuer of the assertion is internal to the cluster. */
+  readonly needsPublicIssuer: boolean
   /** One sentence without a full stop. */
   readonly explanation: string
   /** An instruction without a full stop. `{issuer}`, `{subject}` and `{audience}` stand for the claims of the assertion. */
@@ -53,35 +43,37 @@ export const DEFAULT_FIXES = {
 
 /** Creates entries of one kind; `commonFix` is the fix of an entry without one of its own. */
 const entriesOf =
-  (code: ErrorCode, dependsOn: AadstsEntry['dependsOn'], passesWithinMinutes = 0, commonFix = '') =>
+  (code: ErrorCode, passesWithinMinutes = 0, { commonFix = '', needsPublicIssuer = false } = {}) =>
   (explanation: string, fix = commonFix): AadstsEntry => ({
     code,
     passesWithinMinutes,
-    dependsOn,
+    needsPublicIssuer,
     explanation,
     fix,
   })
 
-const notFound = entriesOf('federated_credential_not_found', 'credential', PROPAGATION_MINUTES)
-const mismatch = entriesOf('federated_credential_mismatch', 'credential')
-const newMismatch = entriesOf('federated_credential_mismatch', 'credential', PROPAGATION_MINUTES)
-const assertion = entriesOf('assertion_refused', 'assertion')
-const notInTime = entriesOf('assertion_not_yet_valid', 'time', Infinity)
-const unreadable = entriesOf('issuer_unreachable', 'issuer', ISSUER_MINUTES)
-const keys = entriesOf('issuer_unreachable', 'keys', ISSUER_MINUTES)
-const policy = entriesOf('policy_refused', 'policy')
-const application = entriesOf('application_refused', 'application')
-const newApplication = entriesOf('application_refused', 'application', PROPAGATION_MINUTES)
-const resource = entriesOf('resource_refused', 'resource')
-const tenant = entriesOf(
-  'tenant_refused',
-  'tenant',
-  0,
-  'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
-)
-const { entra_throttled: throttledFix, entra_unavailable: unavailableFix } = DEFAULT_FIXES
-const throttled = entriesOf('entra_throttled', 'service', Infinity, throttledFix)
-const unavailable = entriesOf('entra_unavailable', 'service', Infinity, unavailableFix)
+const PUBLIC_ISSUER = { needsPublicIssuer: true }
+const notFound = entriesOf('federated_credential_not_found', PROPAGATION_MINUTES, PUBLIC_ISSUER)
+const mismatch = entriesOf('federated_credential_mismatch', 0, PUBLIC_ISSUER)
+const newMismatch = entriesOf('federated_credential_mismatch', PROPAGATION_MINUTES, PUBLIC_ISSUER)
+const assertion = entriesOf('assertion_refused')
+const notInTime = entriesOf('assertion_not_yet_valid', Infinity)
+const unreadable = entriesOf('issuer_unreachable', ISSUER_MINUTES, PUBLIC_ISSUER)
+const unusableKeys = entriesOf('issuer_unreachable', ISSUER_MINUTES)
+const policy = entriesOf('policy_refused')
+const application = entriesOf('application_refused')
+const newApplication = entriesOf('application_refused', PROPAGATION_MINUTES)
+const resource = entriesOf('resource_refused')
+const tenant = entriesOf('tenant_refused', 0, {
+  commonFix:
+    'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
+})
+const throttled = entriesOf('entra_throttled', Infinity, {
+  commonFix: DEFAULT_FIXES.entra_throttled,
+})
+const unavailable = entriesOf('entra_unavailable', Infinity, {
+  commonFix: DEFAULT_FIXES.entra_unavailable,
+})
 
 const AUDIENCE: readonly [explanation: string, fix: string] = [
   'no federated credential of the identity has the audience of the assertion',
@@ -160,7 +152,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
 
   // The issuer, as Entra ID sees it
-  7000272: keys(
+  7000272: unusableKeys(
     'the key that signed the assertion is not among the keys that the issuer publishes',
     'publish the cluster’s current signing key in its JWKS; Entra ID may take 30 minutes to see a new one',
   ),
@@ -168,7 +160,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
     'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet; a member authorization_endpoint or subject_types_supported of the document must not be empty',
   ),
-  900612: keys(
+  900612: unusableKeys(
     'the keys that the cluster’s issuer publishes cannot be parsed',
     'fix the JWKS document of the issuer',
   ),

@@ -101,32 +101,22 @@ async function readCertificates(settings: ParsedSettings, problems: Problem[]) {
     setting: 'WIMDS_CA_FILE' | 'AZURE_KUBERNETES_CA_FILE',
   ): Promise<TrustedCertificates | undefined> => {
     const file = settings[setting]
-    const pem = await readSettingFile(setting, file, problems)
-    if (pem === undefined) return undefined
-    if (isCertificates(pem)) return { file, pem }
-    // Node would ignore such a file.
-    const problem = `${file} holds no valid PEM certificates`
-    problems.push({ setting, problem, fix: 'write the CA into it as PEM' })
+    if (file === undefined) return undefined
+    try {
+      const pem = await readWholeFile(file)
+      if (isCertificates(pem)) return { file, pem }
+      // Node would ignore such a file.
+      const problem = `${file} holds no valid PEM certificates`
+      problems.push({ setting, problem, fix: 'write the CA into it as PEM' })
+    } catch (error) {
+      problems.push({ setting, ...describeFileError(file, error) })
+    }
     return undefined
   }
   const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxy, AZURE_KUBERNETES_CA_DATA: pem } = settings
   const extraCa = await read('WIMDS_CA_FILE')
   if (tokenProxy === undefined) return { extraCa, tokenProxyCa: undefined }
   return { extraCa, tokenProxyCa: pem ? { pem } : await read('AZURE_KUBERNETES_CA_FILE') }
-}
-
-async function readSettingFile(
-  setting: string,
-  path: string | undefined,
-  problems: Problem[],
-): Promise<string | undefined> {
-  if (path === undefined) return undefined
-  try {
-    return await readWholeFile(path)
-  } catch (error) {
-    problems.push({ setting, ...describeFileError(path, error) })
-    return undefined
-  }
 }
 
 /** Returns a warning for each variable that is set and has no effect. */

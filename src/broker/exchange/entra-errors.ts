@@ -14,7 +14,7 @@ import {
   isInternalIssuer,
   PUBLIC_ISSUER_FIX,
 } from '../../lib/internal-issuer.ts'
-import { type AadstsEntry, DEFAULT_FIXES, explainAadsts, formatFix } from '../aadsts.ts'
+import { DEFAULT_FIXES, explainAadsts, formatFix } from '../aadsts.ts'
 import { type Assertion, formatAudience, truncateClaims } from './assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './token-endpoint.ts'
@@ -63,7 +63,7 @@ export function parseEntraError(
   }
   const entraTime = response.date ?? now
   const entry = explainAadsts(aadsts)
-  const isTimeError = entry?.dependsOn === 'time'
+  const isTimeError = entry?.code === 'assertion_not_yet_valid'
   const isExpired = assertion.expiresAt <= entraTime
   const skewMs = now - entraTime
   if (isTimeError && isSkewed(skewMs)) {
@@ -82,7 +82,7 @@ export function parseEntraError(
   const code = findCode(response, body.error)
   const known = entry ?? { code, fix: DEFAULT_FIXES[code] }
   const answer = description === '' ? formatResponse(response, known.code) : description
-  if (!viaTokenProxy && isExplainedByIssuer(entry, assertion)) {
+  if (!viaTokenProxy && entry?.needsPublicIssuer === true && isInternalIssuer(assertion.issuer)) {
     const reason = describeInternalIssuer(scrubAndTruncate(assertion.issuer, MAX_REASON))
     return new BrokerError('issuer_unreachable', `${endSentence(answer)} ${reason}`, {
       fix: `${PUBLIC_ISSUER_FIX}; then restart the pod`,
@@ -102,15 +102,6 @@ export function parseEntraError(
 
 function toShortText(member: string | undefined): string | undefined {
   return member === undefined ? undefined : scrubAndTruncate(member, MAX_ID)
-}
-
-/** Returns true for a rejection that lasts as long as the issuer of the assertion is internal to the cluster. */
-function isExplainedByIssuer(
-  entry: AadstsEntry | undefined,
-  { issuer }: Pick<Assertion, 'issuer'>,
-): boolean {
-  const { dependsOn } = entry ?? {}
-  return (dependsOn === 'issuer' || dependsOn === 'credential') && isInternalIssuer(issuer)
 }
 
 /** Creates the error of a projected token that the server rejects, and that has expired by the server's clock. */
