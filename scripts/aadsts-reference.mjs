@@ -10,6 +10,7 @@ const MESSAGES = {
   50033: 'CCS could not serve the request that had failed at ESTS',
   50049: 'Unknown or invalid instance',
   50166: 'Request to External OIDC endpoint failed',
+  50196: 'The server terminated an operation because it encountered a client request loop',
   53003: 'Access has been blocked by Conditional Access policies',
   70021: 'No matching federated identity record found for presented assertion',
   70023: 'External OIDC Provider token must have a lifetime of less than or equal to 1.01:00:00',
@@ -32,9 +33,14 @@ const MESSAGES = {
   700222: 'AAD-issued tokens may not be used for federated identity flows',
   700229:
     'Forbidden token type. Only app-only tokens may be used as Federated Identity Credentials for AAD issuer',
+  700231:
+    'Token obtained using another federated identity credential may not be used as federated identity credential',
+  700236:
+    'Entra ID tokens issued by issuer … may not be used for federated identity credential flows for applications or managed identities registered in this tenant',
   900021: 'Requested tenant identifier is not valid. Tenant identifiers may not be an empty GUID',
   900023: 'Specified tenant identifier is neither a valid DNS name, nor a valid external domain',
   900382: 'Confidential Client is not supported in Cross Cloud request',
+  900432: 'Confidential Client is not supported in Cross Cloud request',
   900439:
     'Requests are not supported on the public endpoint for tenants in the Azure Government cloud',
   900440: 'Requests to tenants hosted in the public cloud are not supported on USGov endpoints',
