@@ -45,6 +45,12 @@ const INDEPENDENT = [
     '`auth_type workload_identity`',
   ],
   [
+    'Grafana Loki',
+    '3.0',
+    'grafana/loki/issues/12614',
+    '`use_federated_token: true` in `storage_config.azure`',
+  ],
+  [
     'KEDA',
     '2.8',
     'kedacore/keda/issues/2487',
