@@ -1,4 +1,4 @@
-/** What wimds creates, where the policies of AKS's Deployment Safeguards deny what they can. */
+/** Checks what wimds creates in a cluster whose policies deny all that Deployment Safeguards of AKS can deny. */
 import { cpSync, readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'

@@ -48,7 +48,7 @@ test('a CA that is rotated is trusted without a restart', async () => {
   await expectUntrusted('rotated')
   const both = configMap('rotated', { 'ca.crt': otherCa + (await clusterCa()) })
   await cluster.namespace.kubectl(APPLY, both)
-  // The kubelet looks at a pod that changes at once, and at others within about a minute.
+  // The kubelet syncs a changed pod at once, and other pods within about a minute.
   await cluster.namespace.kubectl(['annotate', 'pod', 'rotated', 'now=look'])
   await expectTrusted('rotated')
   const restarts = '{.status.initContainerStatuses[?(@.name=="wimds")].restartCount}'

@@ -24,7 +24,7 @@ const cluster = testCluster(NAMESPACE, {
 })
 
 const ACCOUNT = serviceAccount('orders', ORDERS)
-/** Entra ID has no federated credential for it. */
+/** A ServiceAccount without a federated credential in Entra ID. */
 const UNKNOWN = serviceAccount('unknown', ORDERS)
 
 /** Creates a pod of the account, injected in the mode. */
@@ -67,7 +67,7 @@ async function ofPod(name: string) {
   }
 }
 
-/** Returns the status of each check, none of which has failed or was not made. */
+/** Returns the status of each check. Fails if doctor could not make a check, or if one failed. */
 async function passedChecks(name: string) {
   const { code, failures, unmade, checks } = await ofPod(name)
   expect({ code, failures, unmade }).toEqual({ code: 0, failures: [], unmade: [] })

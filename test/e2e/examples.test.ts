@@ -1,6 +1,6 @@
 /**
- * The examples, built by kustomize with the settings of the suite: the API server validates every object with strict
- * fields, as it is and injected, and those that need no Azure run.
+ * Builds the examples by kustomize, with the settings of the suite. The API server validates every object with strict fields,
+ * as it is and injected. Examples that need no Azure also run.
  */
 import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

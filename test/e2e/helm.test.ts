@@ -24,7 +24,7 @@ test.skipIf(HELMS.some((helm) => major(helm) === '4'))('Helm 4 is tested', ({ sk
   skip('HELMS names no Helm 4'),
 )
 
-/** As a chart without the annotation: the enforcer owns the selectors. */
+/** Installs the chart without the annotation, as earlier charts were: the enforcer then owns the selectors. */
 const WITHOUT = String.raw`--set-string=webhook.annotations.admissions\.enforcer/disabled=false`
 const cases = HELMS.flatMap((upgrader, index) =>
   HELMS.slice(0, index + 1).map((installer) => ({

@@ -19,7 +19,7 @@ import {
 const NAMESPACE = 'wimds-e2e-injected'
 const ORDERS = '11111111-1111-4111-8111-111111111111'
 const BILLING = '44444444-4444-4444-8444-444444444444'
-/** Of a sidecar, and of a broker of the node. */
+/** Modes that redirect 169.254.169.254, one to a sidecar and one to a broker of the node. */
 const TRANSPARENT: readonly Mode[] = ['loopback', 'node']
 const MODES: readonly Mode[] = ['env', 'nft', ...TRANSPARENT]
 
@@ -44,7 +44,7 @@ beforeAll(async () => {
   }
 })
 
-/** A token that the pod projects itself, at a path that the sidecar's image may not read. */
+/** Returns a pod that projects a token itself, at a path that the sidecar's image may not read. */
 const ownTokenPod = () => {
   const serviceAccountToken = { path: 'app/token', audience: 'api://AzureADTokenExchange' }
   return appPod({

@@ -40,7 +40,7 @@ async function start(name: string, script: string, mode: Mode = 'loopback'): Pro
 }
 
 test.concurrent.for(MODES)(
-  'the earlier redirects of a mesh do not keep mode %s from tokens',
+  'mode %s gets tokens although a mesh has redirected all connections before',
   async (mode, { skip }) => {
     await skipWithoutRoute(mode, skip)
     const name = `mesh-${mode}`

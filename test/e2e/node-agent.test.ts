@@ -97,7 +97,7 @@ const CALLERS = 4
 /** Asks for tokens one after the other; each line is the exit code of curl and the status. */
 const LOAD = `while :; do curl -s -o /dev/null -m 60 -w '%{exitcode} %{http_code}\\n' -H Metadata:true '${METADATA}${TOKEN_PATH}'; done`
 
-/** Runs while several callers ask for tokens, and returns how often each outcome was seen. */
+/** Runs the action while several callers ask for tokens. Returns how often each outcome was seen. */
 async function outcomesDuring(name: string, action: () => Promise<void>) {
   const callers = Array.from({ length: CALLERS }, () => LOAD).join(' & ')
   const pod = appPod({ name, account: 'one', script: `${callers} & ${STAY}` })
@@ -183,7 +183,7 @@ test('a neighbour that claims the address of a pod gets no token but its own', a
     container,
     spec,
   })
-  // One that is not of this mode at all.
+  // A pod without a gate, so not of mode node.
   const stranger = appPod({
     name: 'stranger',
     script: `${claim}; ${ask}; ${STAY}`,

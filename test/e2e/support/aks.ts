@@ -20,16 +20,16 @@ const Configurations = z.object({
   ),
 })
 
-/** What the enforcer adds to each namespaceSelector: it excludes the namespaces of AKS. */
+/** The requirements that the enforcer adds to each namespaceSelector. They exclude the namespaces of AKS. */
 const EXCLUDED = [
   { key: 'kubernetes.azure.com/managedby', operator: 'NotIn', values: ['aks'] },
   { key: 'control-plane', operator: 'NotIn', values: ['true'] },
 ]
 
 /**
- * Does once what the admissions enforcer of AKS does all the time. Like that one, it heeds the label or annotation by which
- * a configuration opts out, and tries again if others have changed one meanwhile. Returns the names of the configurations that
- * it has changed.
+ * Changes all configurations of webhooks once, as the admissions enforcer of AKS does all the time. Like the enforcer, it leaves
+ * out a configuration whose label or annotation opts out, and retries after a conflict. Returns the names of the changed
+ * configurations.
  */
 export const enforceAdmissions = () => eventually('the enforcer is done', enforceOnce)
 
@@ -61,8 +61,8 @@ const REPOSITORIES = [
 ]
 
 /**
- * What Deployment Safeguards deny in a pod, by name: policy set c047ea8e-9c78-49b2-958b-37e56d291a44 of Azure Policy. The read-only
- * root is another of its definitions. `all` includes the init containers.
+ * The rules of Deployment Safeguards for pods, by name, from the policy set c047ea8e-9c78-49b2-958b-37e56d291a44 of Azure Policy.
+ * The read-only root is another definition of Azure Policy. `all` includes the init containers.
  */
 const RULES = {
   probes: 'variables.pod.containers.all(c, has(c.readinessProbe) && has(c.livenessProbe))',
@@ -86,7 +86,10 @@ const forResources = (apiGroups: readonly string[], resources: readonly string[]
   resources,
 })
 
-/** Creates the policies, which then hold in no namespace. In AKS Gatekeeper judges only pods, here workloads have to pass too. */
+/**
+ * Creates the policies. They apply to a namespace once `enforceSafeguards` labels it. In AKS, Gatekeeper judges only pods; here
+ * workloads have to pass, too.
+ */
 export async function installSafeguards(): Promise<void> {
   const resourceRules = [
     forResources([''], ['pods']),

@@ -1,4 +1,4 @@
-/** What runs in the cluster around the pods under test, in a namespace of its own. */
+/** The namespace of the simulated Entra ID and of the other helpers of the pods under test. */
 import { run } from './run.ts'
 
 export const AROUND = 'wimds-e2e-around'

@@ -1,4 +1,4 @@
-/** Pods like those into which the azure-workload-identity webhook v1.6.0 injects its proxy, with the images of wimds. */
+/** Creates pods as the azure-workload-identity webhook v1.6.0 injects them, with the images of wimds in place of its proxy. */
 import { AUTHORITY, TENANT_ID } from './entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
 import { appPod } from './workloads.ts'
@@ -28,7 +28,7 @@ export function azwiPod({
 }: AzwiPod) {
   const plain = appPod({ name, script, account })
   const [app] = plain.spec.containers
-  /** What that webhook sets on every container, and the CA of the simulated Entra ID for both programs. */
+  /** The variables that the webhook sets on every container, and the CA of the simulated Entra ID for wimds and the app. */
   const env = Object.entries({
     AZURE_CLIENT_ID: clientId,
     AZURE_TENANT_ID: TENANT_ID,
@@ -41,7 +41,7 @@ export function azwiPod({
     name: 'azwi-proxy-init',
     image: IMAGES.redirect,
     env: [{ name: 'PROXY_PORT', value: String(port) }, ...env],
-    // The native pod has what that webhook sets, the classic pod the minimum.
+    // The native pod has the rights that the webhook sets. The classic pod has the least that are enough.
     securityContext: {
       privileged: isNative,
       runAsNonRoot: false,

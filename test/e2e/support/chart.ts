@@ -7,7 +7,7 @@ import { run } from './run.ts'
 export const RELEASE = 'wimds'
 export const CHART = 'charts/wimds'
 
-/** Runs helm; what it prints. */
+/** Runs helm, and returns what it prints. */
 export const helm = async (...args: readonly string[]) => (await run('helm', args)).stdout
 
 /** The images of one version. */
@@ -18,7 +18,7 @@ export interface Images {
   readonly gate: string
 }
 
-/** The flags of helm that set the images, those under test by default. */
+/** Returns the flags of helm that set the images, by default the images under test. */
 export function imageValues(images: Images = IMAGES): string[] {
   const names = {
     image: images.sidecar,
@@ -41,7 +41,7 @@ export async function installChart(
   const values = [
     ...more,
     ...imageValues(images),
-    // Every namespace has it, with the cluster's CA.
+    // Every namespace has this ConfigMap, with the cluster's CA.
     '--set=injection.ca.configMap=kube-root-ca.crt',
     `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
   ]
@@ -53,8 +53,8 @@ export const untilWebhookServes = () =>
   eventually('the API server reaches the webhook', hasCalledWebhook)
 
 /**
- * Returns true once the webhook has answered, whatever it said. Helm waits for ready pods, and kube-proxy leads their
- * Service to them some moments later.
+ * Returns true once the webhook has answered a review, in any way. Helm waits only until the pods are ready, and kube-proxy
+ * routes the Service to them some moments later.
  */
 async function hasCalledWebhook(): Promise<true | undefined> {
   const pod = ['probe', '--image=probe', '--annotations=wimds.io/inject=true', '--dry-run=server']

@@ -17,8 +17,8 @@ export interface TestCluster {
 }
 
 /**
- * Prepares the tests of the file, and the `beforeAll` hooks that follow: Entra ID has these applications alone, by
- * default the identity of the ServiceAccount `app`, and the namespace is new. The result can be used from then on.
+ * Prepares the tests of the file, and the `beforeAll` hooks that follow: creates the namespace, and replaces the applications of
+ * Entra ID by these, by default by the identity of the ServiceAccount `app`. Tests and later hooks can use the result.
  */
 export function testCluster(name: string, ...applications: readonly Application[]): TestCluster {
   const resources = new AsyncDisposableStack()

@@ -35,7 +35,7 @@ export async function createReader(clientId: string): Promise<Reader> {
     `redirectImage.tag=${tag}`,
     `clusterImage.tag=${tag}`,
     `gateImage.tag=${tag}`,
-    // Every namespace has it, with the cluster's CA.
+    // Every namespace has this ConfigMap, with the cluster's CA.
     'injection.ca.configMap=kube-root-ca.crt',
     `injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
   ].map((value) => `--set=${value}`)

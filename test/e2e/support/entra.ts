@@ -28,7 +28,7 @@ const Counters = z.object({ counters: z.object({ issued: z.number() }) })
 const Directory = z.looseObject({})
 const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
-/** Makes a request of the simulator's control endpoints, and others. */
+/** Sends a request to the simulator, such as to its control endpoints, and returns the JSON of the reply. */
 async function call(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown) {
   const data = body === undefined ? [] : ['--data-binary', '@-']
   const input = JSON.stringify(body) ?? ''

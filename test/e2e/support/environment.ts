@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 
 const env: Readonly<Record<string, string | undefined>> = process.env
 
-/** The images under test, and the image of what runs around them. */
+/** The images under test, and the image of all other programs. */
 export const IMAGES = {
   sidecar: env['WIMDS_IMAGE'] || 'wimds:dev',
   redirect: env['WIMDS_REDIRECT_IMAGE'] || 'wimds-redirect:dev',
@@ -22,7 +22,7 @@ export const LOSE_NODE = env['LOSE_NODE'] || undefined
 /** The path of the cluster's CA in pods. */
 export const CLUSTER_CA_IN_PODS = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'
 
-/** Whether the image of the applications has the one of ASP.NET Core. */
+/** True if the image `around` includes the application of ASP.NET Core. */
 export const HAS_ASPNET = env['WIMDS_E2E_ASPNET'] === 'true'
 
 /** The command line under test. */

@@ -17,7 +17,7 @@ export default async function globalSetup(): Promise<() => Promise<void>> {
   await startEntra(around)
   if ((await findCloud()) === undefined) await startMetadataService(around)
   return async () => {
-    // Pods on a node that is lost never go.
+    // The pods of a lost node never end.
     await uninstallAgent('--wait=false')
     await kubectl(['delete', 'namespace', AROUND, '--wait=false'])
   }

@@ -1,4 +1,4 @@
-/** Creates pods without end while something else happens to the webhook. */
+/** Lets the API server admit pods without a pause, while a test changes the webhook. */
 import { stringify } from 'yaml'
 import { eventually } from './eventually.ts'
 import type { TestNamespace } from './namespace.ts'
@@ -6,8 +6,8 @@ import type { TestNamespace } from './namespace.ts'
 const AFTERWARDS = 20
 
 /**
- * Lets the API server admit the pod again and again, two at a time, without creating it. `stop` lets it admit twenty more, which
- * follow on what happened meanwhile, and returns what was rejected or not injected.
+ * Lets the API server admit the pod again and again, two at a time, without creating it. `stop` waits for twenty more admissions,
+ * which come after the change of the test. It returns the errors of all pods that were rejected or not injected.
  */
 export function startLoad(namespace: TestNamespace, pod: object) {
   const manifest = stringify(pod)

@@ -1,7 +1,7 @@
 /** The rules of a mesh whose proxy does not run. */
 import { IMAGES } from './environment.ts'
 
-/** The priority of a mesh's rules, in their order. A proxy listens on neither port. */
+/** Rules with the priority of a mesh's. No proxy listens on the two ports. */
 const MESH_RULES = `table inet mesh {
   chain prerouting {
     type nat hook prerouting priority -100;
@@ -16,8 +16,9 @@ const MESH_RULES = `table inet mesh {
 }`
 
 /**
- * Redirects connections to a proxy that does not run, as Istio's and Linkerd's CNI plugins do before theirs runs:
- * all inbound ones, and outbound ones but those over lo and, excluded by annotation, to port 443.
+ * Redirects connections to a proxy that does not run, as the CNI plugins of Istio and Linkerd do before their proxy runs. It
+ * redirects all inbound connections. Of the outbound ones it leaves out those over lo, and those to port 443, as an annotation
+ * of a mesh can.
  */
 export const meshInit = {
   name: 'mesh-init',

@@ -5,7 +5,7 @@ import { kubectl } from './run.ts'
 
 export interface TestNamespace extends AsyncDisposable {
   readonly name: string
-  /** kubectl inside the namespace; what it prints. */
+  /** Runs kubectl in the namespace, and returns what it prints. */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>
   /** Creates the objects, with strict field validation. */
   readonly create: (...objects: readonly (object | string)[]) => Promise<void>
@@ -18,7 +18,7 @@ export interface TestNamespace extends AsyncDisposable {
 
 export type Level = 'privileged' | 'baseline' | 'restricted'
 
-/** Creates it with the Pod Security level enforced. Use it with `await using`. */
+/** Creates a namespace that enforces the Pod Security level. Use it with `await using`. */
 export async function testNamespace(name: string, level: Level = 'privileged') {
   const labels = { 'pod-security.kubernetes.io/enforce': level }
   await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--now'])
@@ -26,7 +26,7 @@ export async function testNamespace(name: string, level: Level = 'privileged') {
   await kubectl(['create', '-f', '-'], stringify(namespace))
   const inside = (args: readonly string[], input?: string) =>
     kubectl(['--namespace', name, ...args], input)
-  // The API server rejects pods until the controller has created it.
+  // The API server rejects pods until the controller has created the ServiceAccount.
   await eventually(`a default ServiceAccount in ${name}`, () =>
     inside(['get', 'serviceaccount', 'default']),
   )

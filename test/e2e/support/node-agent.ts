@@ -9,10 +9,10 @@ const NAMESPACE = 'wimds-node-agent'
 /** The flags of helm that enable the agent. */
 export const AGENT_VALUES = ['--set=nodeAgent.enabled=true']
 
-/** Renders the agent's objects alone. */
+/** Renders only the objects of the agent. */
 async function renderAgent(values: readonly string[] = []): Promise<string> {
   const template = ['template', RELEASE, CHART, '--namespace=wimds', '--kube-version=1.34.0']
-  // Every namespace has it, with the cluster's CA.
+  // Every namespace has this ConfigMap, with the cluster's CA.
   const ca = '--set=injection.ca.configMap=kube-root-ca.crt'
   const authority = `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`
   const all = [...imageValues(), ca, authority, ...AGENT_VALUES, ...values]

@@ -7,7 +7,7 @@ export const OTHER_PORT = 8080
 const REQUESTS = `http://${ADDRESS}/stand-in/requests`
 export const METADATA_SERVICE = 'metadata-service'
 
-/** Returns the cloud whose metadata service its machines need, and which is not replaced; undefined: there is none. */
+/** Returns the cloud of the nodes. They need its metadata service, so the suite does not replace it. Undefined: no cloud. */
 export async function findCloud(): Promise<string | undefined> {
   const path = '--output=jsonpath={.items[*].spec.providerID}'
   const ids = await kubectl(['get', 'nodes', path])

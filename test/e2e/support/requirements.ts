@@ -1,4 +1,4 @@
-/** Skips tests that need more of the cluster than Kubernetes, with the reason, which the reporter lists. */
+/** Skips tests that the cluster cannot run. The reporter lists the reasons. Each function is for a file or a `describe`. */
 import { beforeEach, type TestContext } from 'vitest'
 import { AROUND } from './around.ts'
 import { LOSE_NODE } from './environment.ts'
@@ -7,14 +7,14 @@ import { findCloud } from './real-imds.ts'
 import { kubectl } from './run.ts'
 import type { Mode } from './workloads.ts'
 
-/** The tests of this file or `describe` need the suite's own metadata service on the nodes. */
+/** Skips the tests where the nodes need the metadata service of their cloud, which the suite would replace. */
 export const needRealImds = () =>
   beforeEach(async ({ skip }) => {
     const cloud = await findCloud()
     skip(cloud !== undefined, `the nodes need the metadata service of ${cloud}`)
   })
 
-/** They need nodes between which pods can move. */
+/** Skips the tests if pods have no second node to which they can move. */
 export const needTwoNodes = () =>
   beforeEach(async ({ skip }) => {
     skip((await schedulableNodes()).length < 2, 'only one node runs pods')
@@ -30,10 +30,10 @@ export async function havePodsIpv4(): Promise<boolean> {
 export const skipWithoutRoute = async (mode: Mode, skip: TestContext['skip']) =>
   skip(mode === 'nft' && !(await havePodsIpv4()), 'mode nft needs pods with an IPv4 address')
 
-/** They need mode nft. */
+/** Skips the tests of mode nft where pods have no such route. */
 export const needRoute = () => beforeEach(({ skip }) => skipWithoutRoute('nft', skip))
 
-/** They need a command that ends the machine of a node. */
+/** Skips the tests without a command that ends the machine of a node. */
 export const needLostNode = () =>
   beforeEach(({ skip }) => skip(LOSE_NODE === undefined, 'LOSE_NODE names no command'))
 
@@ -43,7 +43,7 @@ export async function hasMutatingPolicies(): Promise<boolean> {
   return kinds.includes('"mutatingadmissionpolicies"')
 }
 
-/** They need an API server that injects by policies. */
+/** Skips the tests if the API server cannot inject by policies. */
 export const needMutatingPolicies = () =>
   beforeEach(async ({ skip }) => {
     skip(!(await hasMutatingPolicies()), 'MutatingAdmissionPolicies need Kubernetes 1.36')

@@ -17,14 +17,14 @@ export const TOKEN_PATH = `/metadata/identity/oauth2/token?api-version=2018-02-0
 export const curl = (path: string, origin = METADATA) =>
   String.raw`curl -sS -m 20 -w '\n%{http_code}\n' -H Metadata:true '${origin}${path}'`
 
-/** Runs until SIGTERM, and then ends at once. */
+/** A shell command that runs until SIGTERM, and then ends at once. */
 export const STAY = `trap 'exit 0' TERM; while :; do sleep 0.2; done`
 
 interface AppPod {
   readonly name: string
   /** What the app's container runs in a shell. */
   readonly script: string
-  /** What an init container runs before. */
+  /** What an init container runs in a shell before the app. */
   readonly initScript?: string
   /** Name of the ServiceAccount. */
   readonly account?: string
@@ -89,7 +89,7 @@ export function serviceAccount(name: string, clientId: string) {
   }
 }
 
-/** The identity of the pods of a suite that has one. */
+/** The identity of the pods of a test file with a single identity. */
 export const CLIENT = '11111111-1111-4111-8111-111111111111'
 export const ACCOUNT = serviceAccount('app', CLIENT)
 
@@ -100,8 +100,8 @@ export const AUTHORITY_FLAG = `--env=AZURE_AUTHORITY_HOST=${AUTHORITY}`
 export const ENTRA_FLAGS = [AUTHORITY_FLAG, `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`]
 
 /**
- * Injects the pods by `wimds inject`, which finds their identities in the accounts. These are not in the result, since they are
- * in the cluster already.
+ * Injects the pods by `wimds inject`, which finds their identities in the accounts. The result has no accounts, since they are in
+ * the cluster already.
  */
 export async function injectedPods(
   mode: Mode,
