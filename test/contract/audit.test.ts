@@ -8,7 +8,7 @@ import { findPiece } from './secrets.ts'
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736'
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
-/** Requests one token as three clients, two of them the same, and returns the events and the token. */
+/** Requests one token three times, from two different client libraries. Returns the events and the token. */
 async function requestTokens(env: Record<string, string>) {
   await using simulator = await createSimulator()
   await using sidecar = await startServe({ ...environmentOf(simulator), ...env })
@@ -56,7 +56,7 @@ test('WIMDS_AUDIT_LOG logs each client library that gets a token for the first t
   expect(findPiece(token, log)).toBeUndefined()
 })
 
-test('an exchange that no trace comes with has a new correlation id, also where it is rejected', async () => {
+test('an exchange without a trace has a new correlation id, even if Entra ID rejects it', async () => {
   await using simulator = await createSimulator()
   await using sidecar = await startServe(environmentOf(simulator))
   simulator.faults.add({ kind: 'aadsts', code: 7000112 })

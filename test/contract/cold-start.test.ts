@@ -39,7 +39,7 @@ describe('wimds serve', () => {
     )
   })
 
-  test('does not exchange for another resource while one waits for the end of a Retry-After', async () => {
+  test('does not exchange for a second resource while the first one waits for the end of a Retry-After', async () => {
     await using sidecar = await startServe(environmentOf(simulator))
     simulator.log.clear()
     simulator.faults.set([{ kind: 'throttled', retryAfterSeconds: 2, times: 1 }])

@@ -1,4 +1,4 @@
-/** No command prints a credential that was put in the wrong place. */
+/** No command prints a credential that a user has put into the wrong flag or variable. */
 import { createServer } from 'node:http'
 import { afterAll, expect, test } from 'vitest'
 import { doctor } from '../../src/tools/doctor/doctor.ts'

@@ -12,7 +12,7 @@ const HALF_BODY = request('/nowhere', {
   body: 'x',
 })
 
-/** Starts a server whose tokens wait until `release`; its connections end with the test. */
+/** Starts a server that answers token requests after `release`. Its connections end with the test. */
 async function startCapped(maxConnections: number, timeouts?: ListenOptions['timeouts']) {
   const stack = new AsyncDisposableStack()
   const given = gatedParts()

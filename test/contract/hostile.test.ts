@@ -73,7 +73,7 @@ test('closes the connection of a request with a megabyte to follow', async () =>
   expect((await roundTrip(server.port, request(TOKEN))).status).toBe(200)
 })
 
-// The last header would make the guard reject the request; past 128 Node drops headers.
+// The guard rejects the request because of its last header. Node drops headers after the 128th.
 test.each([
   [127, 400],
   [128, 431],

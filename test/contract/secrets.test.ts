@@ -1,4 +1,4 @@
-/** No credential appears in the log, on a page or in the reply to another caller, wherever it turns up. */
+/** No credential appears in the log, on a page or in the reply to another caller, from whatever input it comes. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
@@ -17,7 +17,7 @@ const VAULT = 'resource=https%3A%2F%2Fvault.azure.net'
 const aSecret = (bytes = 32) => randomBytes(bytes).toString('base64url')
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** Returns a JWT with the claims of a projected token, and a signature that is not one. */
+/** Returns a JWT with the claims of a projected token and an invalid signature. */
 function aJwt(): string {
   const claims = {
     iss: 'https://issuer.test',
@@ -98,7 +98,7 @@ const ECHOES_OF_PIECES: readonly Echo[] = [
   (secret) => text(500, `${'x '.repeat(80)}${secret.slice(0, 60)}`),
 ]
 
-/** Projected tokens that are none: cut off while they were written, copied by hand, and another key. */
+/** Files that are no projected token: half of one, one with a blank, two in a row, and a random secret. */
 const MALFORMED: readonly ((jwt: string) => string)[] = [
   (jwt) => jwt.slice(0, jwt.length / 2),
   (jwt) => jwt.replace('.', ' .'),
@@ -106,7 +106,7 @@ const MALFORMED: readonly ((jwt: string) => string)[] = [
   () => aSecret(200),
 ]
 
-// The rate limit drops log lines of an event after ten, so a sidecar gets no more requests than that.
+// The rate limit drops the lines of an event after the tenth, so a sidecar gets at most ten requests.
 test.each([
   ['whole', ECHOES],
   ['in pieces', ECHOES_OF_PIECES],

@@ -1,4 +1,4 @@
-/** What a sidecar shows apart from its replies to token requests, and the search for pieces of a secret in it. */
+/** Reads what a sidecar shows apart from its replies to token requests, and searches it for pieces of a secret. */
 import { request, roundTrip } from '../fixtures/connection.ts'
 import type { startServe } from '../fixtures/served.ts'
 

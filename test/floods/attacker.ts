@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net'
 
 const IDLE = 8000
-/** The idle ones come within a second, and each that was closed comes again some seconds later. */
+/** Opens all idle connections within a second. Opens each closed one again some seconds later. */
 const IDLE_PER_MS = 8
 const IDLE_AGAIN_MS = 5000
 
@@ -14,16 +14,16 @@ const DRIP_MS = 50
 
 const BODIES = 200
 const WAVE_MS = 1000
-/** In 13 s: longer than the timeout for headers and the interval of its check. */
+/** 13 s is longer than the timeout for headers and the interval of Node's check together. */
 const WAVES = 13
 const LENGTH = 1_000_000
 
 const HOST = 'Host: 169.254.169.254\r\nMetadata: true\r\n'
 const TARGET =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
-/** Heads that no end follows. */
+/** The heads of requests that are never completed. */
 const SLOW_HEAD = `GET ${TARGET} HTTP/1.1\r\n${HOST}X-Slow: ${'y'.repeat(10_000)}`
-/** A token, a wrong method, a form that is too long by its length, and one that proves to be. */
+/** A token request, a wrong method, a form whose Content-Length is too large, and a chunked form that becomes too large. */
 const BODY_HEADS = [
   `GET ${TARGET} HTTP/1.1\r\n${HOST}Content-Length: ${LENGTH}\r\n\r\n`,
   `POST ${TARGET} HTTP/1.1\r\n${HOST}Content-Length: ${LENGTH}\r\n\r\n`,
@@ -33,7 +33,7 @@ const BODY_HEADS = [
 const BODY = Buffer.alloc(LENGTH, 'x')
 
 let waves = 0
-/** `closed`: of those that drip their headers. */
+/** `closed` counts connections that drip their headers. */
 const did = { opened: 0, closed: 0 }
 
 function idle(): void {
@@ -64,7 +64,7 @@ function wave(): void {
 function open(onClose: () => void): Socket {
   const socket = connect({ port: Number(process.argv[2]), host: '127.0.0.1' })
   did.opened += 1
-  // A reset is a way of closing, and the attacker's lot.
+  // A reset counts as a close.
   socket.on('error', () => {})
   socket.on('end', () => socket.destroy())
   socket.on('close', onClose)

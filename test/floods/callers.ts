@@ -8,11 +8,11 @@ import type { Sidecar } from '../../src/tools/demo/sidecar.ts'
 
 /** The measurements of one run. */
 export interface Seen {
-  /** Of the caller that keeps its connection. */
+  /** The latencies of the caller that keeps its connection. */
   readonly p99Ms: number
-  /** Of the one that comes by a new connection each time. */
+  /** The latencies of the caller that opens a connection for each request. */
   readonly slowestNewMs: number
-  /** Of the answers to both; 0: none. */
+  /** The statuses of the answers to both callers; 0: no answer. */
   readonly statuses: ReadonlySet<number>
   readonly peakMib: number
 }
@@ -23,7 +23,7 @@ const LOOK_EVERY_MS = 20
 
 export async function callUntil(isOver: () => boolean, { tokenUrl, pid }: Sidecar): Promise<Seen> {
   const url = `${tokenUrl}?api-version=2018-02-01&resource=https://vault.azure.net`
-  /** Again and again until the end, with pauses in between. */
+  /** Repeats the requests until the end, with pauses. */
   async function repeat<T>(pauseMs: number, act: () => Promise<T>): Promise<readonly T[]> {
     const results: T[] = []
     while (!isOver()) {

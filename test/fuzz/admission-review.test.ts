@@ -10,7 +10,7 @@ import { pods } from '../injection/injector/arbitrary-pod.ts'
 import { applyPatch, settings } from '../injection/injector/patched.ts'
 import { fuzzRuns } from './mutations.ts'
 
-/** Returns a GUID of that name: each ServiceAccount has an identity of its own. */
+/** Returns a GUID made from the name, so that each ServiceAccount has an identity of its own. */
 function guidOf(name: string): string {
   const hex = createHash('sha256').update(name).digest('hex')
   return [0, 8, 12, 16, 20].map((at, index, all) => hex.slice(at, all[index + 1] ?? 32)).join('-')
@@ -46,7 +46,7 @@ const containersOf = (pod: unknown) => {
 const valuesOf = (container: z.infer<typeof Container> | undefined, name: string) =>
   (container?.env ?? []).filter((entry) => entry.name === name).map((entry) => entry['value'])
 
-/** Expects the pod to be the same but for variables and the sidecar, which has the identity of the ServiceAccount. */
+/** Expects no other change of the pod than variables and the sidecar. The sidecar has the identity of the ServiceAccount. */
 function expectInjected(object: unknown, namespace: string, patch: string): void {
   // Throws for a patch that RFC 6902 does not allow.
   const patched = applyPatch(object, JSON.parse(Buffer.from(patch, 'base64').toString()))

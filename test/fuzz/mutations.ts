@@ -1,7 +1,7 @@
 /** Mutates valid texts. */
 import * as fc from 'fast-check'
 
-/** Multiplies the runs of every fuzz test: set in the weekly workflow. */
+/** The factor for the runs of every fuzz test, which the weekly workflow sets. */
 const FACTOR = Number(process.env['FUZZ_FACTOR'] ?? 1)
 
 /** Returns fast-check's options: one seed in CI, so that a run repeats; another each week, printed on failure. */
@@ -10,7 +10,7 @@ export const fuzzRuns = (numRuns: number) => ({
   seed: FACTOR === 1 ? 20_261_124 : Math.trunc(Math.random() * 2 ** 31),
 })
 
-/** Creates texts with up to six mutations of a valid one: characters of it are replaced by one of `pieces`, or by any. */
+/** Creates texts with up to six mutations of a valid text. A mutation replaces characters by one of `pieces`, or by any text. */
 export function mutated(valid: string, pieces: readonly string[]): fc.Arbitrary<string> {
   const splice = fc.record({
     share: fc.double({ min: 0, max: 1, noNaN: true }),

@@ -60,7 +60,7 @@ function phasesOf(
     .filter((files) => files.length > 0)
 }
 
-/** Runs a program; resolves to whether it succeeded, or to undefined after the time limit. */
+/** Runs a program. Resolves to true if it succeeded, to false if it failed, and to undefined after the time limit. */
 async function run(cwd: string, limitS: number, program: string, ...args: string[]) {
   const child = spawn(program, args, { cwd, stdio: 'ignore', detached: true })
   let isLate = false
@@ -90,7 +90,7 @@ function readKiller(report: string, copy: string): string {
     const failed = assertionResults.find((test) => test.status === 'failed')
     if (failed !== undefined) return `${relative(copy, name)} > ${failed.fullName}`
   }
-  // The files that did not run any more are called failed too, without a message.
+  // vitest also reports the files that did not run as failed, without a message.
   const broken = testResults.find(({ status, message }) => status === 'failed' && message !== '')
   if (broken !== undefined) return `${relative(copy, broken.name)} > (cannot be loaded)`
   return 'an unhandled error'

@@ -11,9 +11,9 @@ export interface Mutant {
   readonly kind: string
   readonly from: string
   readonly to: string
-  /** Which of those that are alike. */
+  /** The position among the mutants with the same text, from 1. */
   readonly nth: number
-  /** The test that noticed it, `FILE > TITLE`, or what ended instead; without it the mutant survived. */
+  /** The test that noticed the mutant, as `FILE > TITLE`, or the error of a run without a failed test. Absent: the mutant survived. */
   readonly killed?: string
   readonly seconds?: number
 }
@@ -24,7 +24,7 @@ const LIST = join(import.meta.dirname, 'mutants.jsonl')
 export const idOf = ({ file, within, kind, from, to, nth }: Mutant) =>
   [file, within, kind, from, to, nth].join('\0')
 
-/** Finds every mutant of src/, with its place in the file of today. */
+/** Finds every mutant of src/, with its place in the current file. */
 export function findMutants(): ReadonlyMap<
   string,
   { readonly mutant: Mutant; readonly site: Site }

@@ -45,7 +45,7 @@ const METHODS = new Map([
   ['min', 'max'],
   ['max', 'min'],
 ])
-/** Methods that return something like what they are called on. */
+/** Methods whose result has the type of the object that they are called on. */
 const OMITTED = new Set([
   'filter',
   'slice',
@@ -55,7 +55,7 @@ const OMITTED = new Set([
   'flat',
   'toReversed',
 ])
-/** Types, imports and names, in which nothing is evaluated. */
+/** Nodes of types, imports and names, which are not evaluated. */
 const SKIPPED = /^(?:TS(?!As|NonNull|Satisfies)|Import|ExportAll)/
 
 /** Returns the sites of a source, in order. */

@@ -54,7 +54,7 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     await untilScraped(prometheus)
     expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()
 
-    // A token that is soon due for a refresh, so that a short outage makes exchanges fail.
+    // The token is soon due for a refresh, so a short outage makes exchanges fail.
     simulator.faults.add({ kind: 'lifetime', expiresInSeconds: 20, times: 1 })
     const requestShortLived = () => requestToken(sidecar, { resource: 'https://storage.azure.com' })
     const requestCached = () => requestToken(sidecar, { resource: 'https://vault.azure.net' })

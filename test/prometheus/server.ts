@@ -37,7 +37,7 @@ export interface Prometheus extends AsyncDisposable {
   readonly firing: (name: string) => Promise<Alert | undefined>
 }
 
-/** Starts a server at a free address, which it gets as a flag; resolves when it answers `/-/ready`. */
+/** Starts a server at a free address, which a flag names. Resolves when the server answers `/-/ready`. */
 export async function startServer(program: string, flags: readonly string[]) {
   const address = `127.0.0.1:${await freePort()}`
   const origin = `http://${address}`

@@ -1,4 +1,4 @@
-/** What runs in the virtual machine: the agent in a container of each runtime, and native code in brokers of other namespaces. */
+/** Runs in the virtual machine: starts the agent in a container of each runtime, and native code in brokers of other namespaces. */
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { type HostileNode, startHostileNode } from '../node/agent/hostile.ts'
 
 const CONTAINER = '/sys/fs/cgroup/pods/agent'
 const MIB = 1024 * 1024
-/** Of the container, as container.sh has it. */
+/** The memory limit of the container, as container.sh sets it. */
 const LIMIT = 448 * MIB
 const hold = () => sleep(10_000)
 let [passed, failed] = [0, 0]
@@ -27,11 +27,11 @@ async function check(name: string, run: () => void | Promise<void>): Promise<voi
 }
 
 const read = (file: string) => readFileSync(`${CONTAINER}/${file}`, 'utf8')
-/** How many processes the kernel has ended below the cgroup, for lack of memory. */
+/** Returns how many processes below the cgroup the kernel has ended for lack of memory. */
 const countKilled = (cgroup: string) =>
   Number(/^oom_kill (\d+)/m.exec(read(`${cgroup}/memory.events`))?.[1])
 
-/** Runs it, with the neighbour's pod asking for tokens. The neighbour and the agent must not notice. */
+/** Runs the attack while the neighbour's pod requests tokens. Neither the neighbour nor the agent may be affected. */
 async function attack<T>(node: HostileNode, run: () => Promise<T>): Promise<T> {
   const { result, calls, p99Ms, ...neighbour } = await node.watchNeighbour(run)
   print(
@@ -61,7 +61,7 @@ async function withAgent(
     equal(execute('cat', '/proc/self/cgroup'), '0::/agent\n')
     equal(read('cgroup.procs'), '')
     equal(Number(read('brokers/memory.max')), LIMIT - 128 * MIB)
-    // Of nft and ip, which have routed the pod.
+    // The memory of nft and ip, which have routed the pod.
     ok(Number(read('tools/memory.peak')) > 0)
   })
   await check(`${runtime}: a probe of the kubelet succeeds`, () => {

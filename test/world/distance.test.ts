@@ -10,7 +10,7 @@ if (obstacle !== undefined) process.stdout.write(`skipped: the world with distan
 
 const RTT_MS = [20, 280, 600] as const
 
-/** The class of addresses with this round trip. */
+/** Returns the class of addresses with this round trip. */
 const at = (rttMs: number) => rttMs / 20
 const SILENT = 0
 const NO_ROUTE = 99
@@ -22,7 +22,7 @@ const WAYS: readonly Way[] = [
   { class: LOSSY, roundTripMs: 600, loseEvery: 50 },
 ]
 
-/** How many addresses of which class; the class `here` is that of the round trip. */
+/** The number of addresses by class. The class `here` has the round trip of the case. */
 type Addresses = readonly [count: number, way?: number]
 const NONE: Addresses = [0]
 
@@ -73,7 +73,7 @@ const UNREACHABLE = createHost('unreachable', 20, [2, SILENT], [3, NO_ROUTE])
 const MUTE_DNS = { ...createHost('mute', 280, [8], NONE), hasSilentIpv6Query: true }
 const HOSTS = [...DISTANCES, ...LOSSES, MUTE_DNS]
 
-/** No host needs so long: on a busy machine a token comes all the same. */
+/** A generous limit: no host takes that long, even if the machine is busy. */
 const ENOUGH = { WIMDS_EXCHANGE_TIMEOUT: '60s' }
 
 describe.skipIf(obstacle !== undefined)('the first token of a sidecar', () => {

@@ -8,12 +8,12 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 export interface Host {
-  /** The first label of `NAME.world.test`. */
+  /** The first label of the host, NAME of `NAME.world.test`. */
   readonly name: string
   readonly clientId: string
   readonly ipv4: readonly number[][]
   readonly ipv6: readonly number[][]
-  /** True: the queries for IPv6 addresses get no answer. */
+  /** True if queries for IPv6 addresses get no answer. */
   readonly hasSilentIpv6Query?: boolean
 }
 

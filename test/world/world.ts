@@ -7,7 +7,7 @@ import { createFolder } from '../fixtures/folder.ts'
 import { waitForEnd } from '../fixtures/run-program.ts'
 import type { NearOptions, Reply } from './near.ts'
 
-/** Returns why there can be no such world here; undefined if there can. */
+/** Returns why this machine cannot create a world; undefined if it can. */
 export function findObstacle(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces and TUN devices need root'
   for (const tool of ['ip', 'python3']) {
@@ -23,9 +23,9 @@ export function findObstacle(): string | undefined {
 
 /** How the packets of a class of addresses travel: 10.CLASS.x.x and fd00:CLASS::. */
 export interface Way {
-  /** The second number of its addresses. */
+  /** The second number of the addresses of the class. */
   readonly class: number
-  /** Undefined: packets are swallowed. */
+  /** Undefined if all packets are dropped. */
   readonly roundTripMs?: number
   /** Every nth packet is lost, where n is this number. */
   readonly loseEvery?: number
@@ -38,7 +38,7 @@ export interface World extends Disposable {
   readonly request: (options: NearOptions) => Promise<readonly Reply[]>
 }
 
-/** Creates the world. Addresses of other classes than these have no route. */
+/** Creates the world. Only addresses of these classes have a route. */
 export async function createWorld(
   ways: readonly Way[],
   clientIds: readonly string[],
