@@ -1,13 +1,13 @@
 /** One attempt of an exchange: projected token → POST to the token endpoint → access token. */
 import * as z from 'zod/mini'
-import { isFederationAudience, resolveAuthority } from '../../lib/clouds.ts'
+import { resolveAuthority } from '../../lib/clouds.ts'
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
-import type { Identity } from '../identities.ts'
 import { type Clock, createLifetime } from '../tokens/lifetime.ts'
 import type { AccessToken, Attempt, TokenRequest } from '../tokens/token.ts'
 import { type Assertion, type AssertionReader, decodeClaims } from './assertion.ts'
+import { usesTokenProxy } from './choose-destination.ts'
 import type { ExchangeDispatchers, Route } from './dispatcher.ts'
 import { parseEntraError, parseTokenProxyError } from './entra-errors.ts'
 import { postAssertion, type TokenEndpointResponse } from './token-endpoint.ts'
@@ -136,15 +136,6 @@ async function post(
   throw error.code.startsWith('federated_credential_')
     ? error.with({ problem: `${error.problem} (client id ${clientId})` })
     : error
-}
-
-/**
- * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the assertion decides:
- * only Entra ID accepts a token for direct federation.
- */
-function usesTokenProxy({ exchangeVia }: Identity, { audience }: Assertion): boolean {
-  if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
-  return !audience.some(isFederationAudience)
 }
 
 /** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */

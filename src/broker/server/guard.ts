@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems, printable } from '../../lib/printable.ts'
 import { isLoopback, METADATA_IP } from '../../lib/hosts.ts'
+import { rejectImdsV2 } from './reject-imds-v2.ts'
 
 /** `url` is the request target as sent; `rawHeaders` has the duplicates that `headers` leaves out. */
 type GuardedRequest = Pick<
@@ -29,8 +30,6 @@ const ABSOLUTE_FORM = /^http:\/\/([^/?#]*)/
 const AMBIGUOUS_PATH =
   /\\|%(?:00|2[d-f]|3\d|[46][1-9a-f]|[57][\da]|5[cf]|7e|e2%84%aa)|#|\/\.{1,2}(?:\/|$)/i
 const METADATA = /^\/+metadata(?:\/|$)/i
-/** The endpoints of IMDSv2. After 403 its clients fall back to IMDSv1 at once, but they retry after 404 (R7). */
-const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i
 
 /**
  * Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. `allowedHosts`, without ports,
@@ -53,13 +52,7 @@ export function createGuard(allowedHosts: readonly string[]): Guard {
     }
     const [path = ''] = url.slice(origin.length).split('?', 1)
     if (!path.startsWith('/') || AMBIGUOUS_PATH.test(path)) throw createPathError()
-    if (IMDS_V2.test(path)) {
-      throw new BrokerError(
-        'imdsv2_not_supported',
-        'IMDSv2 is not supported',
-        'use IMDSv1, as clients do by themselves',
-      )
-    }
+    rejectImdsV2(path)
     if (method !== 'GET' && METADATA.test(path)) {
       throw new BrokerError('method_not_allowed', `${method} is not allowed here`, 'use GET')
     }

@@ -10,6 +10,7 @@ import { describeFailure, errorFields } from '../../service/describe-failure.ts'
 import { findProblems, findState, type SidecarState } from './find-problems.ts'
 import type { Logger, ProcessLog } from '../../service/logger.ts'
 import { createMetrics } from './metrics.ts'
+import { createReadiness } from './readiness.ts'
 import { createReplies } from './replies.ts'
 import { createStatusDocument, type FailedRequest, type Past, type PastExchange } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
@@ -31,18 +32,7 @@ export function createTelemetry(sources: TelemetrySources) {
   const exchanges: History<PastExchange> = new LRUCache({ max: 20 })
   const failedRequests: History<FailedRequest> = new LRUCache({ max: 100 })
   let reloadProblem: string | undefined
-  let hasBeenReady = false
-  /**
-   * Returns whether the sidecar is ready: once a projected token has been read. It stays ready, so that a failing exchange takes
-   * no application out of service. A token that looks expired counts, since the local clock may be wrong and Entra ID decides.
-   */
-  const isReady = () => {
-    if (!hasBeenReady && [...assertions().values()].some(({ ok }) => ok)) {
-      hasBeenReady = true
-      log.info('ready')
-    }
-    return hasBeenReady
-  }
+  const isReady = createReadiness(assertions, () => log.info('ready'))
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
     log.warn('clock_skew', { message }),
   )
@@ -85,7 +75,6 @@ export function createTelemetry(sources: TelemetrySources) {
     onAssertion: (file: string, read: AssertionState) => {
       if (read.ok) log.info('assertion_loaded', { file, ...describeClaims(read.assertion) })
       else log.warn('assertion_failed', { file, ...errorFields(read.error) })
-      // Logs the first valid token before anyone asks for the readiness.
       isReady()
     },
     /** Reports a reload; `problem` says why the new identities file is not in use. */
