@@ -35,7 +35,7 @@ beforeAll(async () => {
   for (const mode of ON_LOOPBACK) {
     const web = pod(`web-${mode}`, {
       script: `${curl(TOKEN_PATH)}; exec busybox httpd -f -p 0.0.0.0:80`,
-      // Port 80 is root's.
+      // Only root may bind port 80.
       spec: { securityContext: { runAsUser: 0 } },
       container: { securityContext: {} },
     })
@@ -77,7 +77,7 @@ describe('the node’s metadata service', () => {
       expect(await requestsToRealImds()).toEqual([])
     })
 
-    test('gets the listed paths with pass-through, and never a token path', async () => {
+    test('gets only the paths that pass-through lists, and never a token path', async () => {
       await cluster.namespace.ready('passing')
       const url = '/metadata/loadbalancer?api-version=1'
       expect((await cluster.ask('passing', url)).body).toEqual({ from: 'the node', url })
@@ -94,7 +94,7 @@ describe('the node’s metadata service', () => {
       expect(await requestsToRealImds()).toEqual([url])
     })
 
-    test('cannot be reached by the app itself with pass-through', async () => {
+    test('gets requests of the app only through the sidecar, also with pass-through', async () => {
       const address = `curl -sS -m 5 -H 'X-Forwarded-For: 1' ${METADATA}/metadata/loadbalancer`
       expect(await inPod('passing', address)).toContain('forwarded')
     })

@@ -1,4 +1,4 @@
-/** A CA that is rotated without a restart, of the sidecar and of the broker of mode node. */
+/** The sidecar, and the broker of mode node, trust a rotated CA without a restart. */
 import { beforeAll, expect, test } from 'vitest'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { testCluster } from './support/cluster.ts'
@@ -17,14 +17,14 @@ beforeAll(() => cluster.namespace.create(ACCOUNT))
 const configMap = (name: string, data: Record<string, string>) =>
   stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data })
 
-/** Expects that the pod gets no token, since the CA is another one. */
+/** Expects that the pod gets no token, since its CA is not the one of Entra ID. */
 async function expectUntrusted(pod: string): Promise<void> {
   const { status, body } = await cluster.ask(pod)
   expect(status).not.toBe(200)
   expect(JSON.stringify(body)).toContain('entra_tls')
 }
 
-/** Waits until the pod gets a token: the kubelet updates the volume, and then its file is read again. */
+/** Waits until the pod gets a token: the kubelet has to update the volume, and wimds to read its file again. */
 async function expectTrusted(pod: string): Promise<void> {
   await eventually(
     'a token',
@@ -38,7 +38,7 @@ async function expectTrusted(pod: string): Promise<void> {
 
 const APPLY = ['apply', '--server-side', '--force-conflicts', '-f', '-']
 
-test('a CA that is rotated is trusted without a restart', async () => {
+test('the sidecar trusts a rotated CA without a restart', async () => {
   const { caPem: otherCa } = await createCertificateAuthority()
   await cluster.namespace.create(configMap('rotated', { 'ca.crt': otherCa }))
   const annotations = { 'wimds.io/ca-config-map': 'rotated' }
@@ -57,11 +57,11 @@ test('a CA that is rotated is trusted without a restart', async () => {
 
 const RESTARTS =
   '{range .items[*]}{.metadata.uid} {.status.containerStatuses[*].restartCount}{"\\n"}{end}'
-/** Returns the uid of each agent, with how often it was restarted. */
+/** Returns the uid of each agent and the number of its restarts. */
 const listAgents = async () =>
   (await inAgentNamespace(['get', 'pods', `--output=jsonpath=${RESTARTS}`])).trim().split('\n')
 
-test('a CA that is rotated is trusted by the broker of mode node, and nothing restarts', async () => {
+test('the broker of mode node trusts a rotated CA, and no agent restarts', async () => {
   await startAgent()
   const { caPem: otherCa } = await createCertificateAuthority()
   await inAgentNamespace(APPLY, configMap('corporate-ca', { 'ca.crt': otherCa }))
@@ -76,7 +76,7 @@ test('a CA that is rotated is trusted by the broker of mode node, and nothing re
   await inAgentNamespace(APPLY, both)
   await inAgentNamespace(['annotate', 'pods', '--all', 'now=look'])
   await expectTrusted('broker')
-  // One that has been replaced may have ended meanwhile.
+  // An agent of the earlier rollout may have ended meanwhile.
   expect(agents).toEqual(expect.arrayContaining(await listAgents()))
   await startAgent()
   await inAgentNamespace(['delete', 'configmap', 'corporate-ca'])

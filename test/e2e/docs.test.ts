@@ -1,4 +1,4 @@
-/** The commands of the pages by task that need no Azure, in their order, and what an uninstall leaves. */
+/** Runs the commands of the task pages that need no Azure, in the order of the pages, and finds what an uninstall leaves. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { BLOCKS } from '../docs/pages.ts'
@@ -96,7 +96,7 @@ test('an existing workload gets the sidecar, and loses it again', async () => {
   )
 })
 
-test('a labelled namespace has the sidecar in every new pod', async () => {
+test('every new pod of a labelled namespace has the sidecar', async () => {
   await reader.run(NAMESPACE, 'install')
   await reader.run(EXISTING, 'annotate')
   await reader.run(NAMESPACE, 'label')
@@ -127,7 +127,7 @@ test.each(manifests)('$place is valid for the API server', async ({ manifest }) 
   expect(await kubectl(['apply', ...flags], manifest)).toContain('(server dry run)')
 })
 
-test('an uninstall frees the workloads of a labelled namespace', async () => {
+test('the workloads of a labelled namespace lose the sidecar before the uninstall', async () => {
   await kubectl(['delete', 'pod', 'orders', '--namespace=shop', '--ignore-not-found'])
   await reader.run(NAMESPACE, 'label')
   await restart()
@@ -142,7 +142,7 @@ test('an uninstall frees the workloads of a labelled namespace', async () => {
   expect(await reader.run(UNINSTALL, 'check-webhook')).toBe('')
 })
 
-test('the pages of the installation, the node agent, the upgrade and the uninstall work in this order, and leave nothing', async () => {
+test('the commands that install, add the node agent, upgrade and uninstall work in this order, and leave no object', async () => {
   await reader.run(INSTALL, 'chart')
   await reader.run(NODE_AGENT, 'install')
   await reader.run(EXISTING, 'annotate')

@@ -1,10 +1,9 @@
 /** `wimds doctor` on the user's machine checks pods, and a cluster before an installation. */
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { startAgent } from './support/node-agent.ts'
-import { wimds } from './support/run.ts'
+import { doctor } from './support/run.ts'
 import {
   appPod,
   curl,
@@ -27,7 +26,7 @@ const ACCOUNT = serviceAccount('orders', ORDERS)
 /** A ServiceAccount without a federated credential in Entra ID. */
 const UNKNOWN = serviceAccount('unknown', ORDERS)
 
-/** Creates a pod of the account, injected in the mode. */
+/** Creates a pod of the ServiceAccount `orders`, injected in this mode. */
 async function createPod(name: string, mode: Mode, flags: string[] = []) {
   const pod = appPod({ name, account: 'orders', script: STAY })
   await cluster.namespace.create(await injectedPods(mode, [ACCOUNT], [pod], flags))
@@ -52,9 +51,7 @@ beforeAll(async () => {
 })
 
 async function ofPod(name: string) {
-  const args = ['doctor', `${NAMESPACE}/${name}`, '-o', 'json']
-  const { code, stdout } = await wimds(args, { allow: [0, 1, 2] })
-  const report: Sections = JSON.parse(stdout)
+  const { code, report } = await doctor(`${NAMESPACE}/${name}`)
   const { checks } = report
   const failures = checks.filter(({ status }) => status === 'failed')
   const unmade = checks.filter(({ status }) => status === 'not_checked')
@@ -74,7 +71,7 @@ async function passedChecks(name: string) {
   return new Map(checks.map(({ check, status }) => [check, status]))
 }
 
-describe('of a pod', () => {
+describe('doctor of a pod', () => {
   test('finds everything right in mode loopback once the sidecar has a token', async () => {
     await cluster.namespace.ready('loopback')
     expect((await ofPod('loopback')).code).toBe(2)
@@ -89,7 +86,7 @@ describe('of a pod', () => {
     await cluster.namespace.ready('node')
     expect((await ofPod('node')).code).toBe(2)
     expect(await cluster.ask('node')).toMatchObject({ status: 200 })
-    // On a busy machine the agent may get no answer of the broker in the second that it waits.
+    // The agent waits for the broker for a second, in which a busy machine may give no answer.
     const statuses = await eventually('doctor has a status with the token', () =>
       passedChecks('node'),
     )
@@ -98,7 +95,7 @@ describe('of a pod', () => {
     expect(statuses.get('sdk_variables')).toBe('not_needed')
   })
 
-  test('prints the commands of the credential that a pod of mode node lacks', async () => {
+  test('prints the commands that create the missing credential of a pod of mode node', async () => {
     await cluster.namespace.ready('unknown')
     await cluster.reply('unknown')
     const { code, checks } = await ofPod('unknown')
@@ -115,7 +112,7 @@ describe('of a pod', () => {
     ['broken', 'sidecar_container: sidecar_not_running', /is waiting \((?:ErrImagePull|ImagePull)/],
     ['misconfigured', 'sidecar_container: sidecar_not_running', /exit code 64/],
   ])('names the fault of the pod %s', async (name, failure, message) => {
-    // The kubelet takes a moment to see it.
+    // The kubelet reports the fault some moments later.
     const { code, failures } = await eventually(`doctor explains ${name}`, async () => {
       const result = await ofPod(name)
       return message.test(JSON.stringify(result.report)) ? result : undefined
@@ -125,13 +122,11 @@ describe('of a pod', () => {
 })
 
 async function before(namespace: string, mode: Mode) {
-  const args = ['doctor', '--pre', '-o', 'json', `--namespace=${namespace}`, `--mode=${mode}`]
-  const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-  const report: Sections = JSON.parse(stdout)
+  const { report } = await doctor('--pre', `--namespace=${namespace}`, `--mode=${mode}`)
   return new Map(report.checks.map((finding) => [finding.check, finding]))
 }
 
-describe('before an installation', () => {
+describe('doctor before an installation', () => {
   test('asks the API server whether it admits a pod, and creates none', async () => {
     await using restricted = await cluster.another('wimds-e2e-doctor-restricted', 'restricted')
     const privileged = await before(NAMESPACE, 'loopback')

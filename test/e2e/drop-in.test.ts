@@ -1,8 +1,8 @@
-/** The images in a pod that the azure-workload-identity webhook (v1.6.0) has injected. */
+/** The images of wimds run in place of the proxy that the azure-workload-identity webhook (v1.6.0) injects. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { azwiPod } from './support/azwi.ts'
-import { CLIENT, curl, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { CLIENT } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-drop-in'
 
@@ -11,17 +11,14 @@ const cluster = testCluster(NAMESPACE, {
   serviceAccounts: [`${NAMESPACE}:default`],
 })
 
-beforeAll(async () => {
-  await cluster.namespace.create(mutated('native', 8000, true), mutated('classic', 8765, false))
-})
+const PODS = [
+  { name: 'native', port: 8000, isNative: true },
+  { name: 'classic', port: 8765, isNative: false },
+]
 
-const mutated = (name: string, port: number, isNative: boolean) =>
-  azwiPod({ name, port, isNative, clientId: CLIENT, script: `${curl(TOKEN_PATH)}; ${STAY}` })
+beforeAll(() => cluster.namespace.create(...PODS.map(azwiPod)))
 
-describe.each([
-  ['native', 8000],
-  ['classic', 8765],
-])('a %s sidecar on port %i', (name, port) => {
+describe.each(PODS)('a $name sidecar on port $port', ({ name, port }) => {
   test('gives the app its token at the metadata address', async () => {
     await cluster.namespace.ready(name)
     const { status, body } = await cluster.ask(name)

@@ -11,11 +11,11 @@ import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { needRealImds, needRoute, skipWithoutRoute } from './support/requirements.ts'
 import { kubectl, wimds } from './support/run.ts'
-import { AUTHORITY_FLAG, ENTRA_FLAGS } from './support/workloads.ts'
+import { AUTHORITY_FLAG, ENTRA_FLAGS, IMAGE_FLAGS } from './support/workloads.ts'
 import { createFolder } from '../fixtures/folder.ts'
 
 const NAMESPACE = 'wimds-e2e-examples'
-/** Enforces Pod Security `restricted`. */
+/** A namespace that enforces Pod Security `restricted`. */
 const RESTRICTED = `${NAMESPACE}-restricted`
 const ORDERS = '11111111-1111-4111-8111-111111111111'
 const SECOND = '44444444-4444-4444-8444-444444444444'
@@ -69,17 +69,13 @@ const apply = (manifest: string, ...flags: readonly string[]) =>
   kubectl(['apply', '--validate=strict', '-f', '-', ...flags], manifest)
 
 async function inject(manifest: string, ...flags: readonly string[]): Promise<string> {
-  const images = [
-    `--image=${IMAGES.sidecar}`,
-    `--redirect-image=${IMAGES.redirect}`,
-    `--gate-image=${IMAGES.gate}`,
-  ]
-  const { stdout, stderr } = await wimds(['inject', ...images, ...flags, '-'], { input: manifest })
+  const args = ['inject', ...IMAGE_FLAGS, ...flags, '-']
+  const { stdout, stderr } = await wimds(args, { input: manifest })
   expect(stderr).not.toMatch(/warning/)
   return stdout
 }
 
-test.each(EXAMPLES)('%s is valid for the API server, as it is and injected', async (example) => {
+test.each(EXAMPLES)('the API server accepts %s before and after injection', async (example) => {
   const plain = await build(example)
   expect(plain).toContain(`client-id: ${ORDERS}`)
   expect(plain).not.toContain('of the settings')
@@ -102,9 +98,9 @@ describe.concurrent('run', () => {
     ['kubernetes/job', 'migrate', 2],
     ['kubernetes/mode-nft', 'mode-nft', 1],
     ['kubernetes/several-identities', 'several-identities', 2],
-    // It has no variable with the CA, but a ConfigMap.
+    // This example has its CA in a ConfigMap, so it gets no variable for it.
     ['kubernetes/corporate-ca', 'corporate-ca', 1],
-  ] as const)('%s completes, with its tokens', async ([example, job, tokens], { skip }) => {
+  ] as const)('%s gets its tokens and completes', async ([example, job, tokens], { skip }) => {
     if (job === 'mode-nft') await skipWithoutRoute('nft', skip)
     const flags = example.endsWith('-ca') ? [AUTHORITY_FLAG] : ENTRA_FLAGS
     await apply(await inject(await build(example), ...flags))
@@ -124,7 +120,7 @@ describe.concurrent('run', () => {
     expect(await restricted.kubectl(['logs', 'job/mode-env'])).toMatch(TOKEN)
   })
 
-  test('kubernetes/deployment becomes available, and has a token', async () => {
+  test('kubernetes/deployment becomes available, and gets a token', async () => {
     await apply(await inject(await build('kubernetes/deployment'), ...ENTRA_FLAGS))
     const rollout = ['rollout', 'status', 'deployment/orders', '--timeout=120s']
     await cluster.namespace.kubectl(rollout)
@@ -141,7 +137,7 @@ describe.concurrent('run', () => {
   ])('%s gets its token, and fails without the service', async (example, job) => {
     const once = (await build(example))
       .replace('backoffLimit: 2', 'backoffLimit: 0')
-      // A cluster with a way out finds services of that name.
+      // A cluster with internet access may find a service of the example's name.
       .replaceAll(/shop-?prod\.[\w.]+/g, SERVICE)
     await apply(await inject(once, ...ENTRA_FLAGS))
     const failed = ['wait', '--for=condition=failed', `job/${job}`, '--timeout=120s']
@@ -156,7 +152,7 @@ describe('kubernetes/mode-nft', () => {
   needRealImds()
   needRoute()
 
-  test('gets the machine’s description from the node', async () => {
+  test('gets the instance document from the node’s metadata service', async () => {
     expect(await logsOf('job/mode-nft')).toContain('"from":"the node"')
   })
 })

@@ -1,4 +1,4 @@
-/** Upgrades by each Helm after the admissions enforcer of AKS. */
+/** Upgrades the chart by each version of Helm, after AKS's admissions enforcer has changed the webhook's configuration. */
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { type Helm, HELMS } from '../chart/helm.ts'
 import { enforceAdmissions } from './support/aks.ts'
@@ -31,7 +31,7 @@ const cases = HELMS.flatMap((upgrader, index) =>
     installer,
     upgrader,
     name: `by Helm ${major(upgrader)} of a release of Helm ${major(installer)}`,
-    // Helm 4 applies on the server what Helm 4 has installed.
+    // Helm 4 upgrades a release of Helm 4 by server-side apply, which reports conflicts.
     ...(major(installer) === '4'
       ? { first: /conflicts? with "admissionsenforcer"/, flags: ['--force-conflicts'] }
       : { first: /has been upgraded/, flags: [] }),
@@ -39,7 +39,7 @@ const cases = HELMS.flatMap((upgrader, index) =>
 )
 
 test.each(cases)(
-  'the enforcer leaves the webhook alone after an upgrade $name, and the next one works',
+  'after an upgrade $name the enforcer leaves the webhook alone, and the next upgrade works',
   async ({ installer, upgrader, first, flags: once }) => {
     const upgrade = (...flags: readonly string[]) =>
       upgrader.run('upgrade', RELEASE, CHART, ...FLAGS, ...flags)

@@ -59,7 +59,7 @@ const ownTokenPod = () => {
   })
 }
 
-/** An app and an init container that request a token with curl. */
+/** Returns a pod whose app and init container request a token with curl. */
 const curlPod = (who: string, mode: Mode) =>
   appPod({
     name: `${who}-${mode}`,
@@ -77,7 +77,7 @@ test.for(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode, {
   expect(await cluster.entra.clientIdOf(token)).toBe(ORDERS)
 })
 
-test('in mode env the secret of App Service is the uid of the pod, and a token that the pod projects itself is used wherever its app has mounted it', async () => {
+test('in mode env the App Service secret is the uid of the pod, and the sidecar uses a token that the pod projects itself', async () => {
   await cluster.namespace.ready('own-token')
   const uid = await cluster.namespace.field('pod own-token', '{.metadata.uid}')
   expect(await cluster.namespace.field('pod own-token', '{.spec}')).not.toContain('wimds-token')
@@ -89,7 +89,7 @@ test('in mode env the secret of App Service is the uid of the pod, and a token t
   expect(await cluster.entra.clientIdOf(token)).toBe(ORDERS)
 })
 
-/** A pod may be ready before its app has printed. */
+/** Returns the app's output once it has a line: the pod may be ready before. */
 const tokenLine = (pod: string) =>
   eventually('a token is printed', async () => {
     const output = await cluster.namespace.logs(pod)
@@ -110,11 +110,11 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     }
   })
 
-  test('a pod cannot get a token of another pod’s identity: its error names the credential that is missing', async () => {
+  test('a pod cannot get a token of another pod’s identity, and its error names the missing credential', async () => {
     await cluster.namespace.ready(`orders-${mode}`)
     const path = `${TOKEN_PATH}&client_id=${BILLING}`
     const { status, body } = await cluster.ask(`orders-${mode}`, path)
-    // For the first minutes a missing federated credential may be one that is still propagating.
+    // In the first minutes wimds answers 503, since a missing credential may still be propagating.
     expect([400, 503]).toContain(status)
     const description = String(body['error_description'])
     expect(description).toContain('AADSTS700213')
@@ -124,7 +124,9 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
   })
 })
 
-test('mode nft is refused in a pod with only IPv6, with the mode that works', async ({ skip }) => {
+test('the init container of mode nft fails in a pod with only IPv6, and names the mode that works', async ({
+  skip,
+}) => {
   skip(await havePodsIpv4(), 'pods have IPv4 addresses')
   const log = await eventually('the init container has failed', async () => {
     const text = await cluster.namespace.logs('legacy-nft', 'wimds-redirect')
@@ -140,12 +142,12 @@ test('mode nft is refused in a pod with only IPv6, with the mode that works', as
 })
 
 test.for(['loopback', 'nft'] as const)(
-  'the init container of mode %s has NET_ADMIN alone, the sidecar no capability',
+  'the init container of mode %s has only NET_ADMIN, and the sidecar has no capability',
   async (mode, { skip }) => {
     await skipWithoutRoute(mode, skip)
     const name = `legacy-${mode}`
     await cluster.namespace.ready(name)
-    // Node's own permissions are off here: the test is about the kernel's.
+    // These flags lift Node's own permission model, so that only the kernel restricts the process.
     const node = ['/nodejs/bin/node', '--allow-fs-read=*', '--allow-fs-write=*', '-p']
     const status = [...node, 'fs.readFileSync("/proc/self/status","utf8")']
     const sidecar = await cluster.namespace.exec(name, 'wimds', status)
@@ -163,7 +165,7 @@ test.for(['loopback', 'nft'] as const)(
   },
 )
 
-test('a pod of mode node has no running container but its own, no capability, and needs no root', async () => {
+test('a pod of mode node runs only its own container, and needs neither a capability nor root', async () => {
   await cluster.namespace.ready('orders-node')
   const spec = await cluster.namespace.field('pod orders-node', '{.spec}')
   expect(spec).not.toMatch(/"add":|"runAsUser":0|privileged/)

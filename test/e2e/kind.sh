@@ -31,7 +31,7 @@ mkdir "$work/image"
 cp -r dist test/e2e/image/* "$work/image"
 docker build --tag "$WIMDS_E2E_IMAGE" "$work/image"
 
-# Built from the release of Kubernetes, for the architecture of this machine.
+# kind builds the node image from the release of Kubernetes, for the architecture of this machine.
 kind build node-image "v$kubernetes" --image "kindest/node:v$kubernetes"
 kind create cluster --name "$name" --image "kindest/node:v$kubernetes" --wait 3m --config - <<END
 kind: Cluster
@@ -43,7 +43,7 @@ nodes:
   - role: worker
   - role: worker
 END
-# The kubectl of that version.
+# The node image has the kubectl of that version.
 docker exec "$name-control-plane" cat /usr/bin/kubectl >"$work/bin/kubectl"
 chmod +x "$work/bin/kubectl"
 kind load docker-image --name "$name" \

@@ -50,7 +50,7 @@ test.concurrent.for(MODES)(
     await cluster.namespace.create({ ...rest, spec: { ...spec, initContainers } })
     await cluster.namespace.ready(name)
     expect(await cluster.reply(name)).toMatchObject({ status: 200 })
-    // The rules are in effect: nothing else gets in or out.
+    // The mesh's rules are in effect: no other connection gets in or out.
     const ip = await cluster.namespace.field(`pod ${name}`, '{.status.podIP}')
     await expect(curlInCluster([`http://${hostIn(ip)}:9169/healthz`])).rejects.toThrow('curl: (7)')
     const host = await cluster.namespace.field(`pod ${name}`, '{.status.hostIP}')
@@ -64,7 +64,7 @@ test.concurrent.for(MODES)(
 /** Returns the host part of a URL: an IPv6 address gets brackets. */
 const hostIn = (address: string) => (address.includes(':') ? `[${address}]` : address)
 
-/** Requests a document of the metadata service; prints only what fails. */
+/** Returns a command that requests the instance document, and prints only an error. */
 const askFor = (mode: Mode) => {
   const path = '/metadata/instance?api-version=2021-02-01'
   return `curl -sS -m 60 -o /dev/null -H Metadata:true '${originIn(mode)}${path}'`
@@ -105,7 +105,7 @@ test.concurrent('no new connection fails while the sidecar restarts', async () =
   const script = `trap 'exit 0' TERM; ${`(${caller}) & `.repeat(CALLERS)} wait`
   await start(name, script)
   await eventually('the load is running', () => answers(name, 10))
-  // The second signal ends it at once, without a drain.
+  // The second signal ends the sidecar at once, without a drain.
   const kill = `process.kill(1, 'SIGTERM'); process.kill(1, 'SIGTERM')`
   await cluster.namespace.exec(name, 'wimds', ['/nodejs/bin/node', '-e', kill]).catch(() => {})
   await eventually('the sidecar has been restarted', async () => {
@@ -118,7 +118,7 @@ test.concurrent('no new connection fails while the sidecar restarts', async () =
     answers(name, before.length + 10 * CALLERS),
   )
   expect(all.slice(before.length)).toContain('200 0')
-  // An Entra ID that is slow on a busy node is answered by 504.
+  // 504 is an answer too: Entra ID may be slow on a busy node.
   const failed = all.filter((line) => !line.endsWith(' 0'))
   const broken = failed.filter((line) => BROKEN.has(line.split(' ')[1] ?? ''))
   expect(failed).toEqual(broken)
@@ -131,7 +131,7 @@ async function answers(name: string, atLeast: number): Promise<string[] | undefi
 }
 
 test.concurrent.each<Mode>(['loopback', 'node'])(
-  'requests are answered until the app has ended in mode %s',
+  'an app in mode %s gets answers until it has ended',
   async (mode) => {
     const name = `ending-${mode}`
     const last = `echo ending; sleep 2; ${curl(TOKEN_PATH)}; exit 0`

@@ -37,7 +37,7 @@ const cluster = testCluster(
   })),
 )
 
-/** Admits pods with all rights. */
+/** A namespace that admits pods with all rights. */
 let privileged: TestNamespace
 
 beforeAll(async () => {
@@ -51,7 +51,7 @@ beforeAll(async () => {
 
 const nodeOf = (pod: string) => cluster.namespace.field(`pod ${pod}`, '{.spec.nodeName}')
 
-/** Injects in mode node and creates the pods. */
+/** Injects the pods in mode node, and creates them. */
 async function create(...pods: readonly object[]): Promise<void> {
   await cluster.namespace.create(await injectedPods('node', ACCOUNTS, pods))
 }
@@ -70,7 +70,7 @@ async function clientIdsOf(name: string): Promise<string[]> {
   return ids
 }
 
-test('without an agent the pod waits, and its gate says for what and on which node', async () => {
+test('without an agent the pod waits, and its gate names the agent and the node', async () => {
   await create(askingPod('early', 'one'))
   const node = await eventually('the pod has a node', async () => {
     const name = await nodeOf('early')
@@ -94,7 +94,7 @@ test('the chart installs the agent, and the pod that waited goes on', async () =
 })
 
 const CALLERS = 4
-/** Asks for tokens one after the other; each line is the exit code of curl and the status. */
+/** Requests tokens one after the other, and prints a line for each: curl's exit code and the status. */
 const LOAD = `while :; do curl -s -o /dev/null -m 60 -w '%{exitcode} %{http_code}\\n' -H Metadata:true '${METADATA}${TOKEN_PATH}'; done`
 
 /** Runs the action while several callers ask for tokens. Returns how often each outcome was seen. */
@@ -127,7 +127,7 @@ const countLost = (outcomes: Readonly<Record<string, number>>) =>
     0,
   )
 
-test('a broker that is killed loses at most the requests in flight, and none is refused', async () => {
+test('a killed broker loses at most the requests in flight, and no connection is refused', async () => {
   const outcomes = await outcomesDuring('killed', async () => {
     const kill = 'pkill -9 -f "[w]imds.js node-broker"'
     await runOnNode(privileged, await nodeOf('killed'), kill)
@@ -145,7 +145,7 @@ test('an agent that is replaced refuses no request', async () => {
   expect(Object.keys(outcomes)).toEqual([ANSWERED])
 })
 
-test('requests wait while no agent runs, and new pods wait for the next one', async () => {
+test('requests wait while no agent runs, and new pods wait for the next agent', async () => {
   const outcomes = await outcomesDuring('waiting', async () => {
     await deleteAgent()
     await create(askingPod('late', 'two'))
@@ -205,7 +205,7 @@ test('a neighbour that claims the address of a pod gets no token but its own', a
   expect(await clientIdsOf('curl')).toEqual([CLIENTS.two, CLIENTS.two])
 })
 
-test('an identities file is read, and an identity for some resources is refused to others', async () => {
+test('the broker reads a pod’s identities file, and gives an identity no token for a resource outside its list', async () => {
   const [two, one] = (['two', 'one'] as const).map((name) => ({
     name,
     clientId: CLIENTS[name],

@@ -1,4 +1,4 @@
-/** Several nodes: pods that move, a drain, an upgrade of the node agent, and a node that is lost. Runs last. */
+/** Several nodes: pods that move, a drain, an upgrade of the node agent, and a node that is lost. This file runs last. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AROUND } from './support/around.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
@@ -50,12 +50,12 @@ describe('two nodes', () => {
   afterAll(async () => {
     if (staying === undefined) return
     await kubectl(['uncordon', leaving])
-    // The check before the uninstall accepts pods that are ending, as those of a lost node are for ever.
+    // The check before the uninstall accepts terminating pods. The pods of a lost node terminate for ever.
     await cluster.namespace.kubectl(['delete', 'deployments,pods', '--all', '--wait=false'])
     await helm('uninstall', RELEASE, '--namespace=wimds')
   })
 
-  test('has an injected pod on each, and a replica of the webhook', async () => {
+  test('run an injected pod and a replica of the webhook each', async () => {
     await cluster.namespace.create(...MODES.map(mobileApp))
     await rolledOut()
     for (const mode of MODES) {
@@ -136,7 +136,7 @@ const evictedAfter = (key: string) => ({
   effect: 'NoExecute',
   tolerationSeconds: 2,
 })
-/** Creates two replicas, on different nodes where that is possible, which leave a node that is lost. */
+/** Returns a Deployment of two replicas. They run on different nodes if possible, and leave a lost node after 2 s. */
 function mobileApp(mode: Mode) {
   const { metadata, spec } = injectedPod(`mobile-${mode}`, mode)
   const { name, labels, annotations } = metadata
@@ -147,7 +147,7 @@ function mobileApp(mode: Mode) {
     metadata: { name },
     spec: {
       replicas: 2,
-      // Replicas of the earlier generation do not count in where the later ones are placed.
+      // The scheduler must not count replicas of the earlier generation when it spreads the later ones.
       strategy: { type: 'Recreate' },
       selector,
       template: {
@@ -212,7 +212,7 @@ async function expectTokens(): Promise<void> {
   }
 }
 
-/** Expects also that all pods are on the node that stays. */
+/** Expects that all pods are on the node that stays, and have their tokens. */
 async function expectTokensOnStaying(): Promise<true> {
   const placed = (await podsOf()).filter(({ isDeleted }) => !isDeleted)
   expect(placed.map(({ node }) => node)).toEqual(placed.map(() => staying))

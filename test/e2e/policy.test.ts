@@ -177,7 +177,7 @@ describe('injection.by policy', () => {
   test('wimds inject adds the same gate and volume, and its pods are admitted as they are', async () => {
     const injected = await injectedPods('node', [ACCOUNT], [optedIn()])
     const [byHand, byPolicy] = [await admit(injected), await admit(optedIn())]
-    // The mount of the API's token has the name of the pod's volume.
+    // The mount of the API's token is named after the pod's own volume, which differs.
     const others = { env: [], volumeMounts: [] }
     expect({ ...gateOf(byPolicy), ...others }).toEqual({ ...gateOf(byHand), ...others })
     expect(ownMounts(byPolicy)).toEqual(ownMounts(byHand))
@@ -189,35 +189,35 @@ describe('injection.by policy', () => {
     expect(namesOf(byHand)).toEqual([GATE])
   })
 
-  test.each<[string, Parts, readonly string[], string?]>([
-    ['has no annotation', {}, []],
-    ['opts out', OUT, []],
-    ['has another annotation alone', annotated('port', '9000'), []],
-    ['has a port for another proxy', forProxy('proxy-sidecar-port', '80'), []],
-    ['has a lifetime of another token', forProxy('service-account-token-expiration', '600'), []],
-    ['asks for the proxy of azure-workload-identity', PROXY, [GATE]],
-    ['gets that proxy', { ...PROXY, labels: { 'azure.workload.identity/use': 'true' } }, []],
-    ['is in a namespace with the label', {}, [GATE], 'labelled'],
-    ['opts out there', OUT, [], 'labelled'],
+  test.each<[string, readonly string[], Parts, string?]>([
+    ['has no annotation', [], {}],
+    ['opts out', [], OUT],
+    ['has only another annotation', [], annotated('port', '9000')],
+    ['has a port for another proxy', [], forProxy('proxy-sidecar-port', '80')],
+    ['has a lifetime of another token', [], forProxy('service-account-token-expiration', '600')],
+    ['asks for the proxy of azure-workload-identity', [GATE], PROXY],
+    ['gets that proxy', [], { ...PROXY, labels: { 'azure.workload.identity/use': 'true' } }],
+    ['is in a namespace with the label', [GATE], {}, 'labelled'],
+    ['opts out there', [], OUT, 'labelled'],
     [
       'is there on the network of its node',
-      { annotations: OPT_IN, spec: { hostNetwork: true } },
       [],
+      { annotations: OPT_IN, spec: { hostNetwork: true } },
       'labelled',
     ],
-    ['opts in on Windows', { annotations: OPT_IN, ...onWindows('kubernetes.io') }, []],
+    ['opts in on Windows', [], { annotations: OPT_IN, ...onWindows('kubernetes.io') }],
     [
       'opts in on Windows by its earlier label',
-      { annotations: OPT_IN, ...onWindows('beta.kubernetes.io') },
       [],
+      { annotations: OPT_IN, ...onWindows('beta.kubernetes.io') },
     ],
-  ])('a pod that %s is admitted: case %#', async (_, parts, expected, place) => {
+  ])('a pod that %s gets the init containers %j', async (_, expected, parts, place) => {
     const pod = appPod({ name: 'plain', account: 'app', script: STAY, ...parts })
     const admitted = await admit(pod, place === undefined ? cluster.namespace : labelled)
     expect(namesOf(admitted)).toEqual(expected)
   })
 
-  test('the gate comes before other init containers, and the spaces around the values of annotations are dropped', async () => {
+  test('the gate comes before other init containers, and the policy trims the values of annotations', async () => {
     const annotations = {
       'wimds.io/inject': ' true',
       'wimds.io/port': ' 9000 ',
@@ -243,7 +243,7 @@ describe('injection.by policy', () => {
     expect(gateOf(pod).volumeMounts).toHaveLength(2)
   })
 
-  test('a pod keeps its class of service, and the resources that it has as a whole', async () => {
+  test('a pod keeps its QoS class and its pod-level resources', async () => {
     const limits = { cpu: '1', memory: '128Mi' }
     const guaranteed = await admit(optedIn({ container: { resources: { limits } } }))
     expect(guaranteed.status.qosClass).toBe('Guaranteed')
@@ -259,7 +259,7 @@ describe('injection.by policy', () => {
     expect(namesOf(pod)).toEqual([GATE, 'mesh', 'init'])
   })
 
-  test('leaves a running pod alone whose metadata changes', async () => {
+  test('does not change a running pod whose metadata changes', async () => {
     const [name = ''] = (
       await cluster.namespace.field('pods -l app=orders', '{.items[*].metadata.name}')
     ).split(' ')
@@ -288,7 +288,7 @@ describe('injection.by policy', () => {
 
   test('helm test succeeds, and helm uninstall leaves nothing', async () => {
     expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=80s')).toContain('Succeeded')
-    // The check before the uninstall would find them.
+    // The check before the uninstall fails while it finds injected pods.
     await cluster.namespace.kubectl(['delete', 'deployments,pods', '--all', '--now'])
     await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
     const plain = await admit(optedIn())

@@ -58,7 +58,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     await createPods('earlier')
   })
   afterAll(async () => {
-    // Without the check for pods that need the agent.
+    // --no-hooks skips the check for pods that need the agent.
     await helm('uninstall', RELEASE, '--namespace=wimds', '--wait', '--no-hooks')
     directory[Symbol.dispose]()
   })
@@ -75,7 +75,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     return JSON.parse(await cluster.namespace.kubectl(['get', 'pod', name, '-o', 'json']))
   }
 
-  /** Returns what the webhook makes of a new pod with the containers of one that was injected before. */
+  /** Creates a new pod with the containers of an injected one, as a dry run. Returns the webhook's result. */
   async function injectAgain({ metadata, spec }: PodObject): Promise<PodObject> {
     const { annotations, labels } = metadata
     const again = {
@@ -114,7 +114,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
   })
 
   test.for(MODES)(
-    'in mode %s pods of both versions get tokens, and the earlier one is injected again like the later',
+    'in mode %s pods of both versions get tokens, and a second injection makes the earlier pod like the later',
     async (mode, { skip }) => {
       await skipWithoutRoute(mode, skip)
       const [earlier, later] = [await get(`earlier-${mode}`), await get(`later-${mode}`)]
@@ -136,7 +136,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
   })
 
   test.for(MODES)(
-    'pods of both versions get tokens after it in mode %s',
+    'in mode %s pods of both versions get tokens after the downgrade',
     async (mode, { skip }) => {
       await skipWithoutRoute(mode, skip)
       expect(imageOf(await get(`last-${mode}`))).toBe(imageIn(EARLIER_IMAGES, mode))

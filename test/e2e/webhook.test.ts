@@ -1,7 +1,6 @@
 /** The chart and its webhook: admission, certificate rotation, upgrade under load. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import type { Sections } from '../../src/tools/doctor/doctor-report.ts'
 import { CHART, helm, installChart, RELEASE, untilWebhookServes } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa, VAULT } from './support/entra.ts'
@@ -9,7 +8,7 @@ import { HAS_ASPNET } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { startLoad } from './support/load.ts'
 import type { TestNamespace } from './support/namespace.ts'
-import { kubectl, run, wimds } from './support/run.ts'
+import { doctor, kubectl, run } from './support/run.ts'
 import { ACCOUNT, appPod, CLIENT, curl, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-webhook'
@@ -48,7 +47,7 @@ async function serveOn(port: number, name: string, container: object): Promise<s
   return eventually(`an answer of ${name}`, () => cluster.namespace.kubectl(get))
 }
 
-describe('admission', () => {
+describe('the webhook', () => {
   test('injects a pod that opts in, which gets a token of its identity', async () => {
     await cluster.namespace.create(pod('opted-in', OPT_IN, { initScript: curl(TOKEN_PATH) }))
     await cluster.namespace.ready('opted-in')
@@ -91,7 +90,7 @@ describe('admission', () => {
     expect(await cluster.reply('own-ca')).toMatchObject({ status: 200 })
   })
 
-  test('rejects a pod with the fix', async () => {
+  test('rejects a pod with messages that name the fixes', async () => {
     const manifest = pod(
       'host',
       { ...OPT_IN, 'wimds.io/mdoe': 'nft' },
@@ -115,7 +114,7 @@ const dryRun = (manifest: object) => labelled.kubectl(DRY_RUN, stringify(manifes
 describe('a namespace with the label', () => {
   beforeAll(() => labelled.create(ACCOUNT))
 
-  test('has the sidecar in pods without an annotation, or rejects them', async () => {
+  test('gets the sidecar in pods without an annotation, and no pod that cannot be injected', async () => {
     expect(await dryRun(pod('plain'))).toContain('wimds-token')
     const created = dryRun(appPod({ name: 'default', script: STAY }))
     await expect(created).rejects.toThrow('the ServiceAccount default')
@@ -162,18 +161,18 @@ describe('a namespace that limits resources', () => {
   })
 
   test('passes doctor --pre', async () => {
-    const args = ['doctor', '--pre', '-o', 'json', `--namespace=${limited.name}`]
-    const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-    const { checks }: Sections = JSON.parse(stdout)
-    expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
+    const { report } = await doctor('--pre', `--namespace=${limited.name}`)
+    expect(report.checks.find(({ check }) => check === 'injected_pod')).toMatchObject({
+      status: 'ok',
+    })
   })
 })
 
-test('admits an injected pod with pod-level resources', async () => {
+test('the API server admits an injected pod with pod-level resources', async () => {
   const podLevel = { requests: { cpu: '100m' }, limits: { cpu: '100m', memory: '100Mi' } }
   const container = { resources: { requests: { cpu: '100m', memory: '100Mi' } } }
   const manifest = pod('pod-level', OPT_IN, { container, spec: { resources: podLevel } })
-  // Kubernetes 1.31 does not know the field.
+  // Kubernetes 1.31 has no pod-level resources.
   const args = [...DRY_RUN, '--validate=ignore']
   expect(await cluster.namespace.kubectl(args, stringify(manifest))).toContain('wimds-token')
 })
@@ -189,7 +188,7 @@ test('the notes have a command that shows what a pod would get', async () => {
 const caBundle = () =>
   own.field(`mutatingwebhookconfiguration ${RELEASE}`, '{.webhooks[0].clientConfig.caBundle}')
 
-test('serves a new certificate without a restart and without a failed review', async () => {
+test('the webhook serves a new certificate without a restart and without a failed review', async () => {
   const before = await caBundle()
   const load = startLoad(cluster.namespace, pod('load', OPT_IN))
   await own.kubectl(['patch', 'secret', `${RELEASE}-tls`, '--type=merge', '-p', '{"data":null}'])
@@ -219,7 +218,7 @@ test('an upgrade that changes the mode rejects no pod that either generation rev
   expect(await load.stop()).toEqual([])
 })
 
-test('restores a removed caBundle', async () => {
+test('the webhook restores a removed caBundle', async () => {
   const before = await caBundle()
   const patch = '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]'
   const configuration = ['mutatingwebhookconfiguration', RELEASE]
@@ -228,14 +227,14 @@ test('restores a removed caBundle', async () => {
   expect(await restored).toBe(before)
 })
 
-test('creates a deleted Secret again, and a new replica starts with it', async () => {
+test('the webhook creates a deleted Secret again, and a new replica starts with it', async () => {
   await own.kubectl(['delete', 'secret', `${RELEASE}-tls`])
   await own.kubectl(['rollout', 'restart', `deployment/${RELEASE}`])
   await own.kubectl(['rollout', 'status', `deployment/${RELEASE}`, '--timeout=90s'])
   expect(await own.field(`secret ${RELEASE}-tls`, '{.data}')).toContain('tls.crt')
 })
 
-test('its account can change the caBundle alone, and create no other Secret', async () => {
+test('the webhook’s ServiceAccount can change only the caBundle, and create only its own Secret', async () => {
   const as = `--as=system:serviceaccount:wimds:${RELEASE}`
   const configuration = ['mutatingwebhookconfiguration', RELEASE]
   const patch = '[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]'
@@ -248,7 +247,7 @@ test('its account can change the caBundle alone, and create no other Secret', as
   await expect(own.kubectl([as, 'get', 'serviceaccounts'])).rejects.toThrow('Forbidden')
 })
 
-test('serves on the network of its node, also through an upgrade', async () => {
+test('the webhook serves on the network of its node, also through an upgrade', async () => {
   await kubectl(['label', '--overwrite', 'namespace', 'wimds', `${ENFORCE}=privileged`])
   const flags = ['--namespace=wimds', '--wait', '--timeout=90s', '--reuse-values']
   const onNode = ['--set=hostNetwork=true,webhook.port=10260,replicaCount=1']
@@ -265,7 +264,7 @@ test('serves on the network of its node, also through an upgrade', async () => {
   await helm('upgrade', RELEASE, CHART, ...flags, ...onNode, '--set=podAnnotations.changed=again')
 })
 
-test('without the webhook, rejects pods that opt in and admits all others', async () => {
+test('without the webhook, the API server rejects pods that opt in and admits all others', async () => {
   await own.kubectl(['scale', 'deployment', RELEASE, '--replicas=0'])
   const pods = ['pod', '-l', 'app.kubernetes.io/name=wimds', '--timeout=60s']
   await own.kubectl(['wait', '--for=delete', ...pods])

@@ -1,4 +1,4 @@
-// Gets one token the way the SDK's documentation says, prints it, and stays.
+// Gets one token the way the SDK's documentation says, prints it, and keeps running.
 import { loginWithVmMSI } from '@azure/ms-rest-nodeauth'
 
 const host = process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST

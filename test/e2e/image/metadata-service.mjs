@@ -16,7 +16,7 @@ createServer((request, reply) => {
   reply.setHeader('content-type', 'application/json')
   reply.end(JSON.stringify(url === REQUESTS ? paths : { from: 'the node', url }))
 }).listen(80, ADDRESS)
-// A port that no rule redirects: it shows whether the address itself can be reached.
+// No rule redirects this port, so it shows whether the address itself can be reached.
 createServer((_, reply) => reply.end('from the node')).listen(8080, ADDRESS)
 
 process.on('SIGTERM', () => {

@@ -1,4 +1,4 @@
-/** What AKS does to a cluster, as far as its public definitions say. */
+/** Does to a cluster what AKS does according to its public definitions. */
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { IMAGES } from './environment.ts'

@@ -4,7 +4,7 @@ import { run } from './run.ts'
 export const AROUND = 'wimds-e2e-around'
 export const ENTRA_HOST = `entra.${AROUND}.svc.cluster.local`
 
-/** Runs curl in a pod of that namespace, by default where the simulated Entra ID runs. Returns what it prints. */
+/** Runs curl in a pod of that namespace, by default in the pod of the simulated Entra ID. Returns the output. */
 export async function curlInCluster(
   args: readonly string[],
   { pod = 'entra', input }: { readonly pod?: string; readonly input?: string } = {},

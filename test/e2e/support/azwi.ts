@@ -1,7 +1,7 @@
 /** Creates pods as the azure-workload-identity webhook v1.6.0 injects them, with the images of wimds in place of its proxy. */
 import { AUTHORITY, TENANT_ID } from './entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
-import { appPod } from './workloads.ts'
+import { appPod, CLIENT, curl, STAY, TOKEN_PATH } from './workloads.ts'
 
 const TOKEN_FILE = '/var/run/secrets/azure/wi/token/azure-identity-token'
 const VOLUME = 'azure-workload-identity-reserved-0f1e2d'
@@ -9,28 +9,18 @@ const mounts = [{ name: VOLUME, mountPath: '/var/run/secrets/azure/wi', readOnly
 
 interface AzwiPod {
   readonly name: string
-  readonly script: string
-  readonly clientId: string
-  /** False: a classic sidecar, as before Kubernetes 1.32. */
-  readonly isNative?: boolean
-  readonly port?: number
-  readonly account?: string
+  /** False for a classic sidecar, as before Kubernetes 1.32. */
+  readonly isNative: boolean
+  readonly port: number
 }
 
-/** Returns the pod, with the settings PROXY_IMAGE and PROXY_INIT_IMAGE of that webhook. */
-export function azwiPod({
-  name,
-  script,
-  clientId,
-  isNative = true,
-  port = 8000,
-  account = 'default',
-}: AzwiPod) {
-  const plain = appPod({ name, script, account })
+/** Returns the pod that the webhook makes with PROXY_IMAGE and PROXY_INIT_IMAGE set to the images of wimds. */
+export function azwiPod({ name, isNative, port }: AzwiPod) {
+  const plain = appPod({ name, script: `${curl(TOKEN_PATH)}; ${STAY}` })
   const [app] = plain.spec.containers
   /** The variables that the webhook sets on every container, and the CA of the simulated Entra ID for wimds and the app. */
   const env = Object.entries({
-    AZURE_CLIENT_ID: clientId,
+    AZURE_CLIENT_ID: CLIENT,
     AZURE_TENANT_ID: TENANT_ID,
     AZURE_FEDERATED_TOKEN_FILE: TOKEN_FILE,
     AZURE_AUTHORITY_HOST: `${AUTHORITY}/`,

@@ -1,4 +1,4 @@
-/** Creates a server certificate that pods trust by the CA that every namespace has. */
+/** Creates a server certificate. Pods trust it by the cluster's CA, which every namespace has. */
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import { clusterCa } from './entra.ts'
@@ -12,7 +12,7 @@ const NAME = 'wimds-e2e-entra'
 const SUBJECT = '/O=system:nodes/CN=system:node:wimds-e2e-entra'
 const openssl = (...args: readonly string[]) => run('openssl', args)
 
-/** Returns a certificate for the host and its key, PEM, which the cluster's CA has signed. */
+/** Returns a certificate for the host, signed by the cluster's CA, and its key, in PEM. */
 export async function createServerCertificate(host: string) {
   using directory = createFolder()
   const { file, write } = directory
@@ -47,7 +47,7 @@ async function signInCluster(csr: string): Promise<string> {
   await kubectl(['certificate', 'approve', NAME])
   const path = '--output=jsonpath={.status.certificate}'
   const signed = await eventually(
-    'the cluster signs a certificate (set CLUSTER_CA_KEY where it signs none)',
+    'the cluster signs a certificate. Fix: if it signs none, set CLUSTER_CA_KEY',
     async () => (await kubectl(['get', 'csr', NAME, path])) || undefined,
   )
   await kubectl(['delete', 'csr', NAME])

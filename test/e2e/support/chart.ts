@@ -32,6 +32,12 @@ export function imageValues(images: Images = IMAGES): string[] {
   })
 }
 
+/** The flags of helm for the address of the simulated Entra ID and its CA, which this ConfigMap of every namespace has. */
+export const ENTRA_VALUES = [
+  '--set=injection.ca.configMap=kube-root-ca.crt',
+  `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
+]
+
 /** Installs a chart in the namespace `wimds`, which must exist, and waits until its webhook serves. */
 export async function installChart(
   chart = CHART,

@@ -8,7 +8,7 @@ import { CLIENT, curl, METADATA, type Reply, replyIn, TOKEN_PATH } from './workl
 export interface TestCluster {
   readonly entra: Entra
   readonly namespace: TestNamespace
-  /** Creates another namespace, which is deleted with the first. */
+  /** Creates another namespace, which is deleted with the first one. */
   readonly another: (name: string, level?: Level) => Promise<TestNamespace>
   /** Requests a path of the metadata service from the app's container, by default a token. */
   readonly ask: (pod: string, path?: string, origin?: string) => Promise<Reply>

@@ -2,7 +2,8 @@
 import { mkdir } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { findCommands, ROOT } from '../../docs/pages.ts'
-import { AUTHORITY, TENANT_ID } from './entra.ts'
+import { ENTRA_VALUES } from './chart.ts'
+import { TENANT_ID } from './entra.ts'
 import { IMAGES } from './environment.ts'
 import { run } from './run.ts'
 import { createFolder } from '../../fixtures/folder.ts'
@@ -11,21 +12,21 @@ import { createFolder } from '../../fixtures/folder.ts'
 const CURL_IMAGE = 'docker.io/curlimages/curl:8.16.0'
 
 export interface Reader extends Disposable {
-  /** Runs the block of the page with that mark. Returns its output; throws with it if a command fails. */
+  /** Runs the block with this mark in the page. Returns its output. If a command fails, throws an error with the output. */
   readonly run: (page: string, name: string) => Promise<string>
 }
 
 /**
- * Creates a shell for the commands. The chart is the one of this checkout; `helm install` and `helm upgrade` get the
- * registry and tag of the images under test, and the address and CA of the simulated Entra ID. Nothing else of a command
- * is changed but the application's image.
+ * Creates a shell for the commands. It replaces the chart by the chart of this checkout, and the application's image by the
+ * suite's. To `helm install` and `helm upgrade` it adds the registry and tag of the images under test, and the address and CA
+ * of the simulated Entra ID.
  */
 export async function createReader(clientId: string): Promise<Reader> {
   const [, registry = 'docker.io/library', tag] = /^(?:(.+)\/)?wimds:([\w.-]+)$/.exec(
     IMAGES.sidecar,
   ) ?? ['', '', undefined]
   if (tag === undefined) {
-    throw new Error(`WIMDS_IMAGE must be [REGISTRY/]wimds:TAG here, not ${IMAGES.sidecar}`)
+    throw new Error(`WIMDS_IMAGE is ${IMAGES.sidecar}. Fix: set it to [REGISTRY/]wimds:TAG`)
   }
   const { path: directory, file, write, [Symbol.dispose]: remove } = createFolder()
   const helm = (await run('bash', ['-c', 'command -v helm'])).stdout.trim()

@@ -13,10 +13,10 @@ export const IMAGES = {
   around: env['WIMDS_E2E_IMAGE'] || 'wimds-e2e:dev',
 } as const
 
-/** The key of the cluster's CA; undefined: the cluster signs certificates itself. */
+/** The file with the key of the cluster's CA; undefined if the cluster signs certificates itself. */
 export const CLUSTER_CA_KEY = env['CLUSTER_CA_KEY'] || undefined
 
-/** A command that ends the machine of a node, whose name is its last argument; undefined: no node is lost. */
+/** A shell command that ends the machine of the node `$NODE`; undefined if no node is to be lost. */
 export const LOSE_NODE = env['LOSE_NODE'] || undefined
 
 /** The path of the cluster's CA in pods. */
@@ -28,10 +28,10 @@ export const HAS_ASPNET = env['WIMDS_E2E_ASPNET'] === 'true'
 /** The command line under test. */
 export const CLI = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
 
-/** The earlier commit or tag to upgrade from; undefined: upgrades are not tested. */
+/** The earlier commit or tag to upgrade from; undefined if upgrades are not tested. */
 export const UPGRADE_FROM = env['UPGRADE_FROM'] || undefined
 
-/** The images of that version. */
+/** The images of the version `UPGRADE_FROM`. */
 export const EARLIER_IMAGES = {
   sidecar: env['WIMDS_EARLIER_IMAGE'] || 'wimds:earlier',
   redirect: env['WIMDS_EARLIER_REDIRECT_IMAGE'] || 'wimds-redirect:earlier',

@@ -17,7 +17,7 @@ export async function eventually<T>(
       last = error
     }
     if (performance.now() > deadline) {
-      throw new Error(`${what} within ${withinMs} ms`, { cause: last })
+      throw new Error(`not within ${withinMs} ms: ${what}`, { cause: last })
     }
     await sleep(everyMs)
   }

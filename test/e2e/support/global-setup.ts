@@ -52,7 +52,7 @@ async function startEntra(around: TestNamespace): Promise<void> {
       httpGet: { scheme: 'HTTPS', port: 443, path: '/simulator/requests' },
       periodSeconds: 1,
     },
-    // Without it, the pods that start at once take its processor.
+    // Without this request, pods that start at the same time take Entra ID's CPU.
     resources: { requests: { cpu: '300m' } },
     volumeMounts: [{ name: 'entra', mountPath: '/entra', readOnly: true }],
   }
@@ -70,7 +70,7 @@ async function startEntra(around: TestNamespace): Promise<void> {
       metadata: { name: 'entra', labels },
       spec: {
         terminationGracePeriodSeconds: 1,
-        // The test of a lost node chooses another one.
+        // The test of a lost node chooses another node.
         nodeName: (await schedulableNodes())[0],
         containers: [container],
         volumes: [{ name: 'entra', secret: { secretName: 'entra' } }],

@@ -10,7 +10,7 @@ export interface TestNamespace extends AsyncDisposable {
   /** Creates the objects, with strict field validation. */
   readonly create: (...objects: readonly (object | string)[]) => Promise<void>
   readonly ready: (pod: string, withinSeconds?: number) => Promise<void>
-  /** Reads a JSONPath, such as `{.status.podIP}`, of what `kubectl get` finds with these words. */
+  /** Reads a JSONPath, such as `{.status.podIP}`, from the result of `kubectl get WORDS`. */
   readonly field: (words: string, path: string) => Promise<string>
   readonly logs: (pod: string, container?: string) => Promise<string>
   readonly exec: (pod: string, container: string, argv: readonly string[]) => Promise<string>

@@ -1,6 +1,5 @@
 /** The node agent of the chart, without its webhook. */
-import { CHART, helm, imageValues, RELEASE } from './chart.ts'
-import { AUTHORITY } from './entra.ts'
+import { CHART, ENTRA_VALUES, helm, imageValues, RELEASE } from './chart.ts'
 import { kubectl } from './run.ts'
 
 const AGENT = `daemonset/${RELEASE}-node-agent`
@@ -42,13 +41,13 @@ export async function deleteAgent(): Promise<void> {
   await inAgentNamespace(['delete', AGENT, '--cascade=foreground', '--wait'])
 }
 
-/** Installs the agent as it is by default, unless it is. Other files of tests find it. */
+/** Installs the agent with its default values, and waits until it is ready. Later test files find it running. */
 export async function startAgent(): Promise<void> {
   await installAgent()
   await agentReady()
 }
 
-/** Removes the agent with its namespace, if it is there. `flags` are of `kubectl delete`. */
+/** Removes the agent and its namespace, if they exist. `flags` are flags of `kubectl delete`. */
 export async function uninstallAgent(...flags: readonly string[]): Promise<void> {
   await kubectl(['delete', '--ignore-not-found', ...flags, '-f', '-'], await renderAgent())
 }

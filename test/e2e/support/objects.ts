@@ -10,7 +10,7 @@ export async function listObjects(): Promise<ReadonlySet<string>> {
   const listed = kinds.filter((kind) => !TRANSIENT.test(kind)).join(',')
   const columns = '-o=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name'
   const table = await kubectl(['get', listed, '--all-namespaces', '--no-headers', columns])
-  // The width of the columns depends on what else there is.
+  // The width of a column depends on the other objects.
   return new Set(
     table
       .trim()

@@ -24,7 +24,7 @@ export async function forgetRequestsToRealImds(): Promise<void> {
   for (const pod of await findPods()) await curlInCluster(['-X', 'DELETE', REQUESTS], { pod })
 }
 
-/** Returns the paths and queries of the recorded requests, of all nodes. */
+/** Returns the paths and queries of the requests that the metadata services of all nodes have recorded. */
 export async function requestsToRealImds(): Promise<readonly string[]> {
   const replies = (await findPods()).map(async (pod) => {
     const paths: readonly string[] = JSON.parse(await curlInCluster([REQUESTS], { pod }))

@@ -20,13 +20,13 @@ export const needTwoNodes = () =>
     skip((await schedulableNodes()).length < 2, 'only one node runs pods')
   })
 
-/** Returns true if pods have an IPv4 address, without which none has a route to 169.254.169.254. */
+/** Returns true if pods have an IPv4 address. Without one, no pod has a route to 169.254.169.254. */
 export async function havePodsIpv4(): Promise<boolean> {
   const path = '--output=jsonpath={.status.podIPs[*].ip}'
   return (await kubectl(['get', 'pod', 'entra', `--namespace=${AROUND}`, path])).includes('.')
 }
 
-/** Skips a test of mode nft where pods have no such route. */
+/** Skips a test of mode nft if pods have no IPv4 address. */
 export const skipWithoutRoute = async (mode: Mode, skip: TestContext['skip']) =>
   skip(mode === 'nft' && !(await havePodsIpv4()), 'mode nft needs pods with an IPv4 address')
 

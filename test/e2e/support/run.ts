@@ -1,11 +1,12 @@
 /** Runs child processes. Errors contain all of their output. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import type { Sections } from '../../../src/tools/doctor/doctor-report.ts'
 import { CLI } from './environment.ts'
 
 interface RunOptions {
   readonly input?: string
-  /** Exit codes that are no error. */
+  /** The exit codes that are no error. */
   readonly allow?: readonly number[]
 }
 
@@ -26,7 +27,7 @@ export async function run(
     child.on('error', reject)
     child.on('close', (code) => resolve(code ?? -1))
   })
-  // EPIPE if the child ended early; its exit code is the error to report.
+  // EPIPE if the child ended early. Its exit code is reported instead.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const [code, stdout, stderr] = await Promise.all([closed, text(child.stdout), text(child.stderr)])
@@ -39,6 +40,13 @@ export async function run(
 /** Runs kubectl and returns its output. */
 export async function kubectl(args: readonly string[], input?: string): Promise<string> {
   return (await run('kubectl', args, input === undefined ? {} : { input })).stdout
+}
+
+/** Runs `wimds doctor`, which may find failures. Returns its exit code and its report. */
+export async function doctor(...args: readonly string[]) {
+  const { code, stdout } = await wimds(['doctor', ...args, '-o', 'json'], { allow: [0, 1, 2] })
+  const report: Sections = JSON.parse(stdout)
+  return { code, report }
 }
 
 /** Runs `wimds`. */

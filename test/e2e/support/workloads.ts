@@ -22,7 +22,7 @@ export const STAY = `trap 'exit 0' TERM; while :; do sleep 0.2; done`
 
 interface AppPod {
   readonly name: string
-  /** What the app's container runs in a shell. */
+  /** The script of the app's container. */
   readonly script: string
   /** What an init container runs in a shell before the app. */
   readonly initScript?: string
@@ -95,6 +95,13 @@ export const ACCOUNT = serviceAccount('app', CLIENT)
 
 export type Mode = 'env' | 'loopback' | 'nft' | 'node'
 
+/** The flags of `wimds inject` for the images under test. */
+export const IMAGE_FLAGS = [
+  `--image=${IMAGES.sidecar}`,
+  `--redirect-image=${IMAGES.redirect}`,
+  `--gate-image=${IMAGES.gate}`,
+]
+
 /** The flags of `wimds inject` for the simulated Entra ID: its address, and its CA. */
 export const AUTHORITY_FLAG = `--env=AZURE_AUTHORITY_HOST=${AUTHORITY}`
 export const ENTRA_FLAGS = [AUTHORITY_FLAG, `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`]
@@ -109,15 +116,10 @@ export async function injectedPods(
   pods: readonly object[],
   flags: readonly string[] = [],
 ): Promise<string> {
-  const images = [
-    `--image=${IMAGES.sidecar}`,
-    `--redirect-image=${IMAGES.redirect}`,
-    `--gate-image=${IMAGES.gate}`,
-  ]
-  // In mode node the CA is the broker's.
+  // In mode node the broker, not the pod, has the CA.
   const entra = mode === 'node' ? [AUTHORITY_FLAG] : ENTRA_FLAGS
   const input = [...accounts, ...pods].map((object) => stringify(object)).join('---\n')
-  const args = ['inject', `--mode=${mode}`, ...images, ...entra, ...flags, '-']
+  const args = ['inject', `--mode=${mode}`, ...IMAGE_FLAGS, ...entra, ...flags, '-']
   const { stdout } = await wimds(args, { input })
   return stdout.split('---\n').slice(accounts.length).join('---\n')
 }
