@@ -44,13 +44,7 @@ export async function installChart(
   images: Images = IMAGES,
   more: readonly string[] = [],
 ): Promise<void> {
-  const values = [
-    ...more,
-    ...imageValues(images),
-    // Every namespace has this ConfigMap, with the cluster's CA.
-    '--set=injection.ca.configMap=kube-root-ca.crt',
-    `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
-  ]
+  const values = [...more, ...imageValues(images), ...ENTRA_VALUES]
   await helm('install', RELEASE, chart, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
   await untilWebhookServes()
 }

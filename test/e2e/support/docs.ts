@@ -31,15 +31,12 @@ export async function createReader(clientId: string): Promise<Reader> {
   const { path: directory, file, write, [Symbol.dispose]: remove } = createFolder()
   const helm = (await run('bash', ['-c', 'command -v helm'])).stdout.trim()
   const values = [
-    `global.imageRegistry=${registry}`,
-    `image.tag=${tag}`,
-    `redirectImage.tag=${tag}`,
-    `clusterImage.tag=${tag}`,
-    `gateImage.tag=${tag}`,
-    // Every namespace has this ConfigMap, with the cluster's CA.
-    'injection.ca.configMap=kube-root-ca.crt',
-    `injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
-  ].map((value) => `--set=${value}`)
+    `--set=global.imageRegistry=${registry}`,
+    ...['image', 'redirectImage', 'clusterImage', 'gateImage'].map(
+      (name) => `--set=${name}.tag=${tag}`,
+    ),
+    ...ENTRA_VALUES,
+  ]
   const script = [
     '#!/bin/sh',
     `case $1 in install | upgrade) set -- "$@" ${values.join(' ')} ;; esac`,

@@ -11,10 +11,7 @@ export const AGENT_VALUES = ['--set=nodeAgent.enabled=true']
 /** Renders only the objects of the agent. */
 async function renderAgent(values: readonly string[] = []): Promise<string> {
   const template = ['template', RELEASE, CHART, '--namespace=wimds', '--kube-version=1.34.0']
-  // Every namespace has this ConfigMap, with the cluster's CA.
-  const ca = '--set=injection.ca.configMap=kube-root-ca.crt'
-  const authority = `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`
-  const all = [...imageValues(), ca, authority, ...AGENT_VALUES, ...values]
+  const all = [...imageValues(), ...ENTRA_VALUES, ...AGENT_VALUES, ...values]
   return await helm(...template, ...all, '--show-only=templates/node-agent.yaml')
 }
 
