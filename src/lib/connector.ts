@@ -42,7 +42,7 @@ export function createHandshake(tls: buildConnector.BuildOptions = {}): Handshak
   }
 }
 
-interface AgentOptions {
+export interface AgentOptions {
   readonly connect: Connect
   readonly handshake: Handshake
   /** Time limit in milliseconds, from the look-up of the name to the end of the TLS handshake. */

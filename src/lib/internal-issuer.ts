@@ -12,9 +12,7 @@ export function isInternalIssuer(issuer: string): boolean {
   if (!URL.canParse(issuer)) return true
   const { protocol, hostname } = new URL(issuer)
   if (protocol !== 'https:') return true
-  return /^kubernetes(?:\.default|$)|\.(?:svc|cluster|cluster\.local|local|internal)$|\.azmk8s\.io$/.test(
-    hostname,
-  )
+  return /^kubernetes(?:\.default|$)|\.(?:svc|cluster|local|internal)$|\.azmk8s\.io$/.test(hostname)
 }
 
 /** Returns the problem of an internal issuer, without a full stop. */

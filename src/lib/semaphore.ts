@@ -92,13 +92,10 @@ export function createSemaphore({
   }
 }
 
-/** Calls `work`, or returns the result of a running call with the same key. Caches nothing. */
-export type SingleFlight<T> = (key: string, work: () => Promise<T>) => Promise<T>
-
-/** Creates a function that lets concurrent callers with the same key share one call. */
-export function createSingleFlight<T>(): SingleFlight<T> {
+/** Creates a function that calls `work`, or returns the result of a running call with the same key. It caches nothing. */
+export function createSingleFlight<T>() {
   const inflight = new Map<string, Promise<T>>()
-  return (key, work) => {
+  return (key: string, work: () => Promise<T>): Promise<T> => {
     let result = inflight.get(key)
     if (result === undefined) {
       result = work().finally(() => inflight.delete(key))

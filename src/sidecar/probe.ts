@@ -1,8 +1,8 @@
 /** `wimds probe`: exits 0 when the sidecar on this machine is ready; for exec probes and scripts. */
-import { get } from 'node:http'
 import { UsageError } from '../lib/errors.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { printError } from '../lib/describe-error.ts'
+import { sendGet } from '../lib/send-get.ts'
 import { waitForPort, waitUntil } from '../lib/wait-for-port.ts'
 import {
   type CommandDeclaration,
@@ -63,13 +63,8 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
 
 function answers200(url: string, leftMs: number): Promise<boolean> {
   const timeoutMs = Math.min(Math.max(leftMs, MIN_ANSWER_MS), MAX_ANSWER_MS)
-  const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
-  return new Promise((resolve) => {
-    const request = get(url, { agent: false, signal }, (response) => {
-      resolve(response.statusCode === 200)
-      // The body is not read: one that never ends would keep the process alive.
-      response.destroy()
-    })
-    request.on('error', () => resolve(false))
-  })
+  return sendGet(url, { timeoutMs }).then(
+    ({ status }) => status === 200,
+    () => false,
+  )
 }

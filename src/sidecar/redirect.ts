@@ -67,21 +67,17 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
     await changeRedirect(settings, action, options)
     io.stdout.write(`${formatSummary(settings, action)}\n`)
     if (action === 'remove' || waitSeconds === undefined) return 0
-    await waitForSidecar(settings.port, waitSeconds, io.signal)
+    if (!(await waitForPort(settings.port, waitSeconds * 1000, io.signal))) {
+      throw new Error(
+        `the sidecar does not accept connections on 127.0.0.1:${settings.port} after ${waitSeconds} s. Fix: read its log, kubectl logs POD -c wimds`,
+      )
+    }
     await changeRedirect(settings, 'await', options)
     return 0
   } catch (error) {
     printError(io, 'wimds redirect', errorMessage(error))
     return 1
   }
-}
-
-/** Resolves when the sidecar accepts connections. Throws an error with the fix if it does not in time. */
-async function waitForSidecar(port: number, seconds: number, signal: AbortSignal): Promise<void> {
-  if (await waitForPort(port, seconds * 1000, signal)) return
-  throw new Error(
-    `the sidecar does not accept connections on 127.0.0.1:${port} after ${seconds} s. Fix: read its log, kubectl logs POD -c wimds`,
-  )
 }
 
 /**

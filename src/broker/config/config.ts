@@ -30,16 +30,6 @@ export interface TrustedCertificates {
   readonly file?: string | undefined
 }
 
-/** The token proxy of the cluster's identity bindings, through which exchanges go. */
-export interface TokenProxySettings {
-  /** https, without query and fragment. */
-  readonly url: string
-  /** The name of the proxy's certificate; undefined: the URL's host. */
-  readonly sniName?: string | undefined
-  /** The CA to trust instead of Node's roots; undefined: Node's roots. */
-  readonly ca?: TrustedCertificates | undefined
-}
-
 /**
  * Reads the configuration. Throws a `ConfigError` that lists every invalid or missing setting. If there is none, the error
  * lists the problems of the files and of the combination of settings.
@@ -50,10 +40,11 @@ export async function loadConfig(
 ): Promise<Config> {
   const settings = readSettings(env, findIncompleteSettings(env))
   const problems = findListenProblems(settings)
-  const files = await readFiles(settings, readText, problems)
-  const isFileInvalid = settings.WIMDS_CONFIG !== undefined && files.identities === undefined
+  const identities = await readIdentitiesFile(settings, readText, problems)
+  const certificates = await readCertificates(settings, problems)
+  const isFileInvalid = settings.WIMDS_CONFIG !== undefined && identities === undefined
   if (isFileInvalid) throw createConfigError(problems)
-  const config = createConfig(settings, files, env)
+  const config = createConfig(settings, identities, certificates, env)
   const { directory } = config
   problems.push(...findPrefetchProblems(directory, settings))
   problems.push(...findRegionProblems(directory, settings))
@@ -80,19 +71,6 @@ function readSettings(env: Environment, others: readonly Problem[] = []): Parsed
     throw createConfigError([...problems, ...others])
   }
   return settings
-}
-
-/** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
-async function readFiles(settings: ParsedSettings, readText: ReadText, problems: Problem[]) {
-  const { WIMDS_CONFIG: path } = settings
-  const defaults = {
-    tenantId: settings.AZURE_TENANT_ID,
-    tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE,
-  }
-  const identities =
-    path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText, problems)
-  const certificates = await readCertificates(settings, problems)
-  return { identities, ...certificates }
 }
 
 /** Reads the CA of WIMDS_CA_FILE, and the CA of the token proxy if there is one. */
@@ -136,7 +114,8 @@ const UNVERIFIED_TLS = {
 /** Creates the configuration. Its type is `Config`. */
 function createConfig(
   settings: ParsedSettings,
-  { identities, ...certificates }: Awaited<ReturnType<typeof readFiles>>,
+  identities: Awaited<ReturnType<typeof readIdentitiesFile>>,
+  certificates: Awaited<ReturnType<typeof readCertificates>>,
   env: Environment,
 ) {
   const directory = createDirectory(identities?.entries, settings)
@@ -189,6 +168,10 @@ function createProcessConfig(
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
       audience: settings.WIMDS_AUDIENCE,
       region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
+      /**
+       * The token proxy of the cluster's identity bindings, if there is one. `sniName` is the name of its certificate, by default
+       * the URL's host. `ca` is trusted instead of Node's roots.
+       */
       tokenProxy:
         tokenProxyUrl === undefined
           ? undefined

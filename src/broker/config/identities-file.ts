@@ -18,6 +18,7 @@ import {
 import { suggest } from '../../lib/suggest.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import { parseYaml, type Path } from '../../service/yaml.ts'
+import type { ParsedSettings } from './settings.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
 const MAX_FILE_BYTES = 131_072
@@ -75,15 +76,16 @@ export type ReadText = (path: string) => Promise<string>
 export const readIdentitiesText: ReadText = (path) => readRegularFile(path, MAX_FILE_BYTES + 1)
 
 /**
- * Reads and parses the file at `path`. Returns undefined if it has problems, and adds them in the order of the file, as
- * `PATH:LINE:COLUMN: identities[1].clientId: …` of WIMDS_CONFIG.
+ * Reads and parses the file of WIMDS_CONFIG. Returns undefined if there is none, or if it has problems. Adds the problems in the
+ * order of the file, as `PATH:LINE:COLUMN: identities[1].clientId: …`.
  */
 export async function readIdentitiesFile(
-  path: string,
-  defaults: IdentityDefaults,
+  settings: ParsedSettings,
   readText: ReadText,
   problems: Problem[],
 ) {
+  const { WIMDS_CONFIG: path, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE } = settings
+  if (path === undefined) return undefined
   const setting = 'WIMDS_CONFIG'
   let text: string
   try {
@@ -98,6 +100,7 @@ export async function readIdentitiesFile(
     problems.push({ setting, problem: `${path} is larger than 128 KiB` })
     return undefined
   }
+  const defaults = { tenantId: AZURE_TENANT_ID, tokenFile: AZURE_FEDERATED_TOKEN_FILE }
   const { entries, problems: found } = await parseIdentities(text, defaults)
   for (const { problem, fix } of found) {
     problems.push({ setting, problem: `${path}:${problem}`, fix })

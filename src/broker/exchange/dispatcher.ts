@@ -1,8 +1,8 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { Config, TokenProxySettings, TrustedCertificates } from '../config/config.ts'
+import type { Config, TrustedCertificates } from '../config/config.ts'
 import { type Connect, createConnect } from '../../lib/connect.ts'
-import { createAgent, createHandshake } from '../../lib/connector.ts'
+import { type AgentOptions, createAgent, createHandshake } from '../../lib/connector.ts'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { isCertificates } from '../../lib/pem.ts'
@@ -11,11 +11,7 @@ import { Dispatcher } from '../../lib/undici.ts'
 import { connectThroughProxy, type ProxySettings } from './proxy.ts'
 import { type Destination, TOKEN_PROXY, withPeer } from './transport-errors.ts'
 
-interface ConnectOptions {
-  /** Time limit of connecting, from the look-up of the name to the end of the TLS handshake, in milliseconds. */
-  readonly connectTimeoutMs: number
-  readonly connect: Connect
-}
+type ConnectOptions = Omit<AgentOptions, 'handshake'>
 
 /** The dispatcher of a request, and the server that its errors name. */
 export interface Route {
@@ -72,7 +68,7 @@ function createEntraDispatcher(
  * name the cluster's own CA, no other CA is trusted; its file is read again, since the cluster rotates it.
  */
 function createTokenProxyDispatcher(
-  { url, sniName, ca }: TokenProxySettings,
+  { url, sniName, ca }: NonNullable<Config['exchange']['tokenProxy']>,
   { connect, connectTimeoutMs }: ConnectOptions,
 ): Dispatcher {
   const { origin, pathname } = new URL(url)

@@ -148,6 +148,12 @@ const TokenBody = z.object({
   refresh_in: z.catch(z.optional(z.coerce.number().check(z.positive())), undefined),
 })
 
+/** The ids of a token in the sign-in logs. */
+const TokenIds = z.object({
+  uti: z.catch(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
+  oid: z.catch(z.optional(z.guid()), undefined),
+})
+
 /**
  * Returns the token of a response with status 200. Its lifetime counts from the start of the request on the monotonic clock.
  * Throws `entra_bad_response` if there is no token, which MSAL takes for success (E4).
@@ -164,22 +170,11 @@ function parseToken(
     const problem = `the request to ${name} got 200 without a usable token`
     throw new BrokerError('entra_bad_response', problem, wrongServerFix)
   }
-  const secret = new Secret(data.access_token)
-  const { uti, oid } = readIds(secret)
+  const ids = decodeClaims(TokenIds, data.access_token)
   return {
-    secret,
+    secret: new Secret(data.access_token),
     lifetime: createLifetime(startedAt, data.expires_in * 1000, clock),
     ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
-    audit: { uti, oid, issuer, subject },
+    audit: { uti: ids?.uti, oid: ids?.oid, issuer, subject },
   }
-}
-
-const TokenIds = z.object({
-  uti: z.catch(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
-  oid: z.catch(z.optional(z.guid()), undefined),
-})
-
-/** Reads the ids of a token in the sign-in logs; empty for a token that is not a JWT. */
-function readIds(secret: Secret): Partial<z.infer<typeof TokenIds>> {
-  return decodeClaims(TokenIds, secret.reveal()) ?? {}
 }

@@ -5,7 +5,6 @@ import { isTimeoutError } from '../../lib/deadline.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { formatPeer } from '../../lib/hosts.ts'
 
-const TIMEOUT_CODES = /^(?:UND_ERR_(?:HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/
 const TLS_CODES =
   /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|INVALID_CA)/
 /** With these codes the certificate may be good, and the local clock wrong. */
@@ -73,7 +72,7 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     const fix = error.failure.attempts.length === 0 ? DNS_FIX : to.networkFix
     return create(kind, `cannot be reached: ${error.reason}`, fix)
   }
-  if (isTimeoutError(error) || TIMEOUT_CODES.test(code)) {
+  if (isTimeoutError(error) || code === SILENT) {
     return create('entra_timeout', 'did not answer in time', to.networkFix)
   }
   if (TLS_CODES.test(code)) {

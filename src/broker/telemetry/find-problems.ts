@@ -1,6 +1,6 @@
 /** The state of a sidecar, and its problems: why it is not ready. */
 import type { Config } from '../config/config.ts'
-import { BrokerError } from '../../lib/errors.ts'
+import type { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { scrub } from '../../lib/secret.ts'
 import { explainAadsts } from '../aadsts.ts'
@@ -30,11 +30,14 @@ export interface SidecarState {
 
 type Problem = StatusDocument['problems'][number]
 
+/** Returns the state of the status document, and its problems. */
+export function summarize(state: SidecarState): Pick<StatusDocument, 'state' | 'problems'> {
+  const problems = findProblems(state)
+  return { state: findState(state, problems), problems }
+}
+
 /** Returns the state as the schema defines it. */
-export function findState(
-  state: SidecarState,
-  problems: readonly Problem[],
-): StatusDocument['state'] {
+function findState(state: SidecarState, problems: readonly Problem[]): StatusDocument['state'] {
   if (!state.isReady()) return 'starting'
   if (problems.length === 0) return 'ready'
   // A resource that Entra ID rejects says nothing about the tokens for other resources.
@@ -86,9 +89,11 @@ const UNREAD: Problem = { summary: 'the projected token has not been read yet' }
 
 const NO_IDENTITY: Problem = {
   summary: WITHOUT_IDENTITY.problem,
-  ...explainFailure(
-    new BrokerError('identity_not_found', WITHOUT_IDENTITY.problem, WITHOUT_IDENTITY),
-  ),
+  failure: {
+    code: 'identity_not_found',
+    message: WITHOUT_IDENTITY.problem,
+    fix: WITHOUT_IDENTITY.fix,
+  },
 }
 
 /** Returns the problem of a projected token that cannot be used, with the tokens that fail for this reason. */

@@ -10,7 +10,7 @@ import { VERSION } from '../../lib/version.ts'
 import type { SeenClient } from './clients.ts'
 import { describeFailure } from '../../service/describe-failure.ts'
 import { describeClaims, describeResource, formatInstant } from './describe.ts'
-import { findProblems, findState, type SidecarState } from './find-problems.ts'
+import { type SidecarState, summarize } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 /** One or more events of the same kind. */
@@ -40,15 +40,13 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   const config = state.config()
   const assertions = state.assertions()
   const skewMs = state.skewMs()
-  const problems = findProblems(state)
   return {
     schemaVersion: 1,
     generatedAt: new Date(clock.wall()).toISOString(),
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
     startedAt: formatInstant(startedAt, clock),
-    state: findState(state, problems),
-    problems,
+    ...summarize(state),
     logLevel: sources.logLevel,
     clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
     identities: describeIdentities(config.directory),

@@ -7,7 +7,7 @@ import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import { describeClaims, describeRequest, describeResource } from './describe.ts'
 import { describeFailure, errorFields } from '../../service/describe-failure.ts'
-import { findProblems, findState, type SidecarState } from './find-problems.ts'
+import { findProblems, type SidecarState, summarize } from './find-problems.ts'
 import type { Logger, ProcessLog } from '../../service/logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
@@ -91,10 +91,7 @@ export function createTelemetry(sources: TelemetrySources) {
       return { ready, reasons: problems.map(formatReason) }
     },
     /** Returns the state and the problems of the status page. */
-    summarize: () => {
-      const problems = findProblems(state)
-      return { state: findState(state, problems), problems }
-    },
+    summarize: () => summarize(state),
     /** Returns the content of the status page, with the settings in force. */
     document: (settings: StatusDocument['settings']) =>
       createStatusDocument({

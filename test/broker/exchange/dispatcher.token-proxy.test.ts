@@ -1,6 +1,6 @@
 /** Exchanges through the token proxy of a cluster's identity bindings, over real TLS. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { TokenProxySettings } from '../../../src/broker/config/config.ts'
+import type { Config } from '../../../src/broker/config/config.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { createTestExchange } from './test-exchange.ts'
 import { createExchangeDispatchers } from '../../../src/broker/exchange/dispatcher.ts'
@@ -12,6 +12,8 @@ import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { identityOf } from '../../fixtures/identity.ts'
+
+type TokenProxy = NonNullable<Config['exchange']['tokenProxy']>
 
 const NAME = 'token-proxy.cluster.example'
 const SCOPE = 'https://vault.azure.net/.default'
@@ -36,7 +38,7 @@ async function startTokenProxy(prefix = '') {
 
   /** Makes an exchange with these settings, by default the settings of the token proxy. */
   function exchange(
-    settings: Partial<TokenProxySettings>,
+    settings: Partial<TokenProxy>,
     by: Pick<Identity, 'exchangeVia'> = { exchangeVia: 'token-proxy' },
   ) {
     const ca = { pem: authority.caPem }
@@ -70,7 +72,7 @@ test('sends exchanges to the path of the token proxy only', async () => {
   expect(await requests[0]?.text()).toContain('client_assertion=eyJ')
 })
 
-test.each<[string, (otherCa: string) => Partial<TokenProxySettings>]>([
+test.each<[string, (otherCa: string) => Partial<TokenProxy>]>([
   ['the host, without an SNI name', () => ({ sniName: undefined })],
   ['the SNI name', () => ({ sniName: 'other.example' })],
   ['the given CA', (otherCa) => ({ ca: { pem: otherCa } })],
