@@ -62,7 +62,7 @@ function checkIdentities({ identities, tokens }: TokenStatus): Finding[] {
 /** Checks the projected token, by Entra's clock if it is known. Warns of an unusual audience that no exchange has tested. */
 function checkAssertion(
   { file, claims, failure }: TokenStatus['assertions'][number],
-  { generatedAt, clockSkewSeconds = 0, tokens }: TokenStatus,
+  { generatedAt, clockSkewSeconds = 0, identities, tokens }: TokenStatus,
 ): Outcome {
   if (failure !== undefined) return reportedFailure(failure)
   if (claims === undefined) return notChecked('it has not been read yet')
@@ -73,9 +73,13 @@ function checkAssertion(
     `audience  ${claims.audience.join(', ')}`,
   ]
   const expiresAt = Date.parse(claims.expiresAt)
-  if (expiresAt <= Date.parse(generatedAt) - clockSkewSeconds * 1000)
+  if (expiresAt <= Date.parse(generatedAt) - clockSkewSeconds * 1000) {
     return failed(createExpiredError(file, { expiresAt }), ...details)
-  const isTested = tokens.some(({ cached }) => cached !== undefined)
+  }
+  const isTested = tokens.some(({ cached, clientId }) => {
+    const { tokenFile = file } = identities.find((each) => each.clientId === clientId) ?? {}
+    return cached !== undefined && tokenFile === file
+  })
   const isUsual = isTested || claims.audience.some(isFederationAudience)
   return { ...passed(...details), warnings: isUsual ? [] : [warnOfAudience(claims.audience)] }
 }

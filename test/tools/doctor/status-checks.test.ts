@@ -72,6 +72,16 @@ describe('the projected token', () => {
     }
   })
 
+  test('has the warning although Entra ID has accepted another projected token', () => {
+    const other = assertions.map(({ claims }) => ({
+      file: '/other/token',
+      ...(claims && { claims: { ...claims, audience: ['api://other'] } }),
+    }))
+    const found = check({ assertions: [...assertions, ...other] })('projected_token')
+    expect(found[0]).not.toHaveProperty('warnings')
+    expect(found[1]?.warnings).toEqual([expect.stringContaining('api://other')])
+  })
+
   test('does not hide the failure of an identity that exchanges another one', () => {
     const failure = { code: 'assertion_invalid', message: 'no token' }
     const other = { file: '/other/token', failure }
