@@ -90,6 +90,9 @@ describe('a control endpoint', () => {
     expect(await control(simulator, 'PUT', 'directory', { tenants: [] })).toMatchObject({
       status: 400,
     })
+    expect(await control(simulator, 'PUT', 'directory', { tenants: 1 })).toMatchObject({
+      body: { error: 'tenants: must be a list' },
+    })
     const named = [{ clientId: simulator.clientId, federatedCredentials: [ORDERS_ACCOUNT] }]
     await control(simulator, 'PUT', 'directory', { applications: named })
     expect((await exchange(simulator)).status).toBe(200)
