@@ -98,7 +98,7 @@ export function parseFlags<Name extends string>(
 ): Flags<Name> {
   const placeholder = form.replaceAll(/[^A-Z]/g, '')
   const maxPositionals = form.endsWith('...') ? Infinity : Number(form !== '')
-  const example = examples.find((each) => each.startsWith('wimds '))
+  const example = examples.find((each) => /^wimds [^#]+$/.test(each))
   const hint = example === undefined ? '' : `. Example: ${example}`
   const given = new Map<string, string[]>()
   const positionals: string[] = []

@@ -53,7 +53,11 @@ test.each([
   ['--pod x', '[POD]', '--pod is not a flag of this command: POD is an argument'],
   ['pod x', '[POD]', 'unexpected argument x'],
 ])('shows for %j the argument %s by an example', (line, form, problem) => {
-  const examples = ['kubectl get pods | wimds a', 'wimds a shop/orders']
+  const examples = [
+    'kubectl get pods | wimds a',
+    'wimds a    # in another terminal',
+    'wimds a shop/orders',
+  ]
   const declaration = { flags: FLAGS, arguments: form, examples }
   const expected = `${problem}. Example: wimds a shop/orders`
   expect(parseFlags(line.split(' '), declaration).problems).toEqual([expected])
