@@ -2,8 +2,8 @@
 import { scrubAndTruncate } from './secret.ts'
 
 /**
- * Returns at most `maxLength` characters of the text, without anything that may be a token. Quotes, angle brackets and all but
- * printable ASCII become `?`.
+ * Returns at most `maxLength` characters of the text, without anything that may be a token. Blanks, quotes, backslashes, angle
+ * brackets and all characters outside printable ASCII become `?`.
  */
 export function printable(text: string, maxLength = 200): string {
   return scrubAndTruncate(text, maxLength).replace(/[^\x21-\x7e]|["'<>`\\]/g, '?')

@@ -76,7 +76,7 @@ const LONG_RUN = /(?<![\w+=-])(?:[\w+=-]{48,}|[\w+=-]{20,}\.[\w+=-]{20,})[\w.+=-
 
 /**
  * Matches a word of a name: in lower case, up to 20 capitals, or `CamelCase` in which two or more small letters follow each
- * capital. One in 100 000 random tokens of 48 characters in Base64 consists only of such words.
+ * capital or row of capitals but the last. One in 100 000 random tokens of 48 characters in Base64 consists only of such words.
  */
 const WORD = /^(?:[a-z\d]*|[A-Z\d]{1,20}|[a-z]*(?:[A-Z]+[a-z]{2,}\d*)+(?:[A-Z]+\d*)?)$/
 

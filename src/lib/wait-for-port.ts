@@ -13,7 +13,7 @@ const ATTEMPT_TIMEOUT_MS = 1000
 /** An attempt costs a millisecond of CPU: thirty pods that start at once must not spend half a core on attempts. */
 const MIN_INTERVAL_MS = 50
 const MAX_INTERVAL_MS = 500
-/** The interval between attempts as a share of the elapsed time. A wait ends late by this share at most. */
+/** The interval between attempts as a share of the elapsed time. A wait ends late by this share, or 50 ms, at most. */
 const INTERVAL_RATIO = 1 / 20
 
 /** Waits like `waitUntil` until 127.0.0.1:port accepts a connection. */

@@ -1,6 +1,6 @@
 /**
- * Node's HTTP servers with all limits set. A new connection above the limit replaces another one, and each connection has one
- * request at a time.
+ * Node's HTTP servers with all limits set. A new connection above the limit replaces another one or is closed, and each
+ * connection has one request at a time.
  */
 import {
   createServer,

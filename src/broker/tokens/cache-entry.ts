@@ -55,8 +55,8 @@ export class Entry {
   /** The failed exchanges since the last token, which is served until it expires. */
   failure: CachedFailure | undefined
   /**
-   * True if a caller has waited for an exchange since the last token. Otherwise a temporary failure is not cached, and the next
-   * caller waits for an exchange.
+   * True if a caller has waited for an exchange since the last token or the last `endBackoff`. Otherwise a temporary failure
+   * without Retry-After is not cached, and the next caller waits for an exchange.
    */
   wasAwaited = false
   /** The timer of the refresh or the retry. Without one, the next caller makes the exchange. */

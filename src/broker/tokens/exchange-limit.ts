@@ -12,7 +12,7 @@ const MAX_OF_IDENTITY = 24
 /**
  * Creates the limit of the POSTs that run at the same time; the key of a call is its identity. There are two queues with
  * `maxQueued` places each: POSTs in the background do not wait behind POSTs for callers. A POST that waits for half of the time
- * limit, or finds its queue full, gets `overloaded`. It stays in the queue after its caller has hung up.
+ * limit, or finds its queue full, gets `overloaded`. A waiting POST stays in its queue after its caller has hung up.
  */
 export function createExchangeLimit(timeoutMs: number, maxQueued: number): Semaphore {
   return createSemaphore({

@@ -19,7 +19,7 @@ const TOKEN_FILE = 'token'
 /** The directories in which the sidecar's image lets Node read tokens, by its NODE_OPTIONS. */
 export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
 
-/** The lifetime of the token. The kubelet rotates the token after 80 % of it. Entra ID rejects a lifetime of more than a day. */
+/** The lifetime of the token. The kubelet rotates the token after 80 % of it. Entra ID rejects more than 25 hours. */
 const EXPIRATION_SECONDS = 3600
 
 /** The variables that the AKS webhook sets together with the token. The sidecar gets them too. */

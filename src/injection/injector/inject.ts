@@ -18,7 +18,7 @@ export interface InjectionRequest {
   readonly pod: unknown
   readonly serviceAccount: ServiceAccountAnnotations
   readonly settings: InjectionSettings
-  /** If true, a pod is rejected if an earlier injection gave it another mode than that of the settings. */
+  /** If true, rejects a pod that would keep the mode of an earlier injection although the settings have another mode. */
   readonly requiresMode?: boolean
   /**
    * True in the webhook. Between two calls of the webhook, admission plugins of the API server change the injected containers.

@@ -146,7 +146,7 @@ async function checkAgents(state: ClusterState): Promise<Outcome> {
       unready.length === 0
         ? []
         : [
-            `agents are not ready, so pods of mode node wait on their nodes: ${listPodNames(unready)}`,
+            `agents are not ready, so new pods of mode node would wait on their nodes: ${listPodNames(unready)}`,
           ],
   }
 }

@@ -224,7 +224,9 @@ test('warns of agents that no pod needs yet', async () => {
   expect(find('node_agent')).toMatchObject([
     {
       status: 'ok',
-      warnings: [expect.stringMatching(/^agents are not ready, .*: agents\/agent-node-2$/)],
+      warnings: [
+        expect.stringMatching(/^agents are not ready, so new pods .*: agents\/agent-node-2$/),
+      ],
     },
   ])
 })
