@@ -85,7 +85,7 @@ function checkAssertion(
 }
 
 const warnOfAudience = (audience: readonly string[]) =>
-  `no cloud of Entra ID documents the audience ${formatAudience(audience)}. Fix: project a token with the audience ${DEFAULT_AUDIENCE}, unless the federated credential or an identity binding needs this one`
+  `no cloud of Entra ID documents the audience ${formatAudience(audience)}. Fix: project a token with the audience of your cloud (${DEFAULT_AUDIENCE} in the public cloud), unless the federated credential or an identity binding needs this one`
 
 function checkClock(skewSeconds: number | undefined, machine: string): Outcome {
   if (skewSeconds === undefined) return notChecked('no reply of Entra ID has told its time')

@@ -65,7 +65,9 @@ describe('the projected token', () => {
     const [asked] = check({ assertions: other, tokens: [] })('projected_token')
     expect(asked).toMatchObject({
       status: 'ok',
-      warnings: [expect.stringMatching(/api:\/\/other.*Fix: .*api:\/\/AzureADTokenExchange/)],
+      warnings: [
+        expect.stringMatching(/api:\/\/other.*Fix: .*api:\/\/AzureADTokenExchange in the public/),
+      ],
     })
     for (const overrides of [{ assertions: other }, { tokens: [] }]) {
       expect(check(overrides)('projected_token')[0]).not.toHaveProperty('warnings')
