@@ -49,7 +49,7 @@ export interface Operation {
 
 /**
  * Injects the sidecar. Pure and idempotent: removes first what an earlier injection added, so the result is the same as for a new
- * pod, even if another webhook has changed the injected containers.
+ * pod, even if somebody else has changed the injected containers.
  */
 export function inject({
   pod: value,
