@@ -4,7 +4,7 @@ import { AADSTS_TABLE } from '../src/broker/aadsts.ts'
 import { ERROR_KINDS } from '../src/lib/errors.ts'
 import { writePage } from './write-page.mjs'
 
-/** The shortened texts of Entra ID after the number, as far as they are known. People search for them. */
+/** The shortened texts of Entra ID after the number, as far as they are known. People search for them, also for older ones. */
 const MESSAGES = {
   50027: 'JWT token is invalid or malformed',
   50033: 'CCS could not serve the request that had failed at ESTS',
@@ -18,7 +18,10 @@ const MESSAGES = {
   90002: 'Tenant not found',
   90033: 'A transient error has occurred',
   90061: 'Request to External OIDC endpoint failed',
-  100007: 'This request was received by an Azure AD regional authentication endpoint',
+  100007: [
+    'This request was received by an Azure AD regional authentication endpoint. Only managed identities and Microsoft internal service identities are supported',
+    'Regional Cache Auth Service token requests for audience App that is not MSI are forbidden',
+  ],
   500011: 'The resource principal named … was not found in the tenant named …',
   500014: 'The service principal for resource is disabled',
   501051: 'Application is not assigned to a role for the application',
@@ -26,11 +29,16 @@ const MESSAGES = {
   700016: 'Application with identifier was not found in the directory',
   700024: 'Client assertion is not within its valid time range',
   700025: "Client is public so neither 'client_assertion' nor 'client_secret' should be presented",
-  700027: 'Client assertion failed signature validation',
+  700027: [
+    'Client assertion failed signature validation',
+    'Client assertion contains an invalid signature. [Reason - The key was not found.',
+    'The certificate with identifier used to sign the client assertion is not registered on application',
+  ],
   700211: 'No matching federated identity record found for presented assertion issuer',
   700212: 'No matching federated identity record found for presented assertion audience',
   700213: 'No matching federated identity record found for presented assertion subject',
   700222: 'AAD-issued tokens may not be used for federated identity flows',
+  700226: 'Only MSI tokens may be used as Federated Identity Credentials for AAD issuer',
   700229:
     'Forbidden token type. Only app-only tokens may be used as Federated Identity Credentials for AAD issuer',
   700231:
@@ -64,6 +72,8 @@ const MESSAGES = {
   7002131: 'No federated identity credential expression matched',
   7002138:
     'The subject matches with case-insensitive comparison, but not with case-sensitive comparison',
+  7002381:
+    'Federated identity credentials issued by … for applications or managed identities registered in this tenant must contain the enterprise claim with value …',
 }
 
 const CREATE = `\`\`\`sh
@@ -91,8 +101,11 @@ ${numbers.map((number) => formatSection(number, AADSTS_TABLE.get(number))).join(
 
 function formatSection(number, entry) {
   const { code, explanation, fix } = entry
-  const message = MESSAGES[number]
-  const says = message === undefined ? '' : `Entra ID says: “${message}”.`
+  const messages = [MESSAGES[number] ?? []].flat()
+  const says =
+    messages.length === 0
+      ? ''
+      : `Entra ID says: ${messages.map((message) => `“${message}”`).join(', or ')}.`
   const command = /create a federated credential/.test(fix) ? CREATE : ''
   return `## AADSTS${number}
 

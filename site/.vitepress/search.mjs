@@ -1,6 +1,8 @@
+import { WORDS } from './words.mjs'
+
 /**
- * The search of the site: MiniSearch's options. VitePress copies the text of these functions into the pages, so that they use
- * nothing outside themselves.
+ * The search of the site: MiniSearch's options. VitePress copies the text of these functions into the pages. What a page calls uses
+ * nothing outside itself; only the build calls `_render` and `extractField`.
  */
 export const SEARCH = {
   /** Marks the names that a table or a list defines, such as a setting in its row, for the field `names`. */
@@ -13,11 +15,12 @@ export const SEARCH = {
     ),
   miniSearch: {
     options: {
-      fields: ['title', 'titles', 'text', 'names'],
-      extractField: (section, field) =>
-        field === 'names'
-          ? [...(section.text ?? '').matchAll(/§(\S+)/g)].map(([, name]) => name).join(' ')
-          : section[field],
+      fields: ['title', 'titles', 'text', 'names', 'words'],
+      extractField: (section, field) => {
+        if (field === 'words') return WORDS[section.id.replace(/^\/wimds\/[^/]+\/|\.html/g, '')]
+        if (field !== 'names') return section[field]
+        return [...(section.text ?? '').matchAll(/§(\S+)/g)].map(([, name]) => name).join(' ')
+      },
       /** Returns identifiers such as `wimds.io/mode`, `AADSTS700213` and `ForbiddenByRbac` as a whole, and their parts. */
       tokenize: (text) =>
         (text.match(/[\p{L}\p{N}]+(?:[-_./:][\p{L}\p{N}]+)*/gu) ?? []).flatMap((word) => {
@@ -30,7 +33,7 @@ export const SEARCH = {
         }),
     },
     searchOptions: {
-      boost: { title: 3 },
+      boost: { title: 2 },
       /** Drops words of every sentence, which would make a long page match a long question; adds our word for the field's. */
       processTerm: (typed) => {
         const term = typed.toLowerCase()
@@ -39,40 +42,34 @@ export const SEARCH = {
           azuread: ['entra'],
           azwi: ['azure-workload-identity'],
           cert: ['certificate'],
-          cve: ['vulnerability', 'advisory'],
           denied: ['403'],
-          downtime: ['outage'],
           fic: ['federated', 'credential'],
           forbidden: ['403'],
-          instrumented: ['injected'],
           k8s: ['kubernetes'],
           mic: ['aad-pod-identity'],
           msi: ['managed'],
-          mutated: ['injected'],
           mutating: ['webhook'],
           nmi: ['aad-pod-identity'],
-          oom: ['memory', 'oomkilled'],
-          quota: ['limit'],
           ram: ['memory'],
-          remove: ['uninstall'],
           restriction: ['restricted'],
-          shutting: ['shutdown'],
           ssl: ['tls'],
-          startup: ['start'],
-          throttling: ['throttled'],
-          ttl: ['lifetime'],
           uami: ['managed', 'identity'],
-          unauthorized: ['401'],
-          update: ['upgrade'],
         }
-        return /^(?:an?|and|are|as|at|be|but|by|can|cannot|do|does|don|for|from|getting|has|have|how|i|if|in|into|is|its?|my|not?|of|on|or|so|that|the|then|there|this|to|use|used|using|was|we|what|when|which|while|why|will|with|wimds|you|your)$/.test(
+        return /^(?:an?|and|are|as|at|be|but|by|can|cannot|did|didn|do|does|doesn|don|for|from|getting|has|have|how|i|if|in|into|is|isn|its?|my|not?|of|on|or|so|t|that|the|then|there|this|to|use|used|using|was|we|what|when|which|while|why|will|with|wimds|you|your)$/.test(
           term,
         )
           ? null
           : [term, ...(Object.hasOwn(ours, term) ? ours[term] : [])]
       },
-      /** A code of Entra ID says more than the words around it. */
-      boostTerm: (term) => (/\d{5}/.test(term) ? 3 : 1),
+      /** A code of Entra ID says more than the words around it, and a word of most pages says less. */
+      boostTerm: (term) =>
+        /\d{5}/.test(term)
+          ? 3
+          : /^(?:aks|azure|error|fail(?:ed|s)|identity|kubernetes|managed|pods?|sidecar|tokens?|workload)$/.test(
+                term,
+              )
+            ? 0.7
+            : 1,
       /** A code or an address means only itself, once it is typed whole. */
       fuzzy: (term) => (/\d|^.{0,4}$/.test(term) ? false : 0.2),
       prefix: (term, index, terms) =>

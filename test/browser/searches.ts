@@ -375,6 +375,13 @@ socket operation was attempted to an unreachable network 169.254.169.254:80 | tr
 cert-manager No ClientID found attempting to authenticate with ambient credentials | recipes/#cert-manager | cert-manager#7927
 any pod can get an access token of the node managed identity VMSS | tasks/restricted-clusters#block-access-to-the-nodes-imds-and-kubelet-identity #when-to-use-it kubernetes#routing-modes | aad-pod-identity#420
 identity binding DefaultAzureCredential fails to acquire a token EnableAzureTokenProxy | tasks/identity-bindings | azure-sdk-for-go#26399
+webhook config causes pod creation to fail due to absence of sidecar injector | webhook#when-it-fails troubleshooting#webhook_unavailable runbooks#wimdswebhookdown webhook#availability | istio#7865
+Pod not getting sidecar even though injection is requested | troubleshooting#pod_not_injected | k8s-sidecar-injector#61
+federated token not created inside pod | troubleshooting#assertion_missing troubleshooting#pod_not_injected | azure-workload-identity#1023
+multiple identities federated with one service account on an AKS pod | tasks/several-identities | microsoft-identity-web#2643
+Nutanix Kubernetes Cluster Workload Identity | tasks/self-hosted-issuer | terraform-provider-azurerm#22471
+Client assertion contains an invalid signature | aadsts#aadsts700027 | cli-microsoft365#1621
+Regional Cache Auth Service token requests for audience App that is not MSI are forbidden | aadsts#aadsts100007 | microsoft-authentication-library-for-dotnet#2884
 `
 
 export const SEARCHES: readonly Search[] = TABLE.trim()

@@ -143,12 +143,17 @@ function isAnswer(id: string, answer: string): boolean {
   return section === answer || section.startsWith(`${answer}#`)
 }
 
-test('every answer to a search is a page, or a section of one', () => {
-  const links = SEARCHES.flatMap(({ answers }) => answers).map((answer) => {
+test('every answer to a search, and every section with words for it, is a page or a section', async () => {
+  const table = await readFile('site/.vitepress/words.mjs', 'utf8')
+  const worded = [...table.matchAll(/^(?:const TABLE = `)?(\S+) \| /gm)].map(
+    ([, section = '']) => section,
+  )
+  const links = [...SEARCHES.flatMap(({ answers }) => answers), ...worded].map((answer) => {
     const [page = '', anchor] = answer.split('#')
     const path = page === '' || page.endsWith('/') ? page : `${page}.html`
     return new URL(anchor === undefined ? path : `${path}#${anchor}`, `http://site${BASE}`)
   })
+  expect(worded.length).toBeGreaterThan(70)
   expect(links.filter((link) => findFault(link) !== undefined).map(String)).toEqual([])
 })
 
