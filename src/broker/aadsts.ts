@@ -1,6 +1,6 @@
 /** The AADSTS codes that an exchange can meet (E6): what each means, whether it passes, and how to fix it. */
 import { DEFAULT_AUDIENCE } from '../lib/clouds.ts'
-import type { AssertionClaims, ErrorCode } from '../lib/errors.ts'
+import type { AssertionClaims, EntraDetails, ErrorCode } from '../lib/errors.ts'
 import { scrubAndTruncate } from '../lib/secret.ts'
 import { docsPage } from '../lib/version.ts'
 
@@ -292,6 +292,18 @@ function findListed(aadsts?: number): number | undefined {
 /** Returns the entry that explains an AADSTS number; undefined for an unknown number, and without a number. */
 export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
   return AADSTS_TABLE.get(findListed(aadsts))
+}
+
+/** Returns the entry of an error; undefined if the error has another code, as when an internal issuer explains it. */
+export function explainError({
+  code,
+  entra,
+}: {
+  readonly code: string
+  readonly entra?: EntraDetails | undefined
+}): AadstsEntry | undefined {
+  const entry = explainAadsts(entra?.aadsts)
+  return entry?.code === code ? entry : undefined
 }
 
 /** Returns the section of the documentation that explains an AADSTS number; undefined for an unknown one, and without one. */

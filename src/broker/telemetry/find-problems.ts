@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { scrub } from '../../lib/secret.ts'
-import { explainAadsts } from '../aadsts.ts'
+import { explainError } from '../aadsts.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
@@ -187,6 +187,6 @@ function findTokenProblems(failing: readonly CacheEntry[], clock: Clock): Proble
 function explainFailure(error: BrokerError) {
   return {
     failure: describeFailure(error),
-    explanation: explainAadsts(error.entra?.aadsts)?.explanation,
+    explanation: explainError(error)?.explanation,
   }
 }

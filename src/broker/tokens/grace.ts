@@ -1,21 +1,15 @@
 /** How long a rejection counts as temporary, since what is missing may be new. `identity-failures.ts` keeps when that began. */
 import { type BrokerError, ERROR_KINDS } from '../../lib/errors.ts'
-import { type AadstsEntry, explainAadsts } from '../aadsts.ts'
+import { explainError } from '../aadsts.ts'
 
 /** Returns true for a rejection that counts as temporary because the missing credential or application may be new. */
 export function isInGrace(error: BrokerError): boolean {
   return !error.isPermanent && findGraceMs(error) > 0
 }
 
-/** Returns the entry of an error; undefined if the error has another code, as when an internal issuer explains it. */
-function findEntry({ code, entra }: BrokerError): AadstsEntry | undefined {
-  const entry = explainAadsts(entra?.aadsts)
-  return entry?.code === code ? entry : undefined
-}
-
 /** Returns true for a rejection that ends when a change has reached all nodes of Entra ID. */
 export function isPropagating(error: BrokerError): boolean {
-  const minutes = findEntry(error)?.passesWithinMinutes ?? 0
+  const minutes = explainError(error)?.passesWithinMinutes ?? 0
   return minutes > 0 && minutes < Infinity
 }
 
@@ -25,5 +19,5 @@ export function isPropagating(error: BrokerError): boolean {
  */
 export function findGraceMs(error: BrokerError): number {
   const isPermanent = ERROR_KINDS[error.code].permanent
-  return isPermanent ? (findEntry(error)?.passesWithinMinutes ?? 0) * 60_000 : 0
+  return isPermanent ? (explainError(error)?.passesWithinMinutes ?? 0) * 60_000 : 0
 }

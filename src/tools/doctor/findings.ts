@@ -2,7 +2,7 @@
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
 import { scrub, scrubAndTruncate } from '../../lib/secret.ts'
 import { docsPage } from '../../lib/version.ts'
-import { explainAadsts, findAadstsPage } from '../../broker/aadsts.ts'
+import { explainError, findAadstsPage } from '../../broker/aadsts.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import type { CheckName, Failure, Finding } from './doctor-report.ts'
 
@@ -137,13 +137,14 @@ const MAX_PROBLEM = 2000
 /** Creates the failure in a report. If the problem is a text of Entra ID, adds the meaning of its AADSTS code. */
 function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
   const aadsts = entra?.aadsts
-  const explained = problem.startsWith('AADSTS') ? explainAadsts(aadsts) : undefined
+  const entry = explainError({ code, entra })
+  const page = entry && findAadstsPage(aadsts)
   return {
     code,
     problem: scrubAndTruncate(problem, MAX_PROBLEM),
     ...(fix !== undefined && { fix: scrub(fix) }),
-    url: findAadstsPage(aadsts) ?? docsPage('troubleshooting', code),
+    url: page ?? docsPage('troubleshooting', code),
     ...(aadsts !== undefined && { aadsts }),
-    ...(explained !== undefined && { explanation: explained.explanation }),
+    ...(entry && problem.startsWith('AADSTS') && { explanation: entry.explanation }),
   }
 }

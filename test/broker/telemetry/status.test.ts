@@ -42,6 +42,14 @@ test('warns of a clock that is more than five minutes off, and logs it once unti
   ])
 })
 
+test('does not explain the AADSTS code to which an internal issuer leads', () => {
+  const error = new BrokerError('issuer_unreachable', 'is internal', { entra: { aadsts: 700211 } })
+  const entry = failing('issuer_unreachable', 1, { failure: { error, count: 1, since: 0 } })
+  const [problem] = observe({ entries: [entry] }).document([]).problems
+  expect(problem).toMatchObject({ failure: { code: 'issuer_unreachable', aadsts: 700211 } })
+  expect(problem?.explanation).toBeUndefined()
+})
+
 test.each([-10, 2])('has times by the clock that was set by %i h', async (hours) => {
   let stepMs = 0
   const clock = { wall: () => NOW + stepMs, monotonic: () => 0 }

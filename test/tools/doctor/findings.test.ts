@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { DOCTOR_CODES, failed } from '../../../src/tools/doctor/findings.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../../src/lib/errors.ts'
+import { docsPage } from '../../../src/lib/version.ts'
 
 const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
 const CODES = [...Object.keys(ERROR_KINDS).filter(isErrorCode), ...DOCTOR_CODES]
@@ -26,9 +27,17 @@ test('truncates a problem that has a text of the cluster', () => {
 
 test.each([
   ['AADSTS700024: Client assertion is not within its valid time range.', true],
-  ['Entra ID rejects the projected token as expired: the clock of the node is 600 s ahead', false],
+  ['Entra ID rejects the projected token as not yet valid: the clock is 600 s behind', false],
 ])('explains the code only of a text of Entra ID: %s', (problem, isExplained) => {
-  const { failure } = failed({ code: 'assertion_expired', problem, entra: { aadsts: 700024 } })
+  const entra = { aadsts: 700024 }
+  const { failure } = failed({ code: 'assertion_not_yet_valid', problem, entra })
   expect(failure?.explanation !== undefined).toBe(isExplained)
   expect(failure?.aadsts).toBe(700024)
+})
+
+test('explains an internal issuer, and not the AADSTS code to which it leads', () => {
+  const problem = 'AADSTS700211: No record. Entra ID cannot reach the issuer https://kubernetes'
+  const { failure } = failed({ code: 'issuer_unreachable', problem, entra: { aadsts: 700211 } })
+  expect(failure).not.toHaveProperty('explanation')
+  expect(failure?.url).toBe(docsPage('troubleshooting', 'issuer_unreachable'))
 })
