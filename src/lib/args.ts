@@ -135,12 +135,7 @@ export function findConflict<Name extends string>(
   return second === undefined ? [] : [`--${first} or --${second}, not both`]
 }
 
-interface OptionToken {
-  readonly name: string
-  readonly rawName: string
-  readonly value?: string | undefined
-  readonly inlineValue?: boolean | undefined
-}
+type OptionToken = Extract<ReturnType<typeof tokenize>[number], { readonly kind: 'option' }>
 
 function tokenize(args: readonly string[], declarations: FlagDeclarations) {
   const options = Object.fromEntries(

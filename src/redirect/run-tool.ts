@@ -36,7 +36,8 @@ export function startTool(
 ) {
   const [command, ...args] = argv
   const child = spawn(command, args, {
-    env: createToolEnv(path),
+    // No locale may change the messages: `explainFailure` searches them.
+    env: { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) },
     signal,
     timeout: TIMEOUT_MS,
     stdio: ['pipe', 'ignore', 'pipe', ...descriptors],
@@ -53,11 +54,6 @@ export function startTool(
   child.stdin?.on('error', () => {})
   child.stdin?.end(input)
   return { child, ended }
-}
-
-/** Returns the environment of tools. No locale may change the messages: `explainFailure` searches them. */
-function createToolEnv(path: string | undefined): NodeJS.ProcessEnv {
-  return { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
 }
 
 /** Returns why a program could not be started. */

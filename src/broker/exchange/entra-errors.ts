@@ -50,7 +50,7 @@ export function parseEntraError(
   now: number,
   viaTokenProxy = false,
 ): BrokerError {
-  const body = ErrorBody.safeParse(response.json ?? {}).data ?? {}
+  const body = ErrorBody.parse(response.json ?? {})
   const description = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
   const aadsts = body.error_codes?.[0] ?? parseAadsts(description)
   const entra: EntraDetails = {
@@ -132,8 +132,7 @@ export function parseTokenProxyError(
   now: number,
 ): BrokerError | undefined {
   const { status, json = {}, text } = response
-  const { data: { error, error_codes: codes, error_description: description = '' } = {} } =
-    ErrorBody.safeParse(json)
+  const { error, error_codes: codes, error_description: description = '' } = ErrorBody.parse(json)
   if (codes !== undefined || description.startsWith('AADSTS')) return undefined
   const reason = typeof json['message'] === 'string' ? json['message'] : text
   const answered = `the token proxy of the cluster answered ${status} ${JSON.stringify(scrubAndTruncate(reason, MAX_REASON))}`

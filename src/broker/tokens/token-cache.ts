@@ -5,7 +5,7 @@ import { isInGrace } from './grace.ts'
 import type { Identity } from '../identities.ts'
 import { WaitingCallers } from './caller-wait.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
-import { type Clock, MIN_TTL_MS, ttlMs, isEnding } from './lifetime.ts'
+import { isEnding, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { Exchanges, type ExchangesOptions } from './exchanges.ts'
 import { createOverloadedError, type CachedFailure } from './failure.ts'
 import type { StartExchange } from './attempts.ts'
@@ -32,58 +32,48 @@ const MAX_PREFETCHING = 16
 export class TokenCache {
   readonly #store: EntryStore
   readonly #exchanges: Exchanges
-  readonly #clock: Clock
-  readonly #timeoutMs: number
-  readonly #onResult: (result: CacheResult) => void
+  readonly #options: TokenCacheOptions
 
   constructor(startExchange: StartExchange, options: TokenCacheOptions) {
-    const { maxEntries, clock, random = Math.random, onResult } = options
+    const { maxEntries, clock, random = Math.random } = options
     this.#store = new EntryStore(maxEntries, clock, random)
     this.#exchanges = new Exchanges(startExchange, this.#store, options)
-    this.#clock = clock
-    this.#timeoutMs = options.timeoutMs
-    this.#onResult = onResult
+    this.#options = options
   }
 
   /**
    * Creates the function that answers the callers of one pod. At most `maxWaiting` of them may wait for an exchange at the
    * same time; the next one gets `overloaded`.
-   */
-  createGet(maxWaiting: number): GetToken {
-    const waiting = new WaitingCallers(maxWaiting, this.#timeoutMs)
-    return (request, createSignal) => this.#get(request, createSignal, waiting)
-  }
-
-  /**
-   * Returns the cached token at once while it is valid, whatever the state of its refresh. In the token's last seconds, it
+   *
+   * It returns the cached token at once while it is valid, whatever the state of its refresh. In the token's last seconds, it
    * waits for a new one, unless an exchange has just failed or takes long. Without a token it waits for an exchange, which all
    * callers of the key share. While a failure is cached, it throws the failure at once, with the time until the next attempt.
    * If the signal aborts, the caller has hung up: another caller may wait in its place, and the exchange goes on for the
    * others.
    */
-  async #get(
-    request: CacheRequest,
-    createSignal: (() => AbortSignal) | undefined,
-    waiting: WaitingCallers,
-  ): Promise<AccessToken> {
-    const entry = this.#store.find(request)
-    const now = this.#clock.monotonic()
-    entry.lastUsedAt = now
-    const { token } = entry
-    if (token === undefined) return this.#waitForToken(entry, request, createSignal, waiting)
-    const { startsAt, lengthMs } = token.lifetime
-    const isRejected = request.bypassCache === true && now - startsAt >= MIN_BYPASS_AGE_MS
-    if ((isRejected || isEnding(entry.ttlMs, lengthMs)) && this.#canReplace(entry, waiting)) {
-      this.#onResult('bypass')
-      return waiting.wait(
-        (signal) => this.#replaceToken(entry, token, request.correlationId, signal),
-        createSignal,
-      )
+  createGet(maxWaiting: number): GetToken {
+    const { clock, timeoutMs, onResult } = this.#options
+    const waiting = new WaitingCallers(maxWaiting, timeoutMs)
+    return async (request, createSignal) => {
+      const entry = this.#store.find(request)
+      const now = clock.monotonic()
+      entry.lastUsedAt = now
+      const { token } = entry
+      if (token === undefined) return this.#waitForToken(entry, request, createSignal, waiting)
+      const { startsAt, lengthMs } = token.lifetime
+      const isRejected = request.bypassCache === true && now - startsAt >= MIN_BYPASS_AGE_MS
+      if ((isRejected || isEnding(entry.ttlMs, lengthMs)) && this.#canReplace(entry, waiting)) {
+        onResult('bypass')
+        return waiting.wait(
+          (signal) => this.#replaceToken(entry, token, request.correlationId, signal),
+          createSignal,
+        )
+      }
+      // Timers are late after the machine slept, and are not set for a token that was not in use.
+      if (entry.msUntilDue <= 0) this.#exchanges.refresh(entry)
+      onResult('hit')
+      return token
     }
-    // Timers are late after the machine slept, and are not set for a token that was not in use.
-    if (entry.msUntilDue <= 0) this.#exchanges.refresh(entry)
-    this.#onResult('hit')
-    return token
   }
 
   /** Answers a caller for whom no token is cached: throws the cached failure at once, or waits for an exchange. */
@@ -93,9 +83,10 @@ export class TokenCache {
     createSignal: (() => AbortSignal) | undefined,
     waiting: WaitingCallers,
   ): Promise<AccessToken> {
+    const { onResult } = this.#options
     const { failure } = entry
     if (failure?.isCached === true) {
-      this.#onResult('negative_hit')
+      onResult('negative_hit')
       if (request.bypassCache === true && isInGrace(failure.error) && !waiting.isFull) {
         return waiting.wait((signal) => this.#outlastGrace(entry, failure, signal), createSignal)
       }
@@ -108,7 +99,7 @@ export class TokenCache {
       )
     }
     this.#store.add(entry)
-    this.#onResult(entry.exchange === undefined ? 'miss' : 'coalesced')
+    onResult(entry.exchange === undefined ? 'miss' : 'coalesced')
     const exchange = this.#exchanges.start(entry, { correlationId: request.correlationId })
     return waiting.wait((signal) => this.#exchanges.wait(entry, exchange, signal), createSignal)
   }
@@ -145,7 +136,7 @@ export class TokenCache {
    */
   #canReplace(entry: Entry, waiting: WaitingCallers): boolean {
     const { startedAt = Infinity } = entry.exchange ?? {}
-    const isSlow = this.#clock.monotonic() - startedAt >= MAX_REPLACE_WAIT_MS
+    const isSlow = this.#options.clock.monotonic() - startedAt >= MAX_REPLACE_WAIT_MS
     return entry.failure === undefined && !isSlow && !waiting.isFull
   }
 
@@ -157,11 +148,12 @@ export class TokenCache {
     signal: AbortSignal,
   ): Promise<AccessToken> {
     const exchange = this.#exchanges.start(entry, { correlationId, isBackground: true })
-    const waitedMs = this.#clock.monotonic() - exchange.startedAt
+    const { clock } = this.#options
+    const waitedMs = clock.monotonic() - exchange.startedAt
     return withDeadline(MAX_REPLACE_WAIT_MS - waitedMs, (limit) =>
       untilAborted(exchange.token, limit),
     ).catch(() =>
-      ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS
+      ttlMs(cached.lifetime, clock) >= MIN_TTL_MS
         ? cached
         : this.#exchanges.wait(entry, exchange, signal),
     )
