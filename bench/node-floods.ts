@@ -12,13 +12,13 @@ import { type BenchNode, type BenchPod, inPod, PORT, startNode, TOKEN } from './
 
 const CONNECTIONS = 128
 const CALLERS = 16
-/** Of each caller, between two requests. */
+/** The pause of each caller between two requests. */
 const PAUSE_MS = 20
 const MEASURE_MS = 3000
 const ROUNDS = 3
-/** How long an attack goes on before it is measured: files are read again after ten seconds. */
+/** An attack goes on for so long before it is measured, since brokers read files again after ten seconds. */
 const WARM_UP_MS = 12_000
-/** The processor that all attackers have together. */
+/** The CPU that all attackers have together. */
 const PROCESSOR = '0'
 const GATES = 40
 /** As many token files as an identities file has room for. */
@@ -29,7 +29,7 @@ type Attack = keyof typeof ATTACKS
 const of = (path: string) => `${TOKEN_DIRECTORY}/${path}`
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** What the pods of the attack are, and what the first of them sends on each connection as fast as it is answered. */
+/** The pods of each attack, and the request that the first pod sends on each connection as soon as the last one is answered. */
 const ATTACKS = {
   'aliases in an identities file': {
     env: { WIMDS_CONFIG: of('identities.yaml') },
@@ -189,7 +189,7 @@ async function measure(pod: BenchPod): Promise<z.infer<typeof Measured>> {
   return Measured.parse(JSON.parse(String(line)))
 }
 
-/** Sends requests on one connection, each after `next` has resolved to it; opens another one when it is closed. */
+/** Sends each request that `next` resolves to, on one connection. Opens another one when the server closes it. */
 function send(
   port: number,
   next: () => Promise<string> | string,

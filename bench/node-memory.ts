@@ -9,7 +9,7 @@ import { privateMib } from './processes.ts'
 
 const NAMESPACES = Array.from({ length: 30 }, (_, at) => `namespace-${at}`)
 const MORE_PODS = 8
-/** Memory is measured so long after the last request. */
+/** The time between the last request and the measurement of memory. */
 const IDLE_MS = 20_000
 
 /** Measures one node with thirty namespaces. */

@@ -44,7 +44,7 @@ export async function startNode(namespaces: readonly string[]) {
   const api = cleanup.use(await startApi())
   const env = {
     ...(await readMallocSettings()),
-    // As the chart starts it.
+    // The chart starts the agent with this option.
     NODE_OPTIONS: '--max-semi-space-size=1',
   }
   const flags = [`--max-brokers=${namespaces.length}`]

@@ -68,7 +68,7 @@ async function measureCached(
   { name, begin }: Outage,
   baseline: Server,
 ): Promise<readonly Figure[]> {
-  // Its own place for files: the projected token outlives the simulator that is closed.
+  // The simulator gets a folder of this function, so that the projected token is still there after the simulator closes.
   const stateDir = await mkdtemp(join(tmpdir(), 'wimds-bench-'))
   const simulator = await createSimulator({ stateDir })
   simulator.faults.set([SHORT_LIFETIME])
@@ -123,7 +123,7 @@ export async function measureWithoutToken(): Promise<readonly Figure[]> {
       {
         name: 'the same, next request',
         unit: 's',
-        // A caller who asks again is waited for: Entra ID may be back.
+        // wimds lets a caller who asks again wait for another attempt, since Entra ID may be back.
         wimds: next.ms / 1000,
         bar: atMost(8.5, 's'),
       },

@@ -18,7 +18,7 @@ export interface Server {
   readonly startedAt: number
   /** Answers 200 as soon as it serves. */
   readonly healthUrl: string
-  /** Where a token is to be had; the baseline answers the same whatever is asked. */
+  /** The URL of a token. The baseline gives every URL the same answer. */
   readonly tokenUrl: string
   readonly stop: () => Promise<void>
 }
@@ -62,7 +62,7 @@ function launch(
   const child = spawn(program, args, { stdio: 'ignore', env })
   const { pid } = child
   if (pid === undefined) throw new Error(`${program} could not be started`)
-  // Whatever ends the benchmark ends it, too.
+  // The process must not outlive the benchmark.
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   return {

@@ -1,10 +1,10 @@
-/** From exec to the first healthy answer, and to the first token. */
+/** Measures the time from exec to the first healthy answer, and to the first token. */
 import type { Simulator } from '../src/tools/simulator/simulator.ts'
 import { type Answer, firstAnswer, timed } from './callers.ts'
 import { type Figure, median, times } from './figures.ts'
 import { type Server, startBaseline, startSidecar } from './processes.ts'
 
-/** The median of fifteen varied by a tenth from run to run, as much as a bar may leave. */
+/** With fifteen starts the median varied by a tenth from run to run, which can be the whole distance to a bar. */
 const STARTS = 31
 
 interface Start {
@@ -12,7 +12,7 @@ interface Start {
   readonly tokenMs: number
 }
 
-/** Starts of all in turn, after one of each that fills the file cache and is not counted. */
+/** Starts both servers in turn. The first start of each fills the file cache and does not count. */
 export async function starts(simulator: Simulator): Promise<readonly Figure[]> {
   const answer = await requestAnswer(simulator)
   const sidecars: Start[] = []

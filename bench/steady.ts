@@ -6,16 +6,16 @@ import { type Figure, median, percentile, plus, times } from './figures.ts'
 import { load, type Load } from './load.ts'
 import { privateMib, processorUs, type Server, startBaseline, startSidecar } from './processes.ts'
 
-/** Processes of each server: two of the same build differ by a tenth in processor time. */
+/** The number of processes of each server, since two of the same build differ by a tenth in CPU time. */
 const PROCESSES = 3
 const ROUNDS = 5
 const REQUESTS = 40_000
-/** V8 collects what the start left behind about eight seconds after a process has become idle. */
+/** V8 collects the garbage of the start about eight seconds after a process has become idle. */
 const SETTLE_MS = 20_000
 
 type Round = Load & { readonly cpuUs: number }
 
-/** The processes of one server, and what they have shown. */
+/** The processes of one server, and their measurements. */
 interface Measured {
   readonly servers: Server[]
   readonly rounds: Round[]
@@ -23,7 +23,7 @@ interface Measured {
   afterMib: readonly number[]
 }
 
-/** Rounds of all servers in turn, so that what else the machine does meets each of them. */
+/** Runs the rounds of all servers in turn, so that other load of the machine affects each of them. */
 export async function steady(simulator: Simulator): Promise<readonly Figure[]> {
   const [wimds, bare] = [createMeasured(), createMeasured()]
   const all = [wimds, bare]

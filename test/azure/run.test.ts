@@ -1,4 +1,4 @@
-/** `npm run test:azure` with programs in place of az, kubectl, helm, docker and npm: it always deletes the group. */
+/** Runs `npm run test:azure` with fakes of az, kubectl, helm, docker and npm: it always deletes the group. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ const AUDIENCES = ['api://AzureADTokenExchange', 'api://somebody-else'] as const
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const TOKEN = `eyJ9.${encode({ appid: CLIENT, aud: 'https://management.azure.com/' })}.x`
 
-/** Comes first in each program. The variables match the calls that they are about. */
+/** The first lines of each fake. FAIL and HANG are patterns of the calls that fail or hang. */
 const FAULTS = `
 if [[ "$*" =~ $FAIL ]]; then echo "the fake failed" >&2; exit 1; fi
 if [[ "$*" =~ $HANG ]]; then touch hanging; exec sleep 60; fi`
@@ -67,7 +67,7 @@ case "$*" in
   *) cat >/dev/null ;;
 esac`
 
-/** Patterns of calls, and what else a run finds. */
+/** The faults of a run. FAIL and HANG are patterns of calls. */
 interface Faults {
   /** The calls that fail. */
   readonly FAIL?: string
@@ -164,7 +164,7 @@ const changing = (calls: readonly string[]) =>
     / (?:create|delete|upload|update|install|upgrade|apply) /i.test(`${call} `),
   )
 
-test('makes every step, writes a report without identifiers, and deletes everything', async () => {
+test('a run makes every step, writes a report without identifiers, and deletes everything', async () => {
   const { code, output, calls, report, name, left } = await runWithFakes()
   expect({ code, left, problems: output.match(/^(?:failed|not reached): .*/gm) }).toEqual({
     code: 0,
@@ -182,7 +182,7 @@ test('makes every step, writes a report without identifiers, and deletes everyth
     /^# Run in Azure, \d{4}-\d\d-\d\d\n\n21 passed, 0 failed, 0 not reached\.$/m,
   )
   expect(report).toContain('- deleted everything: yes\n')
-  // Here the real Entra ID is another simulator.
+  // In this test another simulator plays the real Entra ID.
   expect(report).toContain('differences: []\n')
   expect(report).toContain('error_description: "AADSTS700213')
   expect(report).toMatch(/^10 tokens in a row: after \d+ s$/m)
@@ -195,7 +195,7 @@ test('makes every step, writes a report without identifiers, and deletes everyth
   }
 }, 300_000)
 
-test('goes on after a failed check, deletes the application that it had created, and says how to delete what it could not', async () => {
+test('a run goes on after a failed check, and prints the command for a group that it could not delete', async () => {
   const { code, output, report, left } = await runWithFakes({
     FAIL: 'rest --method POST|group delete',
   })
@@ -208,7 +208,7 @@ test('goes on after a failed check, deletes the application that it had created,
   expect(report).toContain('- deleted everything: no\n')
 }, 300_000)
 
-test('deletes an application that Ctrl-C has left half made', async () => {
+test('a run deletes an application whose creation Ctrl-C interrupted', async () => {
   const { code, output, left } = await runWithFakes({ HANG: 'ad sp create', signal: 'SIGINT' })
   expect({ code, left }).toEqual({ code: 1, left: [] })
   expect(output).toContain(
@@ -217,7 +217,7 @@ test('deletes an application that Ctrl-C has left half made', async () => {
   expect(output).toContain('not reached: an identity binding\n')
 }, 300_000)
 
-test('makes no further call but the deletion after its terminal was closed', async () => {
+test('a run whose terminal was closed makes no further call but the deletion', async () => {
   const faults = { HANG: 'aks create', signal: 'SIGHUP', hasNoTerminal: true } as const
   const { code, calls, left, report } = await runWithFakes(faults)
   expect({ code, left }).toEqual({ code: 1, left: [] })
@@ -232,11 +232,11 @@ function hasEnded(file: string): boolean {
   return pid !== '' && !existsSync(`/proc/${pid}`)
 }
 
-test('goes on to the deletion if a command ends just before it is to be stopped', async () => {
+test('a reader rejects a command that ends just before the reader would stop it', async () => {
   using folder = createFolder()
   const stopping = new AbortController()
   const { shell } = createReader(folder.path, {}, stopping.signal)
-  // The rest, in a process group of its own, keeps the output open.
+  // sleep, in a process group of its own, keeps the output open after the shell has ended.
   const running = shell(`setsid sleep 2 & echo $$ >'${folder.file('pid')}'`)
   const outcome = running.catch(String)
   while (!hasEnded(folder.file('pid'))) await sleep(20)
@@ -247,7 +247,7 @@ test('goes on to the deletion if a command ends just before it is to be stopped'
 test.each([
   ['that exists', {}, `the resource group ${GROUP} exists`],
   ['whose existence az cannot tell', { FAIL: 'group exists' }, 'az login'],
-])('neither uses nor deletes a group %s', async (_, faults, message) => {
+])('a run neither uses nor deletes a group %s', async (_, faults, message) => {
   const { code, output, calls, left } = await runWithFakes({ hasGroup: true, ...faults })
   expect({ code, left }).toEqual({ code: 1, left: ['group'] })
   expect(changing(calls)).toEqual([])

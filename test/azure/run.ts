@@ -52,10 +52,10 @@ async function main({ location, reports }: typeof values): Promise<number> {
   const stopping = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => stopping.abort(new Error(`ended by ${name}`)))
-  // A closed terminal: a failed write must not end the program before the deletion.
+  // After the terminal was closed, a failed write must not end the program before the deletion.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   using folder = createFolder()
-  // A signal or the time limit stops this one, but not the one that deletes.
+  // A signal or the time limit stops the reader of the steps, but not `last`, which deletes.
   const limit = AbortSignal.any([stopping.signal, AbortSignal.timeout(LIMIT_MINUTES * 60_000)])
   const last = createReader(folder.path, {})
   const problem = await findProblem(last)
@@ -88,7 +88,7 @@ async function main({ location, reports }: typeof values): Promise<number> {
   let isDeleted = false
   try {
     await runSteps(run, limit, results)
-    // It needs what will be deleted, and must not delay that for long.
+    // This reads the identifiers of resources before their deletion, which it must not delay for long.
     await hideIdentifiers(run, createReader(folder.path, {}, AbortSignal.timeout(60_000)))
   } finally {
     isDeleted = await deleteAll(last, GROUP)
@@ -117,7 +117,7 @@ async function main({ location, reports }: typeof values): Promise<number> {
   return failed.length === 0 && isDeleted ? 0 : 1
 }
 
-/** The pages install what is published, into a group of their own. */
+/** Returns the run's own chart and group, by the published chart and the group in the pages. */
 function createReplacements(location: string) {
   return {
     'oci://ghcr.io/wimds/charts/wimds':

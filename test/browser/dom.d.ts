@@ -1,6 +1,6 @@
 /**
- * Names of the browser that playwright-core's declarations mention. The project does without the DOM
- * library, and what a page runs is given to it as text.
+ * The browser's types that playwright-core's declarations mention. The project loads no DOM library, since
+ * tests give a page its scripts as text.
  */
 interface Node {}
 interface Element extends Node {}

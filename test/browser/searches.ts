@@ -2,11 +2,11 @@
 
 interface Search {
   readonly typed: string
-  /** The sections that answer it; a page stands for all of its sections. */
+  /** The sections that answer the search; a page stands for all of its sections. */
   readonly answers: readonly string[]
 }
 
-/** Sections that answer many of them. */
+/** Sections that answer many searches. */
 const GROUPS: Readonly<Record<string, string>> = {
   '@failed':
     'troubleshooting#failed-to-acquire-a-token troubleshooting#net troubleshooting#what-the-application-sees',
@@ -23,7 +23,7 @@ const GROUPS: Readonly<Record<string, string>> = {
 const expand = (answers: string): string[] =>
   answers.split(' ').flatMap((each) => (each in GROUPS ? expand(GROUPS[each] ?? '') : [each]))
 
-/** `typed | answers | source`: the public issue with these words, `-` if there is none. */
+/** `typed | answers | source`: the source is the public issue with these words, or `-`. */
 const TABLE = `
 700016 | aadsts#aadsts700016 | -
 AADSTS700213 | aadsts#aadsts700213 | -

@@ -160,7 +160,7 @@ test('every answer to a search, and every section with words for it, is a page o
 test.skipIf(chromium === '')('the box of the search leads to the best section', async () => {
   await visit(BASE, VIEWS.light, async (page) => {
     const input = page.locator('#localsearch-input')
-    // It listens once the scripts of the page have run.
+    // The site listens for the key once the scripts of the page have run.
     await expect.poll(() => page.keyboard.press('Control+k').then(() => input.count())).toBe(1)
     await input.fill('AADSTS700213')
     const result = page.locator('#localsearch-list a').first()

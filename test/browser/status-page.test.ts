@@ -54,7 +54,7 @@ async function findViolations(page: Page): Promise<(readonly [string, string | u
 
 interface Seen {
   readonly messages: string[]
-  /** URLs; `data:` ones do not count. */
+  /** The requested URLs, without `data:` URLs. */
   readonly requests: string[]
   /** Replaces the document. */
   readonly change: (next: StatusDocument) => void

@@ -1,4 +1,4 @@
-/** Writes what values change in the rendered objects and in the notes as lines of text, for the golden files. */
+/** Describes how values change the rendered objects and the notes, as lines of text for the golden files. */
 import { cp, rename, writeFile } from 'node:fs/promises'
 import type { Folder } from '../fixtures/folder.ts'
 import { CHART, parseDocuments, template, type Values } from './helm.ts'
@@ -54,7 +54,7 @@ export async function renderLines(chart: string, values: readonly Values[]): Pro
   )
 }
 
-/** Returns each value with the path to it, by the names of list elements. The elements of other lists are whole. */
+/** Returns a line for each value, with its path. The path names a list element; an element without a name is one line of JSON. */
 function flatten(value: unknown, path: string, isElement = false): string[] {
   if (Array.isArray(value)) {
     return value.flatMap((each: unknown, index) => {

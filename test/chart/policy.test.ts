@@ -41,7 +41,7 @@ test('wimds.checkPolicy rejects every value, except those with a reason', () => 
   expect(findPaths(defaults).toSorted()).toEqual(others.toSorted())
 })
 
-test('renders nothing of the webhook', async () => {
+test('the chart with a policy renders nothing of the webhook', async () => {
   const objects = await render(POLICY, [
     '--skip-tests',
     '--set=podMonitor.enabled=true,prometheusRule.enabled=true',
@@ -59,7 +59,7 @@ test('renders nothing of the webhook', async () => {
   expect(JSON.stringify(role)).toContain('"serviceaccounts"')
 })
 
-test('puts every setting of a pod that the operator can set into the gate', async () => {
+test('the policy puts into the gate every setting of a pod that the operator can set', async () => {
   const names = [...PER_POD_SETTINGS].filter((name) => !SET_BY_INJECTION.has(name))
   const env = {
     ...Object.fromEntries(names.map((name) => [name, 'true'])),

@@ -30,7 +30,7 @@ const { version: CHART_VERSION } = z
   .parse(parse(readFileSync(`${CHART}/Chart.yaml`, 'utf8')))
 const withoutVersion = (text: string) => text.replaceAll(CHART_VERSION, 'VERSION')
 
-test('runs with Helm 3 and Helm 4', () => {
+test('the suite runs with Helm 3 and Helm 4', () => {
   const majors = new Set(HELMS.map(({ version }) => version.split('.')[0]))
   expect(majors).toEqual(new Set(['v3', 'v4']))
 })
@@ -110,11 +110,11 @@ test.each([
   'resources=null,image.repository=wimds,nodeAgent.adminListen=[fd00::1]:9441',
   'image.repository=GHCR.IO/acme/wimds,nodeAgent.adminListen=0.0.0.0:9441',
   'image.repository=registry.example:5000/a/b--c__d.e,nodeAgent.adminListen=node-1.example:9441',
-])('accepts %s', async (values) => {
+])('the chart accepts %s', async (values) => {
   expect(await template([[`--set=${values}`]])).toContain('kind: Deployment')
 })
 
-test('names every object after its release, so that a canary shares none, and adds commonLabels', async () => {
+test('the chart names every object after its release, so that a canary shares none, and adds commonLabels', async () => {
   const objects = parseManifests(
     await template([['--set=commonLabels.team=shop']], { release: 'other' }),
   )
@@ -136,7 +136,7 @@ test('the longest names leave room for suffixes', async () => {
   }
 })
 
-test('renders names that look like numbers and comments as text', async () => {
+test('the chart renders names that look like numbers and comments as text', async () => {
   const values = {
     fullnameOverride: 'true',
     priorityClassName: '1',
@@ -148,13 +148,13 @@ test('renders names that look like numbers and comments as text', async () => {
     injection: { audience: 'api://x #b' },
   }
   const output = await template([values, ['--namespace=456']])
-  // Numbers: ports, sizes and times.
+  // Only ports, sizes and times may be numbers.
   const numbers = output.match(/^.*(?:name|namespace|Name|kubernetes\.io\/\S+): *(?:true|\d+)$/gim)
   expect(numbers).toBeNull()
   expect(output).toContain('"--audience=api://x #b"')
 })
 
-test('accepts the common settings in its README', async () => {
+test('the chart accepts the common settings in its README', async () => {
   const page = readFileSync(`${CHART}/README.md`, 'utf8')
   const [, section = ''] = page.split('\n## Common settings\n')
   const [list = ''] = section.split('\n## ')

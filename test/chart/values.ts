@@ -34,7 +34,7 @@ const THRESHOLDS = Object.fromEntries(
 )
 const OPERATOR = (group: string) => [`--api-versions=${group}/v1/PodMonitor`]
 
-/** The values with which others are compared, and the others by their titles. */
+/** The values that all of a group have, and by title the values whose effects are recorded. */
 export type Group = readonly [readonly Values[], Readonly<Record<string, readonly Values[]>>]
 
 const injection = (values: object): Values[] => [{ injection: values }]
@@ -113,7 +113,7 @@ export const NODE_AGENT: Group = [
     }),
     'a CA of a Secret': injection({ ca: { secret: 'corporate' } }),
     'Kubernetes 1.35, where each kubelet admits small buffers': [['--kube-version=1.35.0']],
-    'what the values say of it': [
+    'the namespace, directories and pod of the node agent': [
       {
         nodeAgent: {
           namespace: 'agents',

@@ -18,7 +18,7 @@ const FLEXIBLE = {
   claimsMatchingExpression: { value: "claims['sub'] matches 'repo:wimds/*'", languageVersion: 1 },
 }
 
-/** Its name is kept before it exists, so that the deletion finds it after any failure. */
+/** Stores the name of the application before the application exists, so that the deletion finds it after any failure. */
 const NAME_APPLICATION = 'export APP_NAME=$GROUP-$(openssl rand -hex 4)'
 
 const CREATE_APPLICATION = `
@@ -33,10 +33,10 @@ const trust = (name: string, issuer: string, subject: string) => `
 az ad app federated-credential create --id "$APP_ID" --output none --parameters \\
   '${JSON.stringify({ name, issuer, subject, audiences: [AUDIENCE] })}'`
 
-/** How often a new credential has to be accepted without a rejection in between. */
+/** Entra ID has to accept a new credential this often without a rejection in between. */
 const ACCEPTED = 10
 
-/** What an application with a flexible credential answers before, while and after it gets a credential for the cluster. */
+/** Records Entra ID's answers for an application with a flexible credential, before and after it gets one for the cluster. */
 export async function measureApplication(run: Run): Promise<unknown> {
   await run.reader.shell(NAME_APPLICATION)
   await run.reader.shell(CREATE_APPLICATION)
@@ -44,7 +44,7 @@ export async function measureApplication(run: Run): Promise<unknown> {
   const ask = async () => await post(run, await createAssertion(run, AUDIENCE))
   const before = await run.repeat(async () => {
     const reply = await ask()
-    // The application, or its service principal, is not known everywhere yet.
+    // Not all of Entra ID knows the application or its service principal yet.
     if (/AADSTS(?:700016|7000229)/.test(summarize(reply))) throw new Error(summarize(reply))
     return reply
   })
@@ -72,7 +72,7 @@ export async function measureApplication(run: Run): Promise<unknown> {
   }
 }
 
-/** What Entra ID answers to tokens that no cluster signs. */
+/** Records Entra ID's answers to tokens that no cluster signs. */
 export async function measureOwnIssuer(run: Run): Promise<unknown> {
   const issuer = await publishIssuer(run.reader, run.folder)
   run.hide(issuer.url(''), 'own issuer/')
@@ -102,7 +102,7 @@ export async function measureOwnIssuer(run: Run): Promise<unknown> {
 
 const at = (offset: number) => Math.floor(Date.now() / 1000) + offset
 
-/** The answer of the regional endpoint to the managed identity and to the application. */
+/** Records the answers of the regional endpoint, for the managed identity and for the application. */
 export async function measureRegionalEndpoint(run: Run): Promise<unknown> {
   const { hostname } = new URL(PUBLIC_AUTHORITY)
   const authority = run.authority.replace(hostname, `${run.location}.login.microsoft.com`)
@@ -114,7 +114,7 @@ export async function measureRegionalEndpoint(run: Run): Promise<unknown> {
   }
 }
 
-/** Asks for a token of the application. */
+/** Requests a token, for the application unless `changes` has another client. */
 async function post(
   run: Run,
   assertion: string,

@@ -1,15 +1,15 @@
-/** Three generations of the SDK, in a pod of each routing mode. */
+/** Runs three generations of the SDK in a pod of each routing mode. */
 import { decodeJwt } from 'jose'
 import { ARM, expectThat, readVariable, type Run } from './run-parts.ts'
 
-/** The programs of the image, by what each runs. */
+/** The programs of the image, by the SDK of each. */
 const SDKS = {
   '@azure/ms-rest-nodeauth 3.1.1': 'ms-rest-nodeauth',
   '@azure/identity 1.5.2': 'identity-legacy',
   '@azure/identity 4.14.1': 'identity',
 } as const
 
-/** Runs each in a pod of the mode. Returns `passed` or the problem, by name. Throws an error if one has a problem. */
+/** Runs each program in a pod of the mode. Returns `passed` for each SDK. Throws an error with their problems. */
 export async function checkClients(run: Run, mode: string): Promise<unknown> {
   const { shell } = run.reader
   const pod = `clients-${mode}`

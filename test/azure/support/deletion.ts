@@ -1,9 +1,9 @@
-/** Deletes what a run has created, whatever happened. */
+/** Deletes the resources that a run has created, also after a failure. */
 import { print, type Reader } from './reader.ts'
 
 /**
- * Entra ID lists an application some seconds after its creation. A deleted one can be restored for 30 days, unless the last
- * command may end that.
+ * Entra ID lists an application some seconds after its creation. A deleted application can be restored for 30 days. The last
+ * command ends that, if the user has the right.
  */
 const DELETE_APPLICATION = `
 for attempt in 1 2 3 4 5; do
@@ -16,7 +16,7 @@ for id in $ids; do
   az rest --method DELETE --url "https://graph.microsoft.com/v1.0/directory/deletedItems/$id" || true
 done`
 
-/** Deletes the application and the group. Returns false, and says how to do it, if one of them could not be deleted. */
+/** Deletes the application and the group. If it cannot delete one of them, prints the command for it and returns false. */
 export async function deleteAll(reader: Reader, group: string): Promise<boolean> {
   const remove = async (what: string, commands: string, fix: string) => {
     try {

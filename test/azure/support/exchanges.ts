@@ -1,4 +1,4 @@
-/** Requests of the token endpoint, made of the real Entra ID and of the simulator alike. */
+/** Makes the same requests of the token endpoint, of the real Entra ID or of the simulator. */
 import { decodeJwt } from 'jose'
 import { type Dispatcher, request } from 'undici'
 
@@ -90,7 +90,7 @@ export async function requestToken({
     body: form.toString(),
     ...(dispatcher && { dispatcher }),
   })
-  // oxlint-disable-next-line no-unsafe-type-assertion -- what it has is the question
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the run records its members
   const body = (await reply.body.json()) as Readonly<Record<string, unknown>>
   const token = body['access_token']
   return {
@@ -107,6 +107,6 @@ export function summarize({ status, body }: RecordedReply): string {
   return [status, ...codes.map((code) => `AADSTS${code}`)].join(' ')
 }
 
-/** Replaces the signature by the one of nothing. */
+/** Replaces the signature by one that no key has made. */
 const forge = (assertion: string) =>
   `${assertion.split('.').slice(0, 2).join('.')}.${'A'.repeat(342)}`

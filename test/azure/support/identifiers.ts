@@ -4,7 +4,7 @@ import { findIssuer, type Run } from './run-parts.ts'
 
 const account = (query: string) => `az account show --query ${query} --output tsv`
 
-/** Finds what the report must not contain, as far as it was created. */
+/** Finds the identifiers of the account and of the resources that were created. */
 export async function hideIdentifiers({ hide }: Run, reader: Reader): Promise<void> {
   hide(await findIssuer({ reader }).catch(() => ''), 'issuer')
   for (const [command, word] of [

@@ -1,4 +1,4 @@
-/** An issuer with a key of its own, whose documents a storage account publishes: it signs what no cluster does. */
+/** An issuer with a key of its own, for tokens that no cluster signs. A storage account publishes its documents. */
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import type { Folder } from '../../fixtures/folder.ts'
 import { AUDIENCE } from './exchanges.ts'
@@ -7,7 +7,7 @@ import type { Reader } from './reader.ts'
 export const SUBJECT = 'wimds-test'
 const KEY_ID = 'wimds-test'
 
-/** The paths of its issuers, with the members of their discovery documents that are not as usual. */
+/** The paths of the issuers, with the unusual members of their discovery documents. */
 const ISSUERS = {
   usual: {},
   'empty-endpoint': { authorization_endpoint: '' },

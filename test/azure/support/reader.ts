@@ -7,15 +7,15 @@ import { findCommands, ROOT } from '../../docs/pages.ts'
 
 export interface Reader {
   /**
-   * Runs the block of the page with that mark. Returns its output. Throws an error if a command fails, and once the
-   * signal is aborted.
+   * Runs the block with this mark in the page. Returns its output. Throws an error if a command fails or the signal is
+   * aborted.
    */
   readonly run: (page: string, name: string, more?: Replacements) => Promise<string>
   /** Runs other commands in the same environment. */
   readonly shell: (commands: string) => Promise<string>
 }
 
-/** What is written in a page, and what takes its place. */
+/** Texts of a page, with the text that replaces each. */
 export type Replacements = Readonly<Record<string, string>>
 
 /** Creates a shell whose variables are kept in the folder from one block to the next. */
@@ -39,7 +39,7 @@ export function createReader(
     const child = spawn('bash', ['-c', script.join('\n')], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own: Ctrl-C ends the tests in order, and the deletion not at all.
+      // In a process group of its own the child gets no Ctrl-C. `signal` stops a step; nothing stops the deletion.
       detached: true,
     })
     let errors = ''
@@ -51,7 +51,7 @@ export function createReader(
       try {
         if (child.pid !== undefined) process.kill(-child.pid)
       } catch {
-        // It has just ended. An error here would end the program before the deletion.
+        // The child has just ended. An error here would end the program before the deletion.
       }
     }
     signal?.addEventListener('abort', stop)

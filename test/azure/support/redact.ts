@@ -1,6 +1,6 @@
-/** Replaces identifiers in what a run has seen, and compares two records. */
+/** Replaces identifiers in the records of a run, and compares two records. */
 
-/** Identifiers that are known, such as tenant and subscription, with the word that takes the place of each. */
+/** Known identifiers, such as tenant and subscription, with the word that replaces each. */
 export type Identifiers = Readonly<Record<string, string>>
 
 const GENERAL: readonly (readonly [RegExp, string])[] = [
@@ -14,13 +14,13 @@ const GENERAL: readonly (readonly [RegExp, string])[] = [
   [/[\w.+-]+@[\w-]+\.[\w.-]+/g, '(mail)'],
   [/\b(?!169\.254\.169\.254)\d{1,3}(?:\.\d{1,3}){3}\b/g, '(address)'],
   [/\b[\w-]+\.hcp\.[\w.-]+/g, '(api server)'],
-  // A key id or thumbprint, and what an opaque token may be.
+  // A key id or thumbprint, and possibly an opaque token.
   [/\b[\dA-F]{40}\b|[\w-]{43,}/g, '(key)'],
 ]
 
 /** Returns the value with tokens, times and identifiers replaced in every string. */
 export function redact(value: unknown, identifiers: Identifiers): unknown {
-  // An issuer of AKS contains the tenant id: the longest comes first.
+  // The longest identifier comes first, since an issuer of AKS contains the tenant id.
   const known = Object.entries(identifiers)
     .filter(([identifier]) => identifier !== '')
     .toSorted(([one], [other]) => other.length - one.length)

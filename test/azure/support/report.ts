@@ -2,12 +2,12 @@
 import { stringify } from 'yaml'
 import { type Identifiers, redact } from './redact.ts'
 
-/** What one step of a run has shown. */
+/** The result of one step of a run. */
 export interface Result {
   readonly name: string
   readonly outcome: 'passed' | 'failed' | 'not reached'
   readonly seconds: number
-  /** What was seen, or why it failed. */
+  /** The observations of the step, or the reason of its failure. */
   readonly evidence: unknown
 }
 

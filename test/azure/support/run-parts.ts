@@ -1,27 +1,27 @@
-/** What the steps of a run share. */
+/** The parts that the steps of a run share. */
 import type { Folder } from '../../fixtures/folder.ts'
 import type { Reader } from './reader.ts'
 
 export interface Run {
   readonly reader: Reader
-  /** Builds on this machine while the cluster is being created. */
+  /** Runs the builds on this machine while the cluster is being created. */
   readonly builder: Reader
   readonly folder: Folder
   /** The origin of Entra ID. */
   readonly authority: string
   readonly location: string
-  /** Calls it until it throws no error, for minutes: Entra ID and AKS apply changes late. */
+  /** Calls `attempt` until it succeeds, for some minutes, since Entra ID and AKS apply changes late. */
   readonly repeat: <T>(attempt: () => Promise<T>) => Promise<T>
-  /** Adds what the report must not contain, with the word that takes its place. */
+  /** Adds an identifier that the report must not contain, with the word that replaces it. */
   readonly hide: (identifier: string, word: string) => void
   readonly redact: (value: unknown) => unknown
 }
 
 export interface Step {
   readonly name: string
-  /** True if no later step can do without it. */
+  /** True if all later steps need this one. */
   readonly isNeeded?: boolean
-  /** Returns what was seen. Throws an error if that is not what it should be. */
+  /** Returns the observations. Throws an error if one is wrong. */
   readonly run: (run: Run) => Promise<unknown>
 }
 

@@ -1,4 +1,4 @@
-/** The steps of a run: those that prepare the cluster, by the commands of the pages, and what is seen there. */
+/** The steps of a run: the first ones prepare the cluster by the commands of the pages, the others check it. */
 import { findCommands } from '../../docs/pages.ts'
 import { measureApplication, measureOwnIssuer, measureRegionalEndpoint } from './claims.ts'
 import { compareExchanges } from './comparison.ts'
@@ -23,7 +23,7 @@ const PUSH_CLIENTS = `
 "\${DOCKER_COMMAND:-docker}" tag wimds-clients:test "$REGISTRY/wimds-clients:test"
 "\${DOCKER_COMMAND:-docker}" push "$REGISTRY/wimds-clients:test"`
 
-/** What the others need, in this order. */
+/** The blocks of the quick start that all later steps need, in this order. */
 const PREPARATIONS = ['providers', 'cluster', 'images', 'identity', 'install', 'application']
 
 export const STEPS: readonly Step[] = [
@@ -51,7 +51,7 @@ export const STEPS: readonly Step[] = [
 
 async function prepare({ reader, builder }: Run, name: string): Promise<undefined> {
   const isCluster = name === 'cluster'
-  // While the cluster is being created.
+  // The build takes place while the cluster is being created.
   await Promise.all([reader.run(QUICK_START, name), isCluster && builder.shell(BUILD_CLIENTS)])
   if (name === 'images') await reader.shell(PUSH_CLIENTS)
 }
@@ -104,7 +104,7 @@ async function installAgent({ reader }: Run): Promise<unknown> {
 
 async function upgrade({ reader, folder }: Run): Promise<unknown> {
   const values = { 'values.yaml': folder.file('values.yaml') }
-  // As the page says of Helm 4.
+  // With Helm 4 the page asks for this flag.
   await reader.run(UPGRADE, 'diff', { ...values, '--validate': '--dry-run=server' })
   await reader.run(UPGRADE, 'upgrade', values)
   return await reader.shell('helm history wimds --namespace wimds --output yaml')

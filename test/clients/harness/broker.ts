@@ -1,4 +1,4 @@
-/** Starts the broker of mode node and opens its socket, as the agent of a node does for a pod. For a sandbox only. */
+/** Starts the broker of mode node and opens its socket, as the agent of a node does for a pod. Works only in a sandbox. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { BUILT_CLI } from '../../fixtures/run-program.ts'
 /** A child process that answers clients. */
 export interface RunningServer extends AsyncDisposable {
   readonly hasEnded: () => boolean
-  /** What it has printed. */
+  /** Returns the output so far. */
   readonly output: () => string
 }
 

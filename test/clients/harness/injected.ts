@@ -11,7 +11,7 @@ const MANIFEST = fileURLToPath(
   new URL('../../../examples/kubernetes/mode-env/job.yaml', import.meta.url),
 )
 
-/** A variable; the only one without a value is the uid of the pod, from a field. */
+/** A variable. Variables without a value get the uid of the pod from a field. */
 const Variable = z.object({ name: z.string(), value: z.string().optional() })
 
 type Variables = Readonly<Record<string, string>>

@@ -53,12 +53,12 @@ export const MODES = {
     ...onLoopback,
     environment: ({ origin }) => ({ MSI_ENDPOINT: `${origin}/oauth2/token` }),
   },
-  // All that injection sets, and nothing that a person configures.
+  // Only the variables that injection sets.
   'injected-env': {
     ...onLoopback,
     environment: ({ injected }) => injected,
   },
-  // The port is part of the protocol. Only in a namespace is it certain to be free.
+  // The protocol fixes the port, which is certain to be free only in a network namespace.
   'vm-extension': imds,
 } as const satisfies Record<string, Mode>
 

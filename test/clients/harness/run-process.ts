@@ -6,7 +6,7 @@ export type Command = readonly [program: string, ...args: readonly string[]]
 export interface RunOptions {
   readonly env: NodeJS.ProcessEnv
   readonly cwd?: string
-  /** By default only what hangs reaches it. */
+  /** Only a program that hangs reaches the default. */
   readonly timeoutMs?: number
 }
 

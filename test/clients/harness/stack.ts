@@ -1,4 +1,4 @@
-/** Starts a simulator and what answers by it: a built sidecar, as in a pod, or the broker of a node. */
+/** Starts a simulator and a server that uses it: a built sidecar, as in a pod, or the broker of a node. */
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { DEFAULT_PORT } from '../../../src/lib/sidecar-interface.ts'
@@ -14,13 +14,13 @@ import { injectManifest } from './injected.ts'
 
 const READY_WITHIN_MS = 60_000
 
-/** Its endpoints on loopback. */
+/** The endpoints of the server, on loopback. */
 export interface Endpoints {
   /** Without a trailing slash. */
   readonly origin: string
   /** The secret of the App Service endpoint. */
   readonly identityHeader: string
-  /** What injection in mode env sets in the container of the application. */
+  /** The variables that injection in mode env sets in the container of the application. */
   readonly injected: Readonly<Record<string, string>>
 }
 
@@ -36,13 +36,13 @@ export interface StackOptions {
   readonly server?: Server
   /** Additional addresses of a sidecar, such as `169.254.169.254:80`. */
   readonly listen?: readonly string[]
-  /** How long issued tokens are valid. Default: as Entra ID's. */
+  /** The lifetime of issued tokens; by default that of Entra ID's. */
   readonly lifetimeSeconds?: number | undefined
 }
 
 export type Server = 'sidecar' | 'broker'
 
-/** Starts both and waits until clients are answered. */
+/** Starts the simulator and the server, and waits until the server is ready. */
 export async function startStack({
   server = 'sidecar',
   listen = [],
@@ -76,7 +76,7 @@ export async function startStack({
   const isOver = async (): Promise<boolean> =>
     started.hasEnded() || (await answers(`${endpoints.origin}/readyz`))
   if (!(await waitUntil(isOver, READY_WITHIN_MS, signal)) || started.hasEnded()) {
-    throw new Error(`nothing became ready:\n${started.output()}`)
+    throw new Error(`the ${server} did not become ready:\n${started.output()}`)
   }
   const { authorityHost, dispatcher } = simulator
   const response = await fetch(`${authorityHost}/common/discovery/v2.0/keys`, { dispatcher })

@@ -1,4 +1,4 @@
-/** Validates what a client returned to its application: a token, or what it found out about the machine. */
+/** Validates the result that a client gave its application: tokens, or a description of the machine. */
 import { jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
 import type { TestIdentity } from './identities.ts'
@@ -8,17 +8,17 @@ export interface ExpectedToken {
   readonly identity: TestIdentity
   /** The requested resource: the token's `aud`. */
   readonly resource: string
-  /** The number of tokens, which all differ. */
+  /** The number of tokens, no two of which may be the same. */
   readonly count: number
 }
 
-/** A client may compute its expiry from `expires_in`. */
+/** A client that computes the expiry from `expires_in` may differ by this. */
 const EXPIRY_TOLERANCE_SECONDS = 60
 
-/** A line that a driver prints on stdout, for each token. */
+/** The line that a driver prints on stdout for each token. */
 const Line = z.object({ token: z.string(), expiresOn: z.number().nullish() })
 
-/** The line of a detector's driver. */
+/** The line that the driver of a detector prints. */
 const Detected = z.object({ attributes: z.record(z.string(), z.unknown()) })
 
 /** Returns undefined for the right tokens, otherwise the problem, without a token. */
@@ -33,9 +33,9 @@ export async function findProblem(
     const texts = outcome.stdout.trim().split('\n')
     const lines = texts.map((text) => Line.parse(JSON.parse(text)))
     const tokens = new Set(lines.map(({ token }) => token))
-    if (tokens.size !== count) return `${count} tokens are expected, and ${tokens.size} differ`
+    if (tokens.size !== count) return `${count} different tokens are expected, not ${tokens.size}`
     for (const { token, expiresOn } of lines) {
-      // The first of two has ended.
+      // The tolerance also covers the first of two tokens, which has ended.
       const { payload } = await jwtVerify(token, keys, {
         audience: resource,
         clockTolerance: EXPIRY_TOLERANCE_SECONDS,
@@ -55,7 +55,7 @@ export async function findProblem(
   }
 }
 
-/** Returns undefined when a detector found no machine, otherwise what it found. */
+/** Returns undefined if a detector found no machine of Azure, otherwise a problem with its attributes. */
 export function findDetected(outcome: Outcome): string | undefined {
   const problem = findFailure(outcome)
   if (problem !== undefined) return problem

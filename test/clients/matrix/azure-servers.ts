@@ -1,4 +1,4 @@
-/** The Azure servers that some clients call with their token. For a sandbox only. */
+/** The Azure servers that some clients call with their token. They work only in a sandbox. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
@@ -15,7 +15,7 @@ import { startSqlServer } from './sql-server.ts'
 
 const ARM = 'management.azure.com'
 const VAULT = 'wimdstest.vault.azure.net'
-/** Names of the recorder; vault and storage account are for clients that do not return their token. */
+/** Host names of the recorder. Clients that do not return their token call the vault or the storage account. */
 const RECORDED = [ARM, VAULT, 'wimdstest.blob.core.windows.net', 'wimdstest.dfs.core.windows.net']
 const RECORDER = '127.0.0.2'
 const EMPTY_CONTAINER =
@@ -115,7 +115,7 @@ async function startRecorder({
     }
     const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1]
     if (token === undefined) {
-      // Where a client of Key Vault learns its tenant and resource.
+      // A client of Key Vault learns its tenant and resource from this challenge.
       response.writeHead(401, { 'www-authenticate': CHALLENGE }).end()
       return
     }

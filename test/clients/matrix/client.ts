@@ -5,7 +5,7 @@ import type { WorkspaceName } from './workspaces.ts'
 
 export interface Client {
   readonly language: string
-  /** The package, and its credential where it has several. */
+  /** The package, and the credential if the package has several. */
   readonly name: string
   readonly version: string
   readonly workspace: WorkspaceName
@@ -21,7 +21,7 @@ export interface Client {
   readonly modes: readonly ModeName[]
   /** True if the driver asks for a second token once the first one has ended (WIMDS_TEST_AGAIN_AFTER). */
   readonly asksAgain?: true
-  /** True for a program that reads the instance document and gets no token: it has to find no machine of Azure. */
+  /** True for a program that reads the instance document and gets no token. It must not find a machine of Azure. */
   readonly detects?: true
   /** True if the client calls Azurite with its token, which is in the workspace js-pinned. */
   readonly usesAzurite?: true
@@ -33,7 +33,7 @@ export interface Row {
   readonly mode: ModeName
 }
 
-/** What a row came to. */
+/** The result of a row. */
 export interface RowResult {
   readonly title: string
   readonly status: 'passed' | 'failed' | 'skipped'
@@ -44,7 +44,7 @@ export interface RowResult {
 export const IMDS_MODES = ['system', 'client-id', 'object-id', 'resource-id'] as const
 export const STORAGE = 'https://storage.azure.com'
 
-/** Returns all modes of a client. A variable that it reads leads it to the sidecar in an injected pod too. */
+/** Returns all modes of a client. A client that finds its endpoint by a variable gets tokens in an injected pod too. */
 export const modesOf = ({ modes, hostOption }: Client): readonly ModeName[] =>
   modes.some((mode) => BY_VARIABLE.has(mode)) && hostOption === undefined
     ? [...modes, 'injected-env']

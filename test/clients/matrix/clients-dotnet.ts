@@ -27,7 +27,7 @@ function allBut(...missing: readonly ModeName[]): readonly ModeName[] {
   return all.filter((mode) => !missing.includes(mode))
 }
 
-/** Later versions of MSAL, to which Azure.Identity leaves requests since 1.15, take MSI_SECRET for Azure Machine Learning's. */
+/** Later versions of MSAL take MSI_SECRET as a sign of Azure Machine Learning. Azure.Identity uses MSAL since 1.15. */
 const LATER = 'app-service-2017'
 /** DefaultAzureCredential probes 169.254.169.254 since 1.11, whatever the variable says. */
 const PROBED = 'host-override'
@@ -81,9 +81,9 @@ const createSql = (
 
 const SQL = 'Microsoft.Data.SqlClient'
 const ENTITY_FRAMEWORK = 'Microsoft.EntityFrameworkCore.SqlServer'
-/** Code of its own, with `User Id` as object id. */
+/** SqlClient 2 requests tokens by its own code, with `User Id` as object id. */
 const SQL_2 = { managed: ['system', 'object-id', 'app-service-2019'], byDefault: [] } as const
-/** Azure.Identity, with `User Id` as client id. */
+/** SqlClient 5 uses Azure.Identity, with `User Id` as client id. */
 const SQL_5 = {
   managed: allBut('object-id', 'resource-id'),
   byDefault: allBut('object-id', 'resource-id', PROBED),

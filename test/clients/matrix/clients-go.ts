@@ -71,7 +71,7 @@ export const GO_CLIENTS: readonly Client[] = [
     modes: ['system', 'client-id', 'app-service-2017', 'cloud-shell'],
   },
   {
-    // It sends client_id= when none is configured, as releases from 2.48 to 3.0 do.
+    // Prometheus from 2.48 to 3.0 sends client_id= when no client id is configured.
     language: 'Go',
     workspace: 'go-prometheus',
     name: 'Prometheus azure_sd_configs',

@@ -1,4 +1,4 @@
-/** Installs workspaces in a cache folder outside the repository, once for each state of their sources, which clones share. */
+/** Installs workspaces in a cache folder that all clones share, once for each state of their sources. */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink } from 'node:fs/promises'
@@ -14,7 +14,7 @@ const STEP_TIMEOUT_MS = 15 * 60_000
 export interface Installation {
   /** The folder of the workspace. */
   readonly path?: string
-  /** Why there is none: without a toolchain on this machine its rows are skipped; if the installation failed, they fail. */
+  /** The status of all rows of a workspace without a folder: skipped without the toolchain, failed if a step failed. */
   readonly problem?: Pick<RowResult, 'status' | 'reason'>
 }
 
@@ -27,7 +27,7 @@ export async function install(name: WorkspaceName): Promise<Installation> {
   const complete = join(home, `${name}-${await hashSources(workspace)}`)
   if (existsSync(complete)) return { path: await realpath(complete) }
   await mkdir(home, { recursive: true })
-  // Not in the folder of another run, which may install the same now.
+  // Another run may be installing the same workspace, so each has a folder of its own.
   const path = await mkdtemp(`${complete}-`)
   for (const [program, ...args] of workspace.steps(path)) {
     // Low priority: a build must not slow down other processes.

@@ -55,7 +55,7 @@ function formatSection(language: string): string {
   return `## ${language}\n\n${items.join('')}`
 }
 
-/** Formats what the modes say to users of mode env, and the options that clients have instead of a variable. */
+/** Formats the section on mode env: which modes of a client need no redirect, and which clients need an option. */
 function formatVariables(): string {
   const options = CLIENTS.flatMap(({ language, name, hostOption }) =>
     hostOption === undefined ? [] : `- ${language} ${name}: \`${hostOption}\``,

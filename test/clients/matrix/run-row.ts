@@ -9,7 +9,7 @@ import type { Row } from './client.ts'
 
 const RESOURCE = 'https://vault.azure.net'
 
-/** How long tokens are valid for a driver that asks again after the end of the first one. SqlClient takes no such token. */
+/** The lifetime of tokens for a driver that requests a second one. SqlClient rejects so short a lifetime. */
 export const SHORT_SECONDS = 5
 
 export const isAskedAgain = ({ client, mode }: Row): boolean =>
@@ -23,7 +23,7 @@ export interface RowContext {
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** Returns undefined when the client got the right token, or the detector found no machine, otherwise the problem. */
+/** Returns undefined if the client got the right tokens or the detector found no machine, otherwise the problem. */
 export async function runRow(
   row: Row,
   { stack, workspace, env }: RowContext,

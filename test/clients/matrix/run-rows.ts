@@ -11,11 +11,11 @@ import { startAzureServers } from './azure-servers.ts'
 import { isAskedAgain, runRow, SHORT_SECONDS } from './run-row.ts'
 
 export interface RowsToRun {
-  /** Their places in the list of all rows. */
+  /** The indexes of the rows in `ALL_ROWS`. */
   readonly rows: readonly number[]
   /** The folders of the installed workspaces. */
   readonly folders: Readonly<Record<string, string | undefined>>
-  /** What answers the clients. */
+  /** The server that answers the clients. */
   readonly server: Server
   /** True: every row has a new sidecar, whose first exchange is answered with 503. */
   readonly isCold: boolean
@@ -23,12 +23,12 @@ export interface RowsToRun {
 
 const { rows, folders, server, isCold }: RowsToRun = JSON.parse(process.argv[2] ?? '')
 
-/** Of a sidecar. The broker has one socket, to which 169.254.169.254:80 is redirected. */
+/** The additional addresses of a sidecar. A broker needs none: a rule redirects 169.254.169.254:80 to its socket. */
 const LISTEN = ['169.254.169.254:80', '127.0.0.1:50342']
 
 await using azure = await startAzureServers(folders['js-pinned'])
 await using servers = new AsyncDisposableStack()
-/** By whether their tokens are short. */
+/** The stacks that rows share. The key is true if the tokens have a short lifetime. */
 const shared = new Map<boolean, Stack>()
 
 for (const row of ALL_ROWS.filter((_, index) => rows.includes(index))) {
@@ -41,7 +41,7 @@ for (const row of ALL_ROWS.filter((_, index) => rows.includes(index))) {
   process.stdout.write(`${JSON.stringify(result)}\n`)
 }
 
-/** Starts what a row needs: a sidecar with the address of IMDS, or one with short tokens, at its own address only. */
+/** Starts the stack of a row: with the address of IMDS, or with tokens of a short lifetime and only its own address. */
 async function start(row: Row): Promise<Stack> {
   await setLinkLocal(true)
   return await startStack(
@@ -80,7 +80,7 @@ async function runColdOnce(row: Row): Promise<string | undefined> {
   const { faults } = stack.simulator
   faults.add({ kind: 'unavailable', times: 1 })
   const problem = await runAlone(row, stack)
-  // A detector requests no token.
+  // A detector requests no token, so it never meets the fault.
   const isMet =
     row.client.detects === true || faults.list().every(({ kind }) => kind === 'lifetime')
   return isMet ? problem : (problem ?? 'the token was cached before the client requested it')

@@ -4,7 +4,7 @@
  *
  *   node test/clients/matrix/run.ts
  *     --only TEXT      runs the rows whose title contains it, such as Python, azidentity, 1.5.0 or ": cloud-shell"; may be repeated
- *     --broker         runs them against the broker of mode node in place of a sidecar, by the metadata address alone
+ *     --broker         runs them against the broker of mode node in place of a sidecar, only by the metadata address
  *     --cold-start     starts a new sidecar for each row; Entra ID answers its first exchange with 503
  *     --install-only   installs the packages that the rows need
  *     --write-docs     writes docs/compatibility.md if all rows have passed
@@ -53,7 +53,7 @@ const obstacle = await findSandboxObstacle()
 const installed = obstacle === undefined ? await installAll() : new Map<string, Installation>()
 if (!options['install-only']) await runAll()
 
-/** Installs the workspaces of the rows, some at a time: they wait for downloads. */
+/** Installs the workspaces of the rows, several at the same time, since an installation mostly waits for downloads. */
 async function installAll(): Promise<ReadonlyMap<string, Installation>> {
   const names = new Set(rows.flatMap(({ client }) => workspacesOf(client)))
   const takeTurn = createSemaphore({ maxConcurrent: 3 })
@@ -101,7 +101,7 @@ async function runInSandbox(part: RowsToRun, directory: string): Promise<void> {
     JSON.stringify(part),
   ])
   const child = spawn(program, args, {
-    // The caller removes them, even when the sandbox was killed.
+    // The caller removes the temporary files, even if the sandbox was killed.
     env: { ...process.env, TMPDIR: directory },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

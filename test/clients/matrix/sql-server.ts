@@ -40,7 +40,7 @@ function uint32(value: number): Buffer {
 
 /** Starts the server on port 1433. */
 export async function startSqlServer(options: SqlServerOptions): Promise<AsyncDisposable> {
-  // After a handshake of TLS 1.3 the server would send tickets, of which nobody could say where they belong.
+  // With TLS 1.3 the server would send session tickets after the handshake, and they could be taken for a part of it.
   const secureContext = createSecureContext({ ...options, maxVersion: 'TLSv1.2' })
   const server = createServer((socket) => {
     socket.on('error', () => {})
@@ -85,7 +85,7 @@ interface Message {
   readonly body: Buffer
 }
 
-/** Reads messages, each of one packet or more. A read of TLS records yields what has arrived as a message of its own. */
+/** Reads messages, each of one packet or more. After the handshake, each chunk of TLS records is a message. */
 async function* readMessages(stream: Duplex): AsyncGenerator<Message, undefined> {
   let received = Buffer.alloc(0)
   let body = Buffer.alloc(0)
@@ -110,7 +110,7 @@ async function* readMessages(stream: Duplex): AsyncGenerator<Message, undefined>
   return undefined
 }
 
-/** Creates the stream of TLS: during the handshake its records are the bodies of PRELOGIN messages, later they are sent as they are. */
+/** Creates the stream of TLS. During the handshake the bodies of PRELOGIN messages carry its records; later nothing wraps them. */
 function createHandshakeStream(socket: Socket, messages: AsyncGenerator<Message>): Duplex {
   let isHandshake = true
   const stream = new Duplex({
@@ -159,11 +159,11 @@ function createPrelogin(): Buffer {
 }
 
 /**
- * Finds the feature FEDAUTH of a login (MS-TDS 2.2.6.4). Returns its token; none if the client asks for the server's information
- * first; undefined without the feature.
+ * Finds the feature FEDAUTH of a login (MS-TDS 2.2.6.4). Returns its token, an empty object if the client asks for the server's
+ * information first, or undefined without the feature.
  */
 function parseLogin(body: Buffer): { readonly token?: string } | undefined {
-  // The offset of the extension is a number at the place that the login names.
+  // The login has the offset of a number, and that number is the offset of the extension.
   let at = body.readUInt32LE(body.readUInt16LE(56))
   while (body[at] !== undefined && body[at] !== LAST_FEATURE) {
     const length = body.readUInt32LE(at + 1)

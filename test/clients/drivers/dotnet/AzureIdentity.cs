@@ -21,7 +21,7 @@ public static class AzureIdentity
 
     public static TokenCredential CreateDefault(Request request)
     {
-        // The other credentials of the chain need programs of a developer.
+        // The other credentials of the chain need a developer's tools.
         var options = new DefaultAzureCredentialOptions();
         if (request.Kind == "client-id") options.ManagedIdentityClientId = request.Id;
         if (request.Kind == "resource-id") options.ManagedIdentityResourceId = new ResourceIdentifier(request.Id);

@@ -16,7 +16,7 @@ public static partial class Driver
     /// <summary>Creates the clients of this set by their variant. Each file adds its own.</summary>
     public static readonly Dictionary<string, Func<Request, GetToken>> Clients = [];
 
-    /// <summary>Prints the token and, after WIMDS_TEST_AGAIN_AFTER seconds, by when it has ended, the next one of the same client.</summary>
+    /// <summary>Prints the token. After WIMDS_TEST_AGAIN_AFTER seconds, when the token has ended, prints the client's next one.</summary>
     public static async Task<int> Run(string[] args)
     {
         var request = new Request(args[1], args.ElementAtOrDefault(2) ?? "", args.ElementAtOrDefault(3) ?? "");

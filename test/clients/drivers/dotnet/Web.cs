@@ -1,4 +1,4 @@
-// An ASP.NET Core application: each request gets a token by DefaultAzureCredential, and answers its expiry.
+// An ASP.NET Core application: each request gets a token by DefaultAzureCredential, and replies with its expiry.
 using Azure.Core;
 using Azure.Identity;
 using Microsoft.AspNetCore.Builder;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the drivers of these sets of packages, or of all, in the folder TARGET: SET/driver.dll, and dotnet, which runs them.
-# Takes the .NET SDK of this machine and NuGet; without an SDK, the one in the folder KIT with the assemblies there.
+# Builds the drivers of the sets SET, or of all sets, into the folder TARGET: SET/driver.dll of each, and the program dotnet.
+# Uses the .NET SDK of this machine and NuGet. On a machine without them, uses the SDK and the assemblies in the folder KIT.
 # Arguments: TARGET KIT [SET]...
 set -eu
 target=$1 kit=$2 sources=$(dirname "$0")

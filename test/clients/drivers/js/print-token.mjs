@@ -6,12 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
  */
 export function printToken(token, expiresAt) {
   const seconds = Math.floor(Number(expiresAt) / 1000)
-  // JSON has null for NaN, as for a client that reports no expiry.
+  // NaN would become null in JSON, which stands for a client that reports no expiry.
   const expiresOn = expiresAt === undefined ? undefined : seconds || -1
   process.stdout.write(`${JSON.stringify({ token, expiresOn })}\n`)
 }
 
-/** Prints the token and, after WIMDS_TEST_AGAIN_AFTER seconds, by when it has ended, the next one of the same client. */
+/** Prints the token. After WIMDS_TEST_AGAIN_AFTER seconds, when the token has ended, prints the client's next one. */
 export async function printTokens(getToken) {
   printToken(...(await getToken()))
   const { WIMDS_TEST_AGAIN_AFTER: seconds } = process.env

@@ -19,5 +19,5 @@ with rasterio.Env(AZURE_STORAGE_ACCOUNT="wimdstest", **options):
     try:
         rasterio.open("/vsiaz/container/file.tif")
     except rasterio.errors.RasterioIOError:
-        pass  # What the server answers is no image.
+        pass  # The reply of the server is no image.
 print_last_token()

@@ -28,7 +28,7 @@ def print_token(token: str, expires_on: Optional[int]) -> None:
 
 
 def print_tokens(get_token: Callable[[], Tuple[str, int]]) -> None:
-    """Prints the token and, after WIMDS_TEST_AGAIN_AFTER seconds, by when it has ended, the next one of the same client."""
+    """Prints the token. After WIMDS_TEST_AGAIN_AFTER seconds, when the token has ended, prints the client's next one."""
     print_token(*get_token())
     seconds = os.environ.get("WIMDS_TEST_AGAIN_AFTER")
     if seconds is not None:

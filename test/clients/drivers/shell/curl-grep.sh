@@ -1,5 +1,5 @@
 #!/bin/sh
-# As in start-up scripts: curl, and grep for the token in a body on one line.
+# Gets a token as start-up scripts do: by curl, and by grep in a body of one line.
 # Arguments: VARIANT RESOURCE [KIND ID]
 set -eu
 case "${3:-}" in

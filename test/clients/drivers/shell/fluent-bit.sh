@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The request of fluent-bit's out_azure_kusto over a plain socket: unencoded resource, a later
+# Sends the request of fluent-bit's out_azure_kusto over a plain socket: unencoded resource, a later
 # api-version, no Accept header.
 set -eu
 selector=${4:+client_id=$4&}

@@ -11,7 +11,7 @@ case "${4:-}" in
   *) identity= ;;
 esac
 take_last_token() { curl -sS --cacert "$WIMDS_TEST_CA_FILE" "$WIMDS_TEST_LAST_TOKEN_URL"; }
-take_last_token >/dev/null # Another client may have left one.
+take_last_token >/dev/null # An earlier client may have left its token.
 "$opa" run --server --disable-telemetry --addr "unix://$HOME/opa.sock" \
   --set services.storage.url=https://wimdstest.blob.core.windows.net \
   --set "$credentials.resource=$3" ${identity:+--set "$credentials.$identity=$5"} \

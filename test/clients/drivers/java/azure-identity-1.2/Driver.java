@@ -16,7 +16,7 @@ public final class Driver {
     print(credential.getToken(context).block());
     String seconds = System.getenv("WIMDS_TEST_AGAIN_AFTER");
     if (seconds != null) {
-      // By then the token has ended.
+      // After this time the first token has ended.
       Thread.sleep(Long.parseLong(seconds) * 1000);
       print(credential.getToken(context).block());
     }

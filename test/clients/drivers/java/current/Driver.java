@@ -8,7 +8,7 @@ import com.microsoft.aad.msal4j.ManagedIdentityApplication;
 import com.microsoft.aad.msal4j.ManagedIdentityId;
 import com.microsoft.aad.msal4j.ManagedIdentityParameters;
 
-/** azure-identity's credentials, or msal4j alone: VARIANT RESOURCE [KIND ID]. */
+/** azure-identity's credentials, or msal4j without it: VARIANT RESOURCE [KIND ID]. */
 public final class Driver {
   public static void main(String[] args) throws Exception {
     String kind = args.length > 2 ? args[2] : "none";
@@ -57,7 +57,7 @@ public final class Driver {
     }
   }
 
-  /** Waits until the token has ended, and returns true, if a second one of the same client is to be printed. */
+  /** If the client is to print a second token, waits until the first one has ended, and returns true. */
   private static boolean isAskedAgain() throws InterruptedException {
     String seconds = System.getenv("WIMDS_TEST_AGAIN_AFTER");
     if (seconds == null) {

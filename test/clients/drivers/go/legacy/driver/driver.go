@@ -1,4 +1,4 @@
-// Package driver is what every Go driver shares: its arguments, and the line it prints.
+// Package driver has the parts that every Go driver shares: the arguments, and the line with the token.
 package driver
 
 import (
@@ -20,7 +20,7 @@ func Parse() Arguments {
 	return Arguments{Variant: argv[0], Resource: argv[1], Kind: argv[2], ID: argv[3]}
 }
 
-// PrintTokens writes the token and, after WIMDS_TEST_AGAIN_AFTER seconds, by when it has ended, the next one of the same client.
+// PrintTokens writes the token. After WIMDS_TEST_AGAIN_AFTER seconds, when the token has ended, it writes the client's next one.
 func PrintTokens(get func() (token string, expiresOn int64, err error)) {
 	Print(get())
 	if seconds, err := strconv.Atoi(os.Getenv("WIMDS_TEST_AGAIN_AFTER")); err == nil {

@@ -1,4 +1,4 @@
-// Package driver is what every Go driver shares: its arguments, and the line it prints.
+// Package driver has the parts that every Go driver shares: the arguments, and the line with the token.
 package driver
 
 import (

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let scope = format!("{resource}/.default");
     print_token(&*credential, &scope).await?;
     if let Ok(seconds) = std::env::var("WIMDS_TEST_AGAIN_AFTER") {
-        // By then the token has ended.
+        // After this time the first token has ended.
         std::thread::sleep(std::time::Duration::from_secs(seconds.parse()?));
         print_token(&*credential, &scope).await?;
     }

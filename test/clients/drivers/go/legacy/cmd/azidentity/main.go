@@ -28,7 +28,7 @@ func main() {
 
 func credentialFor(arguments driver.Arguments) (azcore.TokenCredential, error) {
 	if arguments.Variant == "default" {
-		// DefaultAzureCredential takes a user-assigned identity from the environment alone.
+		// DefaultAzureCredential takes a user-assigned identity only from the environment.
 		if arguments.ID != "" {
 			os.Setenv("AZURE_CLIENT_ID", arguments.ID)
 		}
