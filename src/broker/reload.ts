@@ -34,8 +34,8 @@ export function watchIdentities({
 }: ReloadOptions): () => void {
   if (file === undefined) return () => {}
   const { path, text } = file
-  /** The text that is in use or invalid, and is not loaded again. */
-  let done: string | undefined = text
+  /** The text that is in use or invalid, and is not loaded again; null after a failure that another file may cause. */
+  let done: string | undefined | null = text
   let lastMessage: string | undefined
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
@@ -43,7 +43,7 @@ export function watchIdentities({
   async function poll(): Promise<void> {
     const content = readText(path)
     const current = await content.catch(() => undefined)
-    if (current !== done && !isClosed && (await reload(content))) done = current
+    if (current !== done && !isClosed) done = (await reload(content)) ? current : null
     if (!isClosed) timer = setTimeout(() => void poll(), POLL_MS).unref()
   }
 

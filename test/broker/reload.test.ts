@@ -225,3 +225,14 @@ test('loads each changed text once, and each read error, until it is stopped', a
   await vi.advanceTimersByTimeAsync(6000)
   expect(read).toEqual(['b', undefined, 'b'])
 })
+
+test('a return to the identities in use ends a failed reload', async () => {
+  const withVault = identities(`${orders()}, resources: [${VAULT}]`)
+  await writeAtOnce(file, withVault)
+  await using sidecar = await start({ WIMDS_PREFETCH: VAULT })
+  const metrics = async () => (await roundTrip(sidecar.adminPort, request('/metrics'))).body
+  await writeAtOnce(file, identities(`${orders()}, resources: [https://storage.azure.com]`))
+  await expect.poll(metrics).toMatch(/reload\w*success\w* 0$/m)
+  await writeAtOnce(file, withVault)
+  await expect.poll(metrics).toMatch(/reload\w*success\w* 1$/m)
+})
