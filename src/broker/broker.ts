@@ -40,10 +40,6 @@ interface BrokerSources {
 /** Cached tokens at most; the least recently used one is evicted. A token takes about 12 KiB. */
 const MAX_TOKENS = 1000
 
-interface AskedToken extends Pick<TokenRequest, 'scope'> {
-  readonly identity: Pick<Identity, 'clientId'>
-}
-
 export type Broker = ReturnType<typeof createBroker>
 
 /** Creates the broker. It reads no projected token and opens no connection yet. */
@@ -94,13 +90,15 @@ export function createBroker(sources: BrokerSources) {
     watchAssertions: assertions.poll,
     prefetch,
     entries: () => cache.entries(),
-    /** Returns the identity of the token; undefined if the configuration forbids requests for it. */
-    findIdentity: (token: AskedToken) => createIdentityFinder(current.directory)(token),
+    /** Returns the identity of a token; undefined if the configuration forbids requests for it. */
+    findIdentity: (clientId: string, scope: string) =>
+      createIdentityFinder(current.directory)(clientId, scope),
     /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
     applyConfig: (next: Config) => {
       current = next
       Object.assign(identities, describeIdentities(next))
-      cache.updateIdentities(createIdentityFinder(next.directory))
+      const find = createIdentityFinder(next.directory)
+      cache.updateIdentities(({ identity, scope }) => find(identity.clientId, scope))
       void assertions.poll()
       void prefetch()
       telemetry.onReload(undefined)
@@ -161,7 +159,7 @@ function listPrefetched({ identities }: IdentityDirectory): TokenRequest[] {
  */
 function createIdentityFinder(directory: IdentityDirectory) {
   const findByClientId = createClientIdLookup(directory)
-  return ({ identity: { clientId }, scope }: AskedToken): Identity | undefined => {
+  return (clientId: string, scope: string): Identity | undefined => {
     const found = findByClientId(clientId)
     return found && isAllowedResource(found, toResource(scope)) ? found : undefined
   }

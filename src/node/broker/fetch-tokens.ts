@@ -36,7 +36,7 @@ export async function fetchTokens(
   signal: AbortSignal,
 ): Promise<void> {
   async function fetchToken([clientId, scope]: TokenKey): Promise<void> {
-    const identity = findIdentity({ identity: { clientId }, scope })
+    const identity = findIdentity(clientId, scope)
     if (identity === undefined) return
     await get({ identity, scope }, () => signal).catch((error: unknown) => {
       if (OUTAGE_CODES.has(toBrokerError(error).code)) throw error
