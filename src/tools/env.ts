@@ -25,14 +25,14 @@ export const ENV = {
   summary: 'print the variables that configure SDKs for the sidecar',
   description: `Prints the variables that make SDKs use the sidecar, from the sidecar's settings (WIMDS_LISTEN …).
 
-${docsPage('sdk-variables')} lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
+The sets are ${VARIABLE_SET_NAMES.join(', ')}; ${docsPage('sdk-variables')} lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
   flags: {
     for: {
       value: 'SET',
       choices: VARIABLE_SET_NAMES,
       isList: true,
       isRepeatable: true,
-      help: `${VARIABLE_SET_NAMES.join(', ')}; separate several sets by commas (default: imds; if WIMDS_IDENTITY_HEADER is set, and for yaml, also app-service and app-service-2017, like injection in mode env)`,
+      help: 'sets, separated by commas (default: imds; if WIMDS_IDENTITY_HEADER is set, and for yaml, also app-service and app-service-2017, like injection in mode env)',
     },
     output: {
       short: 'o',
