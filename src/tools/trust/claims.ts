@@ -21,10 +21,11 @@ export function describeIdentity(
 }
 
 /**
- * Returns the needs of the namespaces that may use the identity. A client id in a manifest is only a claim: without a list
+ * Returns the needs of the namespaces that may use the identity with the client id. A client id in a manifest is only a claim: without a list
  * of allowed namespaces it is believed only if a single namespace makes it.
  */
 export function selectAllowed(
+  clientId: string,
   needs: readonly Need[],
   allowed: readonly string[] | undefined,
   report: Report,
@@ -34,7 +35,6 @@ export function selectAllowed(
   const refused = claims.flatMap(([namespace, [first]]) =>
     first === undefined || isAllowed(namespace) ? [] : [`${namespace} (${first.source})`],
   )
-  const [{ clientId } = { clientId: '' }] = needs
   if (refused.length > 0) {
     const names = refused.toSorted().join(', ')
     const fix = `correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`

@@ -7,12 +7,10 @@ import { type ManagedIdentityId, parseManagedIdentityId } from '../managed-ident
 import type { ManifestFile } from '../manifest-files.ts'
 import { quoteForShell } from '../shell.ts'
 
-export type IdentityKind = 'managed-identity' | 'application'
-
 /** An identity, from a list of Azure or else from the manifests. */
 export interface KnownIdentity {
   readonly clientId: string
-  readonly kind: IdentityKind
+  readonly kind: 'managed-identity' | 'application'
   /** The resource id of a managed identity, if it is known. */
   readonly id?: ManagedIdentityId | undefined
 }
@@ -32,14 +30,12 @@ const ManagedIdentity = z.pipe(
   z.transform((identity): KnownIdentity => ({ ...identity, kind: 'managed-identity' })),
 )
 
-const ListedIdentities = z.array(ManagedIdentity)
-
 /** Parses the output of `az identity list`. Adds a problem for another document. */
 export function parseIdentityList(
   { name, source }: ManifestFile,
   problems: string[],
 ): KnownIdentity[] {
-  const identities = ListedIdentities.safeParse(parseJson(source)).data
+  const identities = z.array(ManagedIdentity).safeParse(parseJson(source)).data
   if (identities !== undefined) return identities
   problems.push(
     `${name}: is not the output of az identity list with -o json, whose elements have a clientId and id. Fix: az identity list -o json > ${quoteForShell(name)}`,

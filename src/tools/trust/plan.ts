@@ -9,13 +9,6 @@ import { findNeeds, type Need, REQUEST_FIX, type TrustOptions } from './needs.ts
 /** How many federated credentials Azure allows for an identity. */
 export const CREDENTIAL_LIMIT = 20
 
-/**
- * - `unknown`: no list of the identity's credentials was given
- * - `present`, `missing`: it exists, or not
- * - `different`: one exists for the subject, but its audience or the trailing slash of its issuer differs
- */
-type CredentialState = 'unknown' | 'present' | 'missing' | 'different'
-
 /** A credential that the objects need. */
 interface NeededCredential {
   readonly subject: string
@@ -28,7 +21,12 @@ export interface PlannedCredential extends NeededCredential {
   readonly issuer: string
   /** The name of the existing credential, if there is one. */
   readonly name: string
-  readonly state: CredentialState
+  /**
+   * - `unknown`: no list of the identity's credentials was given
+   * - `present`, `missing`: it exists, or not
+   * - `different`: one exists for the subject, but its audience or the trailing slash of its issuer differs
+   */
+  readonly state: 'unknown' | 'present' | 'missing' | 'different'
   /** If it is different: the values in Azure. */
   readonly existing?: ExistingCredential
 }
@@ -73,7 +71,7 @@ export function createTrustPlan(
   const identities = byClientId
     .map(([clientId, claims]) => ({
       identity: describeIdentity(clientId, known, report),
-      allowed: selectAllowed(claims, options.allowed.get(clientId), report),
+      allowed: selectAllowed(clientId, claims, options.allowed.get(clientId), report),
     }))
     .filter(({ allowed }) => allowed.length > 0)
     // The claims of all identities come first: a refused claim keeps credentials of every identity from being called extra.

@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import { isFederationAudience } from '../../lib/clouds.ts'
 import { findFederatedToken } from '../../injection/injector/federated-token.ts'
-import { allContainers, findVariable, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
+import { allContainers, findVariable, type Pod } from '../../kubernetes/pod.ts'
 import { AZWI_PREFIX } from '../../kubernetes/service-account.ts'
 
 /** The use of a token that goes to the token proxy of an AKS identity binding. */
@@ -22,8 +22,7 @@ export function findMainToken(pod: Pod, defaultAudience: string): TokenUse {
 
 /** Returns the use of the token at a path; the default audience if the pod projects no token there. */
 export function findTokenAt(pod: Pod, file: string, defaultAudience: string): TokenUse {
-  const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
-  const audience = findProjectedAudience(pod, mounts, file)
+  const audience = findProjectedAudience(pod, file)
   return audience === undefined ? defaultAudience : classify(pod, audience)
 }
 
@@ -39,13 +38,10 @@ function usesBinding(pod: Pod): boolean {
   )
 }
 
-function findProjectedAudience(
-  { spec }: Pod,
-  mounts: readonly VolumeMount[],
-  file: string,
-): string | undefined {
+function findProjectedAudience(pod: Pod, file: string): string | undefined {
+  const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
   for (const { name, mountPath } of mounts) {
-    const volume = spec.volumes?.find((each) => each.name === name)
+    const volume = pod.spec.volumes?.find((each) => each.name === name)
     for (const { serviceAccountToken } of volume?.projected?.sources ?? []) {
       if (serviceAccountToken == null) continue
       const path = posix.join(mountPath, serviceAccountToken.path)

@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { stringify } from 'yaml'
 import { type Finding, Report } from '../../../src/tools/trust/finding.ts'
-import type { ExistingCredential, IdentityKind } from '../../../src/tools/trust/inventory.ts'
+import type { ExistingCredential, KnownIdentity } from '../../../src/tools/trust/inventory.ts'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
 import type { TrustOptions } from '../../../src/tools/trust/needs.ts'
 import {
@@ -144,7 +144,7 @@ export function credential(overrides: Partial<PlannedCredential> = {}): PlannedC
 
 export function identity(
   overrides: Partial<PlannedIdentity> = {},
-  kind: IdentityKind = 'managed-identity',
+  kind: KnownIdentity['kind'] = 'managed-identity',
 ): PlannedIdentity {
   return {
     clientId: ORDERS,
