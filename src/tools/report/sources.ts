@@ -146,13 +146,11 @@ async function fetchJson<T>(
   token?: Secret,
 ): Promise<T> {
   try {
-    const send = url.protocol === 'https:' ? get : undefined
-    const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES }
-    const headers = token && { authorization: `Bearer ${token.reveal()}` }
     const { status, body } = await sendGet(url.href, {
-      ...limits,
-      send,
-      ...(headers && { headers }),
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: MAX_BYTES,
+      send: url.protocol === 'https:' ? get : undefined,
+      headers: token ? { authorization: `Bearer ${token.reveal()}` } : {},
     })
     if (status === 200) return schema.parse(JSON.parse(body))
     const text = scrubAndTruncate(token?.redactIn(body) ?? body, 200)
