@@ -47,11 +47,7 @@ function start(
   const adapt = (text: string) =>
     Object.entries(replacements).reduce((done, [from, to]) => done.replaceAll(from, to), text)
   const env = Object.entries(environment).map(([name, value]) => [name, adapt(value)])
-  return startChild({
-    script,
-    args: command.map(adapt),
-    env: { ...Object.fromEntries(env), ...more },
-  })
+  return startChild(script, command.map(adapt), { ...Object.fromEntries(env), ...more })
 }
 
 test('its sidecar gets a token from its simulator', async () => {

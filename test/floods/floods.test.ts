@@ -37,7 +37,7 @@ test.skipIf(isLimited)('a sidecar serves callers in bounded memory under a flood
   await callUntil(after(WARM_UP_MS), sidecar)
   const before = await callUntil(after(CALM_MS), sidecar)
   const script = fileURLToPath(new URL('attacker.ts', import.meta.url))
-  await using attacker = startChild({ script, args: [new URL(sidecar.origin).port], env: {} })
+  await using attacker = startChild(script, [new URL(sidecar.origin).port], {})
   const seen = await callUntil(() => attacker.hasEnded() || attacker.output() !== '', sidecar)
   const grewMib = seen.peakMib - before.peakMib
   process.stdout.write(

@@ -21,7 +21,7 @@ const HOST = 'login.entra.example'
 
 /** Starts the built command line. */
 const startCli = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
-  startChild({ script: 'dist/wimds.js', args, env })
+  startChild('dist/wimds.js', args, env)
 
 test('the sidecar reaches Entra ID through an HTTP proxy with a password, and serves its status page', async () => {
   await using simulator = await createSimulator({ names: [HOST] })

@@ -7,13 +7,6 @@ import { parseJson } from '../../lib/json.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 
-interface ChildOptions {
-  readonly script: string
-  readonly args: readonly string[]
-  /** Its whole environment. */
-  readonly env: Readonly<Record<string, string>>
-}
-
 type RunningChild = ReturnType<typeof startChild>
 export type Sidecar = Awaited<ReturnType<typeof startSidecar>>
 
@@ -23,14 +16,10 @@ const START_TIMEOUT_MS = 60_000
 /** Starts `wimds serve` against a simulator on free ports. Throws with its log if it fails. */
 export async function startSidecar(cli: string, simulator: Simulator) {
   const start = performance.now()
-  const child = startChild({
-    script: cli,
-    args: ['serve'],
-    env: {
-      ...simulator.settings,
-      WIMDS_LISTEN: '127.0.0.1:0',
-      WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
-    },
+  const child = startChild(cli, ['serve'], {
+    ...simulator.settings,
+    WIMDS_LISTEN: '127.0.0.1:0',
+    WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
   })
   try {
     const { addresses, adminAddresses } = await poll(child, () => findListeningEvent(child))
@@ -51,8 +40,12 @@ export async function startSidecar(cli: string, simulator: Simulator) {
   }
 }
 
-/** Starts a Node script. Disposing it sends SIGTERM and waits until it has ended. */
-export function startChild({ script, args, env }: ChildOptions) {
+/** Starts a Node script with this whole environment. Disposing it sends SIGTERM and waits until it has ended. */
+export function startChild(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+) {
   const child = spawn(process.execPath, [script, ...args], {
     env: { ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -70,7 +70,7 @@ export async function startStack({
   const started =
     server === 'broker'
       ? await startBroker({ directory: folder.path, port, env })
-      : startChild({ script: BUILT_CLI, args: ['serve'], env })
+      : startChild(BUILT_CLI, ['serve'], env)
   onFailure.use(started)
   const { signal } = new AbortController()
   const isOver = async (): Promise<boolean> =>
