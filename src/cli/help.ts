@@ -58,11 +58,10 @@ export async function help(
 }
 
 function formatOverview(commands: Commands, signalExits: typeof EXIT_CODES): string {
-  const byGroup = Map.groupBy(commands, ({ group }) => group)
   const lists = new Map(
-    GROUPS.filter((group) => byGroup.has(group)).map((group) => [
-      group,
-      (byGroup.get(group) ?? []).map(listName),
+    GROUPS.map((heading) => [
+      heading,
+      commands.filter(({ group }) => group === heading).map(listName),
     ]),
   )
   const parts = [
@@ -120,11 +119,6 @@ function formatFlag(name: string, { short, value }: FlagDeclaration): string {
   return value === undefined ? names : `${names} ${value}`
 }
 
-/** Returns the help text of a flag, with the word `repeatable` if it is. */
-function formatFlagHelp({ help: text, isRepeatable }: FlagDeclaration): string {
-  return isRepeatable ? `${text}; repeatable` : text
-}
-
 type Row = readonly [first: string, second: string]
 
 /** Groups the flags by their headings. The first heading is `Flags`. */
@@ -134,7 +128,10 @@ export function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<strin
   return new Map(
     [...groups].map(([group, entries]) => [
       group,
-      entries.map(([name, flag]) => [formatFlag(name, flag), formatFlagHelp(flag)] as const),
+      entries.map(([name, flag]): Row => [
+        formatFlag(name, flag),
+        flag.isRepeatable ? `${flag.help}; repeatable` : flag.help,
+      ]),
     ]),
   )
 }
@@ -143,7 +140,7 @@ const WIDTH = 100
 /** If the first column of a row is longer, the second one begins on the next line. */
 const MAX_FIRST_COLUMN = 26
 
-/** Formats lists of two columns, each under its heading; the second column is wrapped. */
+/** Formats the lists that have rows in two columns, each under its heading; the second column is wrapped. */
 function formatLists(lists: ReadonlyMap<string, readonly Row[]>): string {
   const lengths = [...lists.values()].flat().map(([first]) => first.length)
   const width = Math.max(...lengths.filter((length) => length <= MAX_FIRST_COLUMN), 0)
@@ -154,6 +151,7 @@ function formatLists(lists: ReadonlyMap<string, readonly Row[]>): string {
     return `  ${first}${gap}${wrap(second, column)}`
   }
   return [...lists]
+    .filter(([, rows]) => rows.length > 0)
     .map(([heading, rows]) => [`${heading}:`, ...rows.map(formatRow)].join('\n'))
     .join('\n\n')
 }
