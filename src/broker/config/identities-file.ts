@@ -140,7 +140,7 @@ export async function parseIdentities(
   return { entries: [], problems: truncateProblems(problems) }
 }
 
-/** Returns the first problems, with a last one that says whether there are more. */
+/** Returns the first problems, and a last one if there are more. */
 function truncateProblems(problems: readonly Problem[]): Problem[] {
   const rest = problems.length > MAX_PROBLEMS ? [{ problem: ' and more' }] : []
   return [...problems.slice(0, MAX_PROBLEMS), ...rest]
