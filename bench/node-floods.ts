@@ -16,12 +16,12 @@ const CALLERS = 16
 const PAUSE_MS = 20
 const MEASURE_MS = 3000
 const ROUNDS = 3
-/** An attack goes on for so long before it is measured, since brokers read files again after ten seconds. */
-const WARM_UP_MS = 12_000
+/** An attack goes on for so long before it is measured, since a broker reads projected tokens again after 20 s. */
+const WARM_UP_MS = 22_000
 /** The CPU that all attackers have together. */
 const PROCESSOR = '0'
 const GATES = 40
-/** As many token files as an identities file has room for. */
+/** The number of token files for which an identities file has room. */
 const FILES = 1200
 
 type Attack = keyof typeof ATTACKS
@@ -83,7 +83,7 @@ function createToken(subject: string): string {
   return `${encode({ alg: 'RS256' })}.${encode({ ...claims, exp: now + 3600, iat: now })}.c2ln`
 }
 
-/** Names the same file by as many paths. */
+/** Creates an identities file that names one token file by many paths. */
 function createIdentities(): string {
   const entries = Array.from(
     { length: FILES },
