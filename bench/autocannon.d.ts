@@ -6,9 +6,9 @@ declare module 'autocannon' {
     readonly url: string
     readonly headers: Readonly<Record<string, string>>
     readonly connections: number
-    /** Requests in all. */
+    /** The number of requests. */
     readonly amount: number
-    /** Milliseconds between its own samples; it ends at one of them. */
+    /** Milliseconds between autocannon's own samples. A run ends at a sample. */
     readonly sampleInt: number
   }
 

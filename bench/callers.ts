@@ -8,7 +8,7 @@ export interface Answer {
   readonly body: string
 }
 
-/** An answer and how long it took. Status 0: there was none. */
+/** An answer and how long it took. Status 0 stands for no answer. */
 export interface Timed {
   readonly status: number
   readonly ms: number

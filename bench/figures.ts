@@ -1,4 +1,4 @@
-/** Figures: what wimds needs, what the baseline of the same run needs, and the bar. */
+/** Figures: the measurement of wimds, the measurement of the baseline in the same run, and the bar. */
 
 export type Unit = 'µs' | 'ms' | 's' | 'MiB' | '/s' | ''
 
@@ -26,13 +26,13 @@ export interface Report {
   readonly figures: readonly Figure[]
 }
 
-/** Creates a bar of `factor` times what the baseline needs. */
+/** Creates a bar of `factor` times the baseline's figure. */
 export const times = (factor: number, bare: number): Bar => ({
   text: `≤ ${factor.toFixed(2)} × bare`,
   limit: factor * bare,
 })
 
-/** Creates a bar of `more` than what the baseline needs. */
+/** Creates a bar of the baseline's figure and `more`. */
 export const plus = (more: number, bare: number, unit: Unit): Bar => ({
   text: `≤ bare + ${more} ${unit}`,
   limit: bare + more,
@@ -54,7 +54,7 @@ export function percentile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5)
 
-/** Formats three significant digits at most, and thousands apart. */
+/** Formats a number with three significant digits at most, and a space before the thousands. */
 export function formatValue(value: number, unit: Unit): string {
   const digits = value === 0 || Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : 1
   const fraction = Math.abs(value) < 10 && digits === 1 ? 2 : digits

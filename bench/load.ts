@@ -4,7 +4,7 @@ import { HEADERS } from './callers.ts'
 
 export interface Load {
   readonly requestsPerSecond: number
-  /** Of every request, in milliseconds. */
+  /** The latency of each request, in milliseconds. */
   readonly latencies: readonly number[]
 }
 
@@ -12,8 +12,8 @@ const CONNECTIONS = 16
 const SAMPLE_MS = 50
 
 /**
- * Sends this many requests over 16 keep-alive connections, as fast as they are answered. Throws when one
- * fails. Latencies are measured for each request, finer than autocannon's own histogram.
+ * Sends this many requests over 16 keep-alive connections, as fast as they are answered. Throws if a request
+ * fails. Measures the latency of each request, since autocannon's own histogram is coarser.
  */
 export async function load(url: string, requests: number): Promise<Load> {
   const latencies: number[] = []

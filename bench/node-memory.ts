@@ -1,4 +1,4 @@
-/** What mode node costs a node: the memory of agent and brokers, and how long their restart takes. */
+/** The cost of mode node on a node: the memory of agent and brokers, and the duration of their restart. */
 import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'

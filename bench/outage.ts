@@ -43,7 +43,7 @@ export async function outages(baseline: Server): Promise<readonly Figure[]> {
   return figures
 }
 
-/** Measures callers after the end of a token that was requested once, in an outage that began 5 s before that end. */
+/** Requests a token once, starts an outage 5 s before the token expires, and measures callers after its expiry. */
 async function measureRequestedOnce(): Promise<Figure> {
   await using simulator = await createSimulator()
   simulator.faults.set([SHORT_LIFETIME])

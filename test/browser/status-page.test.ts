@@ -44,7 +44,7 @@ const Violations = z.object({
   violations: z.array(z.object({ id: z.string(), nodes: z.array(z.object({ html: z.string() })) })),
 })
 
-/** Returns the accessibility violations that axe, a script, finds, each with its first element. */
+/** Returns the accessibility violations that the script axe finds. Each has the first element that it concerns. */
 async function findViolations(page: Page): Promise<(readonly [string, string | undefined])[]> {
   const source = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'))
   await page.evaluate(await readFile(source, 'utf8'))
@@ -167,7 +167,7 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
       change(FAILING)
       await page.getByText('Failing: no token').waitFor()
       expect(await page.title()).toMatch(/^Failing: no token/)
-      // The visit, the click and a reload.
+      // The browser sends a request for the visit, for the click and for each reload.
       expect(requests.length).toBeGreaterThan(2)
       expect(new Set(requests.slice(1))).toEqual(new Set([page.url()]))
       await page.getByRole('link', { name: 'once' }).click()

@@ -48,7 +48,7 @@ const valuesOf = (container: z.infer<typeof Container> | undefined, name: string
 
 /** Expects no other change of the pod than variables and the sidecar. The sidecar has the identity of the ServiceAccount. */
 function expectInjected(object: unknown, namespace: string, patch: string): void {
-  // Throws for a patch that RFC 6902 does not allow.
+  // applyPatch throws for a patch that RFC 6902 does not allow.
   const patched = applyPatch(object, JSON.parse(Buffer.from(patch, 'base64').toString()))
   const [kept, own] = [patched, object].map((pod) =>
     containersOf(pod)
@@ -150,7 +150,7 @@ const containers = fc.array(
       image: fc.constant('evil:1'),
       env: fc.oneof(
         fc.array(fc.constantFrom(...VARIABLES), { maxLength: 3 }),
-        // As the webhook of AKS sets them.
+        // The first variables are those that the webhook of AKS sets.
         fc.constant(VARIABLES.slice(0, 3)),
       ),
       ports: fc.constantFrom([], [{ containerPort: 64169 }], [{}], null, undefined),

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 /** The factor for the runs of every fuzz test, which the weekly workflow sets. */
 const FACTOR = Number(process.env['FUZZ_FACTOR'] ?? 1)
 
-/** Returns fast-check's options: one seed in CI, so that a run repeats; another each week, printed on failure. */
+/** Returns fast-check's options. CI has a fixed seed, so that its runs are equal. The weekly workflow has a new seed, and prints it on failure. */
 export const fuzzRuns = (numRuns: number) => ({
   numRuns: numRuns * FACTOR,
   seed: FACTOR === 1 ? 20_261_124 : Math.trunc(Math.random() * 2 ** 31),

@@ -96,7 +96,7 @@ function readKiller(report: string, copy: string): string {
   return 'an unhandled error'
 }
 
-/** Runs the tests of a mutant in a copy of the repository. Resolves to what noticed it, or undefined. */
+/** Runs the tests of a mutant in a copy of the repository. Resolves to the test or error that noticed the mutant, or undefined. */
 export async function findKiller(
   mutant: Mutant,
   site: Site,
@@ -140,7 +140,7 @@ export async function findKiller(
 
 export function copyRepository(): string {
   const copy = mkdtempSync(join(tmpdir(), 'wimds-mutants-'))
-  // Brokers of mode node have another user.
+  // Brokers of mode node run as another user, who has to read the copy.
   chmodSync(copy, 0o755)
   const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
     cwd: ROOT,

@@ -73,7 +73,7 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
   ])('sends to %s: %o', async (receiver, labels) => {
     const args = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
     const { output } = await amtool('config', 'routes', 'test', `--config.file=${CONFIG}`, ...args)
-    // A warning of amtool about its own flag follows.
+    // In amtool's output a warning about its own flag follows the receiver.
     expect(output.split('\n')[0]).toBe(receiver)
   })
 
@@ -90,12 +90,12 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
       { alertname: 'WimdsNamespaceRequestsFailing', cluster: 'east', namespace: 'shop' },
       { alertname: 'WimdsDown', cluster: 'west', namespace: 'shop', pod: 'orders-1' },
       { alertname: 'WimdsRestarting', cluster: 'west', namespace: 'shop', pod: 'orders-2' },
-      // Without a fleet: the more urgent one of a pod.
+      // In a cluster without a fleet alert, the more urgent alert of a pod inhibits the others.
       { alertname: 'WimdsTokenExpiring', cluster: 'east', ...pod },
       { alertname: 'WimdsNoToken', cluster: 'east', ...pod, pod: 'orders-4' },
       { alertname: 'WimdsExchangesFailing', cluster: 'east', ...pod, pod: 'orders-3' },
       { alertname: 'WimdsWebhookReplicaDown', cluster: 'east', namespace: 'wimds' },
-      // Without the label.
+      // An alert without the label `cluster` also has a fleet alert.
       { alertname: 'WimdsNotReady', namespace: 'shop', pod: 'orders-1' },
     ]
     const active: Labels[] = [
@@ -117,7 +117,7 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
       (await alertmanager.alerts())
         .filter(({ status }) => status.inhibitedBy.length > 0 === isInhibited)
         .map(({ labels }) => labels)
-    // It evaluates the rules as it groups the alerts.
+    // Alertmanager evaluates the rules only when it groups the alerts.
     await expect.poll(() => labelsOf(true)).toHaveLength(inhibited.length)
     expect(new Set(await labelsOf(true))).toEqual(new Set(inhibited))
     expect(new Set(await labelsOf(false))).toEqual(new Set(active))

@@ -29,7 +29,7 @@ export interface Prometheus extends AsyncDisposable {
   readonly origin: string
   /** Returns the values of an instant query; some may be NaN. */
   readonly values: (expression: string) => Promise<number[]>
-  /** Returns the first of them. */
+  /** Returns the first value of an instant query. */
   readonly query: (expression: string) => Promise<number | undefined>
   /** Returns the values that a label has in the series of a selector. */
   readonly labelValues: (label: string, selector: string) => Promise<string[]>

@@ -116,7 +116,7 @@ function ip(...args: readonly string[]): void {
   execFileSync('ip', args)
 }
 
-/** Throws with the errors of the program if it ends before. */
+/** Throws with the errors of the program if it ends before its first line. */
 async function readFirstLine(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error('its output is not read')
   const ended = waitForEnd(child).then(({ stderr }) => {

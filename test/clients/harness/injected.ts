@@ -16,7 +16,7 @@ const Variable = z.object({ name: z.string(), value: z.string().optional() })
 
 type Variables = Readonly<Record<string, string>>
 
-/** Injects the manifest with this port. Returns the variables of its containers in a pod with this uid. */
+/** Injects the manifest with this port. Returns the variables of the injected containers, with this uid of the pod. */
 export async function injectManifest(
   port: number,
   uid: string,

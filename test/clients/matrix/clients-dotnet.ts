@@ -15,7 +15,7 @@ const inSet = (name: string) =>
       [`${workspace}/dotnet`, `${workspace}/${name}/driver.dll`] as const,
   }) as const
 
-/** Returns the modes of Azure.Identity and MSAL without those that a client does not have. */
+/** Returns the modes of Azure.Identity and MSAL, except the modes that a client lacks. */
 function allBut(...missing: readonly ModeName[]): readonly ModeName[] {
   const all: readonly ModeName[] = [
     ...IMDS_MODES,

@@ -5,7 +5,7 @@ import { DOTNET_KIT, type Toolchain } from './toolchains.ts'
 
 export interface Workspace {
   readonly toolchain: Toolchain
-  /** Its files and folders in the repository. A change causes a new installation. */
+  /** Its files and folders in the repository. If they change, the workspace is installed again. */
   readonly sources: readonly string[]
   /** The commands that install it; they run in an empty folder. */
   readonly steps: (target: string) => readonly Command[]
