@@ -33,7 +33,7 @@ export const SEARCH = {
         }),
     },
     searchOptions: {
-      boost: { title: 2 },
+      boost: { title: 2, words: 1.3 },
       /** Drops words of every sentence, which would make a long page match a long question; adds our word for the field's. */
       processTerm: (typed) => {
         const term = typed.toLowerCase()

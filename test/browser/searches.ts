@@ -382,6 +382,11 @@ multiple identities federated with one service account on an AKS pod | tasks/sev
 Nutanix Kubernetes Cluster Workload Identity | tasks/self-hosted-issuer | terraform-provider-azurerm#22471
 Client assertion contains an invalid signature | aadsts#aadsts700027 | cli-microsoft365#1621
 Regional Cache Auth Service token requests for audience App that is not MSI are forbidden | aadsts#aadsts100007 | microsoft-authentication-library-for-dotnet#2884
+Support for nodeSelectors, podTopologyConstraints, and tolerations | chart#webhook chart#pods-of-the-webhook | ngrok-operator#557
+injection intermittently not applied to new pods, failurePolicy Ignore | webhook#when-it-fails troubleshooting#pod_not_injected webhook#availability | eks-pod-identity-agent#153
+concurrent token refresh attempts cause chronic 429 errors | operations#waves-and-the-rate-limits-of-entra-id troubleshooting#entra_throttled | microsoft-authentication-library-for-dotnet#4196
+no matches for kind ServiceMonitor in version monitoring.coreos.com/v1 | observability#with-the-prometheus-operator | k8s-sidecar-injector#23
+metadata server takes a few seconds to start accepting requests on a newly created Pod | kubernetes#start-order-of-the-native-sidecar troubleshooting#only-the-first-request-fails-or-some-fail operations#start | kubernetes-engine-samples#468
 `
 
 export const SEARCHES: readonly Search[] = TABLE.trim()
