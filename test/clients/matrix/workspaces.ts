@@ -93,7 +93,7 @@ function pip(name: string, ...withoutDependencies: readonly string[]): Workspace
 function go(folder: string): Workspace {
   return {
     toolchain: 'go',
-    sources: [driverPath(folder)],
+    sources: [driverPath(folder), driverPath('go/driver')],
     steps: (target) => [['go', 'build', '-C', driverPath(folder), '-o', `${target}/`, './cmd/...']],
   }
 }

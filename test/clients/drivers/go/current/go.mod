@@ -55,3 +55,7 @@ require (
 	golang.org/x/text v0.41.0 // indirect
 	software.sslmate.com/src/go-pkcs12 v0.7.3 // indirect
 )
+
+require wimds-go-driver v0.0.0
+
+replace wimds-go-driver => ../driver

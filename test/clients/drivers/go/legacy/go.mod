@@ -19,3 +19,7 @@ require (
 	golang.org/x/sys v0.0.0-20211216021012-1d35b9e2eb4e // indirect
 	golang.org/x/text v0.3.7 // indirect
 )
+
+require wimds-go-driver v0.0.0
+
+replace wimds-go-driver => ../driver

@@ -43,3 +43,7 @@ require (
 	k8s.io/klog/v2 v2.130.1 // indirect
 	k8s.io/utils v0.0.0-20240711033017-18e509b52bc8 // indirect
 )
+
+require wimds-go-driver v0.0.0
+
+replace wimds-go-driver => ../driver

@@ -7,7 +7,7 @@ import (
 
 	"github.com/Azure/go-autorest/autorest/adal"
 
-	"wimds-go-clients/driver"
+	"wimds-go-driver"
 )
 
 func main() {

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"wimds-go-clients/driver"
+	"wimds-go-driver"
 )
 
 type answer struct {

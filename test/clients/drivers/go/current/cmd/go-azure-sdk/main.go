@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/go-azure-sdk/sdk/auth"
 	"github.com/hashicorp/go-azure-sdk/sdk/environments"
 
-	"wimds-go-clients/driver"
+	"wimds-go-driver"
 )
 
 func main() {

@@ -7,7 +7,7 @@ import (
 
 	mi "github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
 
-	"wimds-go-clients/driver"
+	"wimds-go-driver"
 )
 
 func main() {

@@ -5,7 +5,7 @@ package main
 import (
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/promscrape/discovery/azure"
 
-	"wimds-go-clients/driver"
+	"wimds-go-driver"
 )
 
 func main() {

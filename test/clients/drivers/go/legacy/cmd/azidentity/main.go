@@ -10,7 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
-	"wimds-go-clients-legacy/driver"
+	"wimds-go-driver"
 )
 
 func main() {

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/prometheus/discovery/azure"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 
-	"wimds-go-clients-prometheus/driver"
+	"wimds-go-driver"
 )
 
 func main() {

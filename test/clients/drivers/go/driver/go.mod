@@ -1,0 +1,3 @@
+module wimds-go-driver
+
+go 1.26
