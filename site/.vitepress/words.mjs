@@ -1,10 +1,9 @@
 /** `section | words` that people type for it, and that its text lacks: other names, messages of programs. Only the search reads them. */
-const TABLE = `#when-to-use-it | why alternative comparison versus difference overhead latency resilient downtime cost do I need
-compatibility#minimum-sdk-version-for-workload-identity | does the library support workload identity natively, which release, dependency, feature request, credential class
+const TABLE = `compatibility#minimum-sdk-version-for-workload-identity | does the library support workload identity natively, which release, dependency, feature request, credential class
 configuration#multiple-tenants-applications-of-another-tenant | cross-tenant multitenant guest customer different directory
-configuration#the-instance-document | metadata service compute vmId subscriptionId resourceGroupName location region discover discovery auto-detect environment use-instance-metadata
+configuration#the-instance-document | metadata service compute vmId subscriptionId resourceGroupName location region discover discovery auto-detect environment required use-instance-metadata
 kubernetes#routing-modes | iptables nftables link-local intercept NET_ADMIN init container eBPF Cilium Calico kube-proxy
-kubernetes#start-order-of-the-native-sidecar | race condition before the application container, restartPolicy Always initContainers order startupProbe first seconds, Job never completes, sidecar terminates early, KEP-753 blocks jobs CronJob hangs
+kubernetes#start-order-of-the-native-sidecar | race condition before the application container, restartPolicy Always initContainers order startupProbe first seconds, Job never completes, sidecar terminates early, KEP-753 blocks jobs CronJob hangs token in init containers
 kubernetes#resources | requests limits ResourceQuota LimitRange QoS Guaranteed HPA VPA must specify cpu memory configurable autoscaling
 kubernetes#injection-at-admission | automatic mutate pod template namespaceSelector
 operations#graceful-shutdown | SIGTERM terminationGracePeriodSeconds preStop shutting down too early drain, requests fail at termination, rolling update, exit
@@ -48,9 +47,14 @@ troubleshooting#connection-refused | ECONNREFUSED dial tcp 169.254.169.254:80 co
 troubleshooting#connection-timed-out | ETIMEDOUT i/o timeout context deadline exceeded Client.Timeout exceeded hangs no route to host EHOSTUNREACH unreachable unable to connect
 troubleshooting#a-pod-does-not-start-or-is-stuck-in-init | Pending Init:0/1 Init:CrashLoopBackOff PodInitializing ContainerCreating ErrImagePull FailedScheduling FailedMount MountVolume.SetUp remain new nodes liveness readiness probe failed
 troubleshooting#only-the-first-request-fails-or-some-fail | intermittent sporadic random occasionally flaky sometimes race condition cold start retry second attempt metadata server takes a few seconds newly created pod
-troubleshooting#the-token-is-that-of-another-identity | wrong identity used agentpool unexpected object id appid oid
-troubleshooting#pod_not_injected | no sidecar, not getting a sidecar, not working, not instrumented, not mutated, webhook ignored, annotation present without effect, CronJob cronjob Job Deployment, after cluster restart, existing pods
+troubleshooting#the-token-is-that-of-another-identity | wrong identity used agentpool unexpected object id appid oid wrong permissions
+troubleshooting#pod_not_injected | no sidecar, not getting a sidecar, not working, not instrumented, not mutated, webhook ignored, annotation present without effect, CronJob cronjob Job Deployment, after cluster restart, existing pods container not added to the application pod
 troubleshooting#assertion_missing | federated token not created, AZURE_FEDERATED_TOKEN_FILE no such file or directory, volume azure-identity-token not mounted
+runbooks#wimdsnodeagentdown | never recovers node failure crash
+troubleshooting#issuer_mismatch | cluster recreated, new OIDC issuer URL, old federated credentials overwritten
+troubleshooting#token_request_proxied | NO_PROXY HTTP_PROXY behind a proxy, unexpected content type text/html, squid 403 503
+troubleshooting#imdsv2_not_supported | metadata version v2 AWS EC2 hop limit
+troubleshooting#assertion_expired | token is not being refreshed, stale, read only once, long-running process
 troubleshooting#identity_not_found | no managed identity for the specified client id, failed to get matching identities, no AzureAssignedIdentity
 troubleshooting#issuer_unreachable | openid-configuration JWKS discovery cannot be fetched private oidcIssuerProfile
 troubleshooting#entra_throttled | 429 too many requests rate limit throttle backoff Retry-After chronic migrating calls
@@ -62,10 +66,6 @@ troubleshooting#webhook_certificate_invalid | x509 caBundle bad certificate expi
 webhook#which-pods | objectSelector exclude kube-system ignore skip opt out system namespaces label scope trying to inject
 doctor#wimds-doctor | diagnose debug inspect connectivity check why
 tasks/roll-out#steps | adoption plan production teams platform gradual
-install#steps | helm install helm repo OCI chart deploy setup
-tasks/quick-start-aks#quick-start-on-aks | getting started tutorial hello world example first setup
-verify-a-release#verify-a-release | cosign sigstore SLSA provenance attestation signature supply chain
-troubleshooting#policy_refused | conditional access location blocked risk
 troubleshooting#request_abandoned | client closed connection context canceled broken pipe 499
 troubleshooting#federated_credential_not_found | created shortly before, propagation delay, new
 metrics#metrics | exposed path port scrape endpoint list of all metrics

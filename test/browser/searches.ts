@@ -387,6 +387,10 @@ injection intermittently not applied to new pods, failurePolicy Ignore | webhook
 concurrent token refresh attempts cause chronic 429 errors | operations#waves-and-the-rate-limits-of-entra-id troubleshooting#entra_throttled | microsoft-authentication-library-for-dotnet#4196
 no matches for kind ServiceMonitor in version monitoring.coreos.com/v1 | observability#with-the-prometheus-operator | k8s-sidecar-injector#23
 metadata server takes a few seconds to start accepting requests on a newly created Pod | kubernetes#start-order-of-the-native-sidecar troubleshooting#only-the-first-request-fails-or-some-fail operations#start | kubernetes-engine-samples#468
+init-container cannot start in OpenShift due to the SecurityContext | tasks/openshift | vault-k8s#59
+agent container is not getting added to client application pod | troubleshooting#pod_not_injected | vault-helm#770
+kube2iam not working with metadata version v2 | troubleshooting#imdsv2_not_supported | kube2iam#300
+OIDC signing key auto rotation frequency | operations#rotation | azure-docs#122497
 `
 
 export const SEARCHES: readonly Search[] = TABLE.trim()
