@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the stages share. A stage sources this file; .ci/run gives it the folder LOGS, which lasts until the last stage.
+# Functions of the stages. A stage sources this file; .ci/run gives it the folder LOGS, which lasts until the last stage.
 # shellcheck disable=SC2034 # the stages use these
 set -uo pipefail
 kit=${CLUSTER_KIT:-../shared/cluster}

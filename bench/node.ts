@@ -51,7 +51,7 @@ export async function startNode(namespaces: readonly string[]) {
   const start = () => startAgent(node, { env, simulator, flags })
   let agent = start()
   cleanup.defer(() => agent[Symbol.asyncDispose]())
-  /** How to delete the network of each pod. */
+  /** The functions that delete the network of each pod. */
   const networks = new Map<string, () => void>()
   cleanup.defer(() => {
     for (const deleteNetwork of networks.values()) deleteNetwork()

@@ -70,7 +70,8 @@ int main(void) {
     fprintf(stderr, "wimds-gate: WIMDS_POD_UID is not set. Fix: set it from the field metadata.uid\n");
     return 64;
   }
-  /* Process 1 of a container gets no signal for which it has no handler; a deleted pod would wait for its grace period. */
+  /* The kernel delivers SIGTERM to process 1 of a container only if it has a handler: else a deleted pod would stay for its
+   * whole grace period. */
   signal(SIGTERM, end);
   signal(SIGINT, end);
   wait_for_broker(uid, node == NULL ? "this node" : node);

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 const SRC = join(import.meta.dirname, '../src')
 
-/** What each file imports, types included: files by their paths in src/, packages by their names. */
+/** The imports of each file, types included: files by their paths in src/, packages by their names. */
 const IMPORTS = new Map(
   readdirSync(SRC, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))

@@ -51,7 +51,7 @@ export default defineConfig({
     editLink: { pattern: `${REPOSITORY}/edit/main/:path` },
   },
   vite: { plugins: [{ name: 'wimds-vue', enforce: 'pre', resolveId: findVue }] },
-  // What people type into a search engine.
+  // Words that people type into a search engine.
   transformPageData: (page) => {
     if (/^recipes\/(?!index)/.test(page.relativePath))
       page.title += ' with workload identity on Kubernetes'

@@ -1,4 +1,4 @@
-/** Where each page of the repository is on the site, and where its links lead. */
+/** The place of each page of the repository on the site, and the targets of its links. */
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -14,7 +14,7 @@ export interface Identity {
   readonly authorityHost: string
   /** Path of the projected service-account token. */
   readonly tokenFile: string
-  /** Where its exchanges go if AKS identity bindings give a token proxy; undefined: the audience of its assertion decides. */
+  /** The destination of its exchanges if there is a token proxy of AKS identity bindings; undefined: its assertion decides. */
   readonly exchangeVia?: 'entra' | 'token-proxy' | undefined
   readonly objectId?: string | undefined
   /** ARM id, in lower case. */

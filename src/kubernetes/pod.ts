@@ -80,7 +80,7 @@ export const REDIRECT = 'wimds-redirect'
 /** The init container of mode node, which waits for the broker of its node. The node agent reads its variables and mounts. */
 export const GATE = 'wimds-gate'
 
-/** Where the API server mounts a token for itself in every container. */
+/** The path at which the API server mounts a token for itself in every container. */
 export const API_ACCESS_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount'
 export const TOKEN_VOLUME = 'wimds-token'
 export const CONFIG_VOLUME = 'wimds-config'

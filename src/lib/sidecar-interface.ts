@@ -23,10 +23,10 @@ export const TOKEN_PATHS = {
 /** The modes of a pod with a sidecar. */
 export const SIDECAR_MODES = ['env', 'loopback', 'nft'] as const
 
-/** How requests of the app reach its sidecar. */
+/** The ways of requests from an app to its sidecar. */
 export type SidecarMode = (typeof SIDECAR_MODES)[number]
 
 export const ROUTING_MODES = [...SIDECAR_MODES, 'node'] as const
 
-/** How requests of the app reach the sidecar; docs/kubernetes.md compares them. */
+/** The routing modes, by which requests of the app reach wimds; docs/kubernetes.md compares them. */
 export type RoutingMode = (typeof ROUTING_MODES)[number]

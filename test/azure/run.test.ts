@@ -74,9 +74,9 @@ interface Faults {
   /** The call that does not return before the signal. */
   readonly HANG?: string
   readonly signal?: NodeJS.Signals
-  /** Whether output fails from the signal on, as after a terminal was closed. */
+  /** True if output fails from the signal on, as after a terminal was closed. */
   readonly hasNoTerminal?: boolean
-  /** Whether the resource group exists at the start. */
+  /** True if the resource group exists at the start. */
   readonly hasGroup?: boolean
 }
 

@@ -1,4 +1,4 @@
-/** What people type into the search of the site. */
+/** The queries that people type into the search of the site. */
 
 interface Search {
   readonly typed: string

@@ -1,4 +1,4 @@
-/** What the chart renders for Prometheus and Grafana from the files of the repository. */
+/** The chart renders the objects for Prometheus and Grafana from the files of the repository. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'

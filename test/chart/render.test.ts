@@ -1,4 +1,4 @@
-/** What the chart renders, and the values that it rejects. A change in golden/ is a change of the chart. */
+/** The chart renders the objects of golden/, and rejects invalid values. A change in golden/ is a change of the chart. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'

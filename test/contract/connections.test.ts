@@ -99,7 +99,7 @@ test('a request whose headers or body do not come in time gets 408', async () =>
 })
 
 describe('a drain', () => {
-  test('closes idle connections, answers the request in flight, and accepts no other', async () => {
+  test('closes idle connections, answers the request in flight, and accepts no new connection', async () => {
     await using server = await startCapped(3)
     const [waiting, silent, idle] = [await server.open(), await server.open(), await server.open()]
     expect(await isServed(idle)).toBe(true)

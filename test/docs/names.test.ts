@@ -87,7 +87,7 @@ function isAnnotation(name: string): boolean {
   )
 }
 
-/** What the injector says to a pod with this annotation. */
+/** Returns the injector's problem of a pod with this annotation. */
 function mistakesOf(annotation: string): readonly string[] {
   const pod: Pod = { metadata: { annotations: { [annotation]: '' } }, spec: { containers: [] } }
   return parseAnnotations(pod).problems

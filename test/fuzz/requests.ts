@@ -1,7 +1,7 @@
 /** Generates requests from valid and invalid parts, and knows which of them must get a token. */
 import * as fc from 'fast-check'
 
-/** Whether the request must get a token, or must not; undefined: either is correct. */
+/** True if the request must get a token, false if it must not; undefined: either is correct. */
 type Verdict = 'valid' | 'invalid' | undefined
 
 interface Part {

@@ -1,4 +1,4 @@
-/** What the init container of mode node waits for, in a network namespace like a pod's. */
+/** The init container of mode node waits until its pod is served, in a network namespace like a pod's. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

@@ -130,7 +130,7 @@ describe.skipIf(lacksCalls)('read-files', () => {
     ['no request with a NUL', `${projected('token')}\0`, 'ERR EINVAL'],
     ['no request without an end', `${UID} ${'x'.repeat(100_000)}`, 'ERR EINVAL'],
   ])('reads %s', async (_, request, answer) => {
-    // What follows is answered all the same.
+    // The helper still answers the next request.
     expect(await read([request, projected('token')])).toEqual([answer, 'the token'])
   })
 

@@ -1,4 +1,4 @@
-/** What the program of the images leaves to the script. test/sidecar/probe.test.ts has its probes. */
+/** The program of the images starts the script for all commands but probes. test/sidecar/probe.test.ts tests the probes. */
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'

@@ -57,7 +57,7 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   const id = `${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   const pod = `wimds-pod-${id}`
   const node = `wimds-node-${id}`
-  // What exists when a step fails is removed.
+  // Removes everything that exists when a step fails.
   using cleanup = new DisposableStack()
   const bin = cleanup.use(createFolder())
   for (const tool of ['nft', 'ip']) {

@@ -1,4 +1,4 @@
-/** Which advisories fail the build. */
+/** Some advisories fail the build, and others do not. */
 import { expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'

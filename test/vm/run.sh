@@ -15,7 +15,7 @@ ln -s /run "$root/var/run"
   apt-get download "$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: //p')"
   dpkg-deb -x ./*.deb .
 ) >/dev/null
-# What the rules of the redirect and the networks of pods need.
+# The modules of the kernel for the redirect's rules and for the networks of pods.
 for file in $(cd "$work/deb" && find lib/modules -name '*.ko' | grep -E '/(net/(netfilter|ipv[46])|drivers/net/veth|lib|crypto)'); do
   install -D "$work/deb/$file" "$root/$file"
 done

@@ -143,7 +143,7 @@ function createConfig(
     tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
     /** The secret of the App Service endpoint; undefined: the endpoint is off. */
     identityHeader: settings.WIMDS_IDENTITY_HEADER,
-    /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
+    /** The routing mode of the pod; undefined: not known. Only doctor needs it. */
     mode: settings.WIMDS_MODE,
     instance: completeInstance(
       settings.WIMDS_INSTANCE,

@@ -1,4 +1,4 @@
-/** Which settings each pod of mode node has for itself. All pods share the others, which are settings of the broker. */
+/** The settings that each pod of mode node has for itself. All pods share the others, which are settings of the broker. */
 import type { SettingName } from './settings.ts'
 
 export const PER_POD_SETTINGS: ReadonlySet<string> = new Set<SettingName>([

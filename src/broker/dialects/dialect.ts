@@ -1,5 +1,5 @@
 /**
- * What all dialects share: their types and errors, and the header `Metadata`. A dialect is the code that speaks one managed
+ * The parts that all dialects share: their types and errors, and the header `Metadata`. A dialect is the code that speaks one managed
  * identity protocol.
  */
 import type { IncomingHttpHeaders } from 'node:http'

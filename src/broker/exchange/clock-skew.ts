@@ -1,4 +1,4 @@
-/** How far the clock of this machine is from the clock of Entra ID. */
+/** The difference between the clock of this machine and the clock of Entra ID. */
 import { type Clock, readWallOffset } from '../tokens/lifetime.ts'
 
 /** Above this skew, Entra ID and resources may reject tokens as expired or not yet valid. */

@@ -15,7 +15,7 @@ import {
   toTextReply,
 } from './instance.ts'
 
-/** What a document is made from besides the query and the headers. */
+/** The inputs of a document, besides the query and the headers of its request. */
 interface DocumentContext {
   readonly rest: string
   readonly tenantId: string

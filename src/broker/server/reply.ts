@@ -22,7 +22,7 @@ declare module 'fastify' {
   }
 }
 
-/** What a token request asks for and gets, as far as it is known. */
+/** The known facts of a token request: its parameters, its identity and its result. */
 export interface Asked {
   readonly query: TokenQuery
   /** Undefined until the selector of the request is resolved. */

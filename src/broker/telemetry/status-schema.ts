@@ -67,7 +67,7 @@ export const StatusSchema = z.object({
     }),
   ),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
-  /** How far the local clock is ahead of Entra ID's; absent before the first exchange. */
+  /** The seconds by which the local clock is ahead of Entra ID's; absent before the first exchange. */
   clockSkewSeconds: z.optional(z.number()),
   identities: list(
     z.object({
@@ -83,7 +83,7 @@ export const StatusSchema = z.object({
       resources: z.optional(list(z.string())),
     }),
   ),
-  /** Whether requests may name client ids that are not among the identities. */
+  /** True if requests may name client ids that are not among the identities. */
   allowsUnlistedClientIds: z.boolean(),
   assertions: list(
     z.object({

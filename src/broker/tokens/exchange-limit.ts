@@ -1,4 +1,4 @@
-/** What an attempt needs before its POST: an identity that is not throttled, and a permit of the process. */
+/** Gives an attempt the permit for its POST. Rejects the attempt while its identity is throttled. */
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
 import { createIdentityKey } from './cache-entry.ts'
 import { createOverloadedError } from './failure.ts'

@@ -15,7 +15,7 @@ interface Before {
   readonly last: CachedFailure | undefined
   /** Time to live of the cached token in milliseconds; 0 without one. */
   readonly tokenTtlMs: number
-  /** Whether a caller has waited for an exchange since the last token. */
+  /** True if a caller has waited for an exchange since the last token. */
   readonly wasAwaited: boolean
 }
 

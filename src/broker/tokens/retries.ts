@@ -1,4 +1,4 @@
-/** Which failed attempts are retried while callers wait, after which delay, and how often. */
+/** Decides which failed attempts an exchange repeats while callers wait, after which delay, and how often. */
 import type { BrokerError, ErrorCode } from '../../lib/errors.ts'
 import { isInGrace } from './grace.ts'
 import type { Clock } from './lifetime.ts'

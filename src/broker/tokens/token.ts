@@ -22,7 +22,7 @@ export interface CacheRequest extends TokenRequest {
   readonly bypassCache?: boolean | undefined
 }
 
-/** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
+/** The kinds of answers of the cache; the label values of `wimds_token_cache_results_total`. */
 export const CACHE_RESULTS = ['hit', 'miss', 'coalesced', 'negative_hit', 'bypass'] as const
 export type CacheResult = (typeof CACHE_RESULTS)[number]
 

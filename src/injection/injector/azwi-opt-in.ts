@@ -1,4 +1,4 @@
-/** Whether a pod opts in by the annotation inject-proxy-sidecar of azure-workload-identity, which asks for its proxy. */
+/** Decides whether a pod opts in by the annotation inject-proxy-sidecar of azure-workload-identity, which asks for its proxy. */
 import type { Pod } from '../../kubernetes/pod.ts'
 import { AZWI_PREFIX, USE_LABEL } from '../../kubernetes/service-account.ts'
 

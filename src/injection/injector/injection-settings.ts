@@ -149,7 +149,7 @@ export function parseInjectionSettings(
     mode: read('mode', SHARED_SETTINGS.mode) ?? 'loopback',
     /** Modes that a pod may choose. */
     allowedModes,
-    /** Whether a pod may let its sidecar reach the node's IMDS. */
+    /** True if a pod may let its sidecar reach the node's IMDS. */
     allowPassThrough: true,
     image: read('image', imageName) ?? images.image,
     redirectImage: read('redirect-image', imageName) ?? images.redirectImage,

@@ -76,11 +76,11 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   return {
     isUninstallCheck,
     nodeName,
-    /** Where the CNI library of the runtime caches its results. */
+    /** The directory in which the CNI library of the runtime caches its results. */
     cniResultsDirectory: join(root, 'var/lib/cni/results'),
-    /** Where containerd has a directory for each container, its OCI bundle. CRI-O has no such directory. */
+    /** The directory of containerd's OCI bundles, one for each container. CRI-O has no such directory. */
     bundlesDirectory: join(root, 'run/containerd/io.containerd.runtime.v2.task/k8s.io'),
-    /** Where the runtime keeps network namespaces. */
+    /** The directory in which the runtime keeps network namespaces. */
     netnsDirectory: join(root, 'var/run/netns'),
     /** The kubelet's directory of pods, with a directory for each pod of the node, named by its UID. */
     kubeletPodsDirectory: join(root, 'var/lib/kubelet/pods'),

@@ -10,7 +10,7 @@ import { cut } from './broker-lines.ts'
 import { type Route, RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
-/** What a broker says of a pod: it serves the pod, fetches its tokens, or why it does neither. */
+/** The answer of a broker about a pod: it serves the pod, it fetches the pod's tokens, or the reason why it does neither. */
 export type PodAnswer = 'serving' | 'fetching' | RouteFailure
 
 /** A pod that a broker is to serve. */

@@ -37,7 +37,7 @@ export class RouteFailure extends Error {
   }
 }
 
-/** How a pod is reached. */
+/** The way to a pod: its network namespace, and the socket in it. */
 export interface Route {
   /** The inode of the pod's network namespace. No other namespace gets it while this process has a socket there. */
   readonly namespace: number

@@ -1,4 +1,4 @@
-/** What the broker answers to the questions of the agent. */
+/** Creates the broker's answers to the questions of the agent. */
 import { createHash } from 'node:crypto'
 import type { Registry, Sample } from '../../service/prometheus.ts'
 import { type KeysAnswer, type MetricsAnswer, type Question, selectKeys } from './messages.ts'

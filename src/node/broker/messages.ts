@@ -31,7 +31,7 @@ const TokenKeys = listOf(TokenKey).check(z.refine((keys) => keys.length <= MAX_K
 /** Names a socket, which comes by Node's channel. */
 const SocketNumber = z.number()
 
-/** What the agent asks a broker: whether it hangs, its metrics, the keys of its tokens, or the status document of a pod. */
+/** A question of the agent to a broker: whether it hangs, its metrics, the keys of its tokens, or the status document of a pod. */
 const Question = z.discriminatedUnion('about', [
   z.object({ about: z.literal('ping') }),
   z.object({ about: z.literal('metrics') }),
@@ -39,7 +39,7 @@ const Question = z.discriminatedUnion('about', [
   z.object({ about: z.literal('pod'), uid: z.string() }),
 ])
 
-/** What a broker asks the agent: a file of the pod's gate, by its path in that container, or a connection. */
+/** A question of a broker to the agent: for a file of the pod's gate, by its path in that container, or for a connection. */
 const BrokerQuestion = z.discriminatedUnion('about', [
   z.object({ about: z.literal('file'), uid: z.string(), path: z.string() }),
   z.object({ about: z.literal('connection'), host: z.string(), port: z.number() }),

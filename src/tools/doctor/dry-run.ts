@@ -55,7 +55,7 @@ const POLICY_FIX =
 const RESOURCE_VALUES =
   'the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request'
 
-/** What kube-apiserver writes, what refuses the object, and the fix. NAME is the first group of the pattern. */
+/** The refusals of kube-apiserver: the pattern of the message, the name of the refuser, and the fix. NAME is the first group of the pattern. */
 const REFUSALS: readonly (readonly [RegExp, by: string, fix: string])[] = [
   [
     /failed calling webhook "([^"]+)"/,

@@ -138,12 +138,11 @@ const MAX_PROBLEM = 2000
 function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
   const aadsts = entra?.aadsts
   const entry = explainError({ code, entra })
-  const page = entry && findAadstsPage(aadsts)
   return {
     code,
     problem: scrubAndTruncate(problem, MAX_PROBLEM),
     ...(fix !== undefined && { fix: scrub(fix) }),
-    url: page ?? docsPage('troubleshooting', code),
+    url: (entry && findAadstsPage(aadsts)) ?? docsPage('troubleshooting', code),
     ...(aadsts !== undefined && { aadsts }),
     ...(entry && problem.startsWith('AADSTS') && { explanation: entry.explanation }),
   }

@@ -8,7 +8,7 @@ import { type End, type KubectlIo, startKubectl, TIMED_OUT } from './run-kubectl
 
 /** Ends a check as not made, unless the caller explains the failure better. */
 export class KubectlFailure extends CheckEnd {
-  /** What kubectl printed before it failed. */
+  /** The output of kubectl before it failed. */
   readonly stdout: string
   readonly stderr: string
   /** Why kubectl failed, in its own words. */

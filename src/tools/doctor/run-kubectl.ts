@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { CommandIo } from '../../lib/command.ts'
 
-/** How kubectl ended. */
+/** The end of kubectl: its exit code and its output. */
 export interface End {
   /** The exit code; undefined: kubectl could not be started, or was stopped. */
   readonly code: number | undefined
@@ -19,7 +19,7 @@ interface RunOptions {
   readonly runMs?: number | undefined
   /** True if the user may have to log in: a terminal then shows what kubectl writes, and kubectl may run for 15 minutes. */
   readonly mayLogIn?: boolean
-  /** What kubectl reads instead of the terminal. */
+  /** The standard input of kubectl; without it kubectl reads from the terminal. */
   readonly input?: string | undefined
 }
 

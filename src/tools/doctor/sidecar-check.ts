@@ -89,7 +89,7 @@ async function readAdminPort(listen: readonly Address[]): Promise<ReportedStatus
 }
 
 interface RouteOptions {
-  /** How requests of the app reach the sidecar; undefined: not known. */
+  /** The routing mode of the pod; undefined: not known. */
   readonly mode: RoutingMode | undefined
   /** True if the redirect may exempt the uid of the sidecar, and so of doctor. */
   readonly hasPassThrough: boolean

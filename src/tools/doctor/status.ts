@@ -54,7 +54,7 @@ type Token = Pick<
   'identity' | 'clientId' | 'resource' | 'failure'
 >
 
-/** What the checks of tokens read. */
+/** The parts of a status document that the checks of tokens read. */
 export interface TokenStatus extends Pick<
   ReportedStatus,
   'generatedAt' | 'clockSkewSeconds' | 'identities' | 'assertions'

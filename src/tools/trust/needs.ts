@@ -86,7 +86,7 @@ function reportSilent(context: Context, needs: readonly Need[]): void {
   )
 }
 
-/** How a workload requests injection. */
+/** The fix for a workload that does not request injection. */
 export const REQUEST_FIX =
   'set the annotation wimds.io/inject: "true" of the pod template, or also pass the Namespace whose label asks for injection'
 

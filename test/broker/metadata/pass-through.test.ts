@@ -1,4 +1,4 @@
-/** Which requests are forwarded to the real metadata service, and which are not. */
+/** Pass-through forwards only listed requests to the real metadata service. */
 import {
   createServer,
   type IncomingMessage,

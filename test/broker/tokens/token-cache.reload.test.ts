@@ -1,4 +1,4 @@
-/** What the cache keeps when the identities of the configuration change. */
+/** The cache keeps or drops tokens when the identities of the configuration change. */
 import { describe, expect, test, vi } from 'vitest'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { ask } from './callers.ts'

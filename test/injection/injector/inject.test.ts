@@ -1,4 +1,4 @@
-/** What golden/ does not show: the image, the size of the patch, and a second injection after a change. */
+/** Tests the parts of an injection that golden/ does not show: the image, the size of the patch, and a second injection after a change. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { READABLE } from '../../../src/injection/injector/federated-token.ts'

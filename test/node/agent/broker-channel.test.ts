@@ -104,7 +104,7 @@ test('a connection that its server resets while another one is under way ends ne
   expect(await Promise.all(sent)).toEqual([1, 2])
 })
 
-test('a connection that a broker has not taken before its end is closed', async () => {
+test('the agent closes a connection that the broker has not taken when it ends', async () => {
   const channel = startProgram(
     `process.removeAllListeners('message'); process.on('message', () => process.exit())`,
   )

@@ -1,4 +1,4 @@
-/** What the agent takes of the metrics that a broker sends, which may be hostile. */
+/** The agent takes only valid metrics from a broker, which may be hostile. */
 import { expect, test } from 'vitest'
 import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
 import { MetricsAnswer } from '../../../src/node/broker/messages.ts'

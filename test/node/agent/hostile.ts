@@ -15,7 +15,7 @@ import { startAgent, startApi, TestNode } from './test-node.ts'
 interface HostileNodeOptions {
   /** The program of attacks.c. */
   readonly program: string
-  /** What starts the agent, with its command line as the last arguments. */
+  /** The program that starts the agent. Its last arguments are the agent's command line. */
   readonly launcher?: readonly string[]
 }
 
@@ -75,7 +75,7 @@ export async function startHostileNode({ program, launcher = [] }: HostileNodeOp
   })
   cleanup.defer(() => simulator.close())
   const node = cleanup.use(new TestNode())
-  // What the next broker becomes; without it a broker.
+  // The program that replaces the next broker; without it the broker runs.
   const attack = join(node.root, 'attack')
   node.replaceBroker(attack, `${program} $(cat ${attack})`)
 

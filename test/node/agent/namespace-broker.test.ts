@@ -308,7 +308,7 @@ test('a pod has an event when its broker does not start, and is served when it d
   for (const [, problem] of onRefused.mock.calls) expect(problem).toContain('spawn ENOMEM')
 })
 
-test('the time in a queue is no time that a process has lasted', async () => {
+test('the time of a broker in the start queue does not count as running time', async () => {
   vi.useFakeTimers({ toFake: ['performance'] })
   onTestFinished(() => void vi.useRealTimers())
   const startedAt = Date.now()

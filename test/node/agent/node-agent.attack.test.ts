@@ -49,7 +49,7 @@ async function kill(child: ChildProcess): Promise<void> {
   if (!isOver && child.kill('SIGKILL')) await once(child, 'exit')
 }
 
-/** What all attackers have got. */
+/** The loot of all attackers: the tokens and files that they could read. */
 class Results {
   readonly #tokens: { readonly account: string; readonly uti: string }[] = []
   requests = 0

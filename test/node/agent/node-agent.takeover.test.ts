@@ -11,7 +11,7 @@ import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
 
-/** What a program reads of the agent and of the other broker once it has its first pod. Prints the results as a line. */
+/** A program that tries to read the agent and another broker once it has its first pod. Prints the results as a line. */
 const PROGRAM = `${CHANNELS}
   const { openSync, readdirSync, readFileSync, readlinkSync } = require('node:fs')
   const { spawnSync } = require('node:child_process')

@@ -1,4 +1,4 @@
-/** What the error of a helper says that fails. */
+/** The error of a helper that fails has its output and the fix. */
 import { closeSync, openSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { openSocket, ToolFailure } from '../../../src/node/agent/open-socket.ts'

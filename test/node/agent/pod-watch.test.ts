@@ -244,7 +244,7 @@ describe('when the API server no longer has the version of the watch', () => {
   })
 })
 
-test('lists the latest version when the API server repeatedly lacks the last one', async () => {
+test('lists the latest version when the API server repeatedly has no longer the version that was seen last', async () => {
   const { queries, seen } = await setUp({
     lists: [list(['a']), (response) => response.writeHead(504).end(), list(['b'])],
     watches: [(response) => response.destroy()],

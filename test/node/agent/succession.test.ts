@@ -1,4 +1,4 @@
-/** What an agent tells its successor, over a socket in the state directory. */
+/** An agent tells its successor the keys of its tokens, over a socket in the state directory. */
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { once } from 'node:events'

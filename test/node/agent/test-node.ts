@@ -14,7 +14,7 @@ import type { PodNetwork } from '../../redirect/namespace.ts'
 import { compiledHelper } from './helper.ts'
 import { cniResult } from './pods.ts'
 
-/** What the runtime, the kubelet and the agent keep on a node. */
+/** The directories that the runtime, the kubelet and the agent keep on a node. */
 export class TestNode implements Disposable {
   readonly #folder = createFolder()
   readonly root = this.#folder.path
@@ -138,7 +138,7 @@ interface AgentOptions {
   readonly network?: Pick<PodNetwork, 'namespacePath'>
   /** More flags. */
   readonly flags?: readonly string[]
-  /** What starts the agent, with its command line as the last arguments. */
+  /** The program that starts the agent. Its last arguments are the agent's command line. */
   readonly launcher?: readonly string[]
 }
 

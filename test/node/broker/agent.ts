@@ -26,7 +26,7 @@ export type ReadFile = (pod: ServedPod, path: string) => string | undefined
 interface RawSocket {
   readonly handle: object
   readonly port: number
-  /** What its descriptor is, in every process that has it. */
+  /** The target of its descriptor, the same in every process that has it. */
   readonly link: string
 }
 
@@ -66,7 +66,7 @@ export class TestAgent implements AsyncDisposable {
   readonly #questions = new Questions<Question>((message) => void this.#channel.send(message))
   /** The messages of the broker about its pods. */
   readonly messages: PodMessage[] = []
-  /** What it says of settings of the node that are invalid. */
+  /** The broker's problem of invalid settings of the node. */
   invalid = ''
   /** Called when the broker has a connection, before it is told so. */
   onConnected = async (): Promise<void> => {}

@@ -157,7 +157,7 @@ test.each([
   agent.onConnected = async () => {
     await waitFor(() => accepted.at(-1))
     for (const socket of accepted.splice(0)) close(socket)
-    // When it has answered these, the broker has read the end.
+    // Once the broker has answered the pings, it has also read the end of the connections.
     for (let turns = 0; turns < 3; turns += 1) await agent.ask({ about: 'ping' })
   }
   const { body } = await ask(await agent.serve(cluster.podOf('orders', env)))

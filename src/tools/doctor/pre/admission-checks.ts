@@ -32,7 +32,7 @@ export async function checkAdmission(
   return { ...outcome, details: [`${refusal.by} refuses the same pod without the injection, too`] }
 }
 
-/** What a dry run does not show. */
+/** The facts that a dry run does not show. */
 const UNSEEN = "– not checked: the pods' way to the login host, and the versions of the nodes"
 
 const INJECTED_POD = 'the pod that injection writes'

@@ -14,7 +14,7 @@ import {
 import { endAsFailed, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, readJson } from '../kubectl.ts'
 
-/** How this machine reaches the internet. */
+/** The settings with which this machine reaches the internet. */
 export type Network = Pick<Config['exchange'], 'proxy' | 'extraCa'>
 
 const Discovery = z.object({

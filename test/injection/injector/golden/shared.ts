@@ -1,4 +1,4 @@
-/** What the pods of the golden files have in common. */
+/** The parts that the pods of the golden files have in common. */
 import type { Case } from '../effects.ts'
 import { APP } from '../patched.ts'
 

@@ -144,7 +144,7 @@ const refuse = (call: string, text: string): KubectlAnswer => ({
   stderr: `Error from server ${text.replace('CREATING', 'error when creating "STDIN":')}\n`,
 })
 
-/** What refuses the pod, a word of the fix, what kube-apiserver writes, and the code. */
+/** The refuser of the pod, a word of the fix, the message of kube-apiserver, and the code. */
 test.each<[string, string, string, string?]>([
   [
     'the ValidatingAdmissionPolicy one-registry',
@@ -207,7 +207,7 @@ test.each<[string, string[], string, number?]>([
     const flags = [`--mode=${mode}`, '--image-registry=contoso.azurecr.io', `--uid=${uid}`]
     await runDoctor(['--pre', ...flags], { ...env, ...fake.env })
     const pod = JSON.parse(await fake.inputOf(DRY_RUN))
-    // Where the webhook is installed, it leaves this pod as it is.
+    // An installed webhook leaves this pod as it is.
     const settings = { ...INJECTION_DEFAULTS, injectByDefault: true }
     expect(inject({ pod, serviceAccount: {}, settings }).kind).toBe('skipped')
     const { containers, initContainers } = pod.spec

@@ -104,7 +104,7 @@ const hostile = fc
   })
   .map((parts) => parts.join('').replaceAll('\0', '') || '-')
 
-test('passes any text to az as it is, and runs nothing else', () => {
+test('the script passes any text to az unchanged, and runs no part of it', () => {
   fc.assert(
     fc.property(fc.tuple(hostile, hostile, hostile, hostile, hostile, hostile), (texts) => {
       const [name, resourceGroup, issuer, subject, audience, source] = texts
