@@ -1,7 +1,8 @@
 // Writes docs/cli.md from the declarations of the commands. With --check writes nothing, and exits with 1 if the page is not
 // current. Needs a Node that runs TypeScript: start it by `npm run docs:cli`.
 import { COMMANDS } from '../src/cli/commands.ts'
-import { describeSignalExits, EXIT_CODES } from '../src/cli/exit-codes.ts'
+import { EXIT_CODES } from '../src/cli/exit-codes.ts'
+import { describeSignalExits } from '../src/cli/signals.ts'
 import { GROUPS } from '../src/lib/args.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
 import { declareAll, formatUsage, listFlags } from '../src/cli/help.ts'

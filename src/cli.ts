@@ -2,7 +2,8 @@
 import type { Command, CommandIo } from './lib/command.ts'
 import { COMMANDS, findCommand } from './cli/commands.ts'
 import { formatCrash } from './cli/crash.ts'
-import { EXIT_FAILED, exitWithError, findSignalExit } from './cli/exit-codes.ts'
+import { EXIT_FAILED, exitWithError } from './cli/exit-codes.ts'
+import { findSignalExit } from './cli/signals.ts'
 
 /** Flags without a command are flags of the azure-workload-identity proxy, which wimds replaces. */
 const dropIn: Command = async (args, io) => (await import('./cli/drop-in.ts')).dropIn(args, io)

@@ -2,7 +2,6 @@
 import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
 import { formatProblem } from '../lib/errors.ts'
 import { printError, printLine } from '../lib/describe-error.ts'
-import type { CommandEntry } from './commands.ts'
 
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64
@@ -10,10 +9,7 @@ const EXIT_USAGE = 64
 /** The exit code after a second signal, or after an error that no command handles. */
 export const EXIT_FAILED = 1
 
-/** Exit codes by signal: 128 + its number, as in a shell. */
-const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
-
-type ExitCode = readonly [code: number, meaning: string]
+export type ExitCode = readonly [code: number, meaning: string]
 
 /** The meanings of a command's exit codes, for help texts and docs/cli.md. A command returns 0, 1 or 2. */
 export const EXIT_CODES: readonly ExitCode[] = [
@@ -22,30 +18,6 @@ export const EXIT_CODES: readonly ExitCode[] = [
   [EXIT_NOT_CHECKED, 'doctor only: no check failed, but at least one could not be made'],
   [EXIT_USAGE, 'the arguments or the settings are invalid'],
 ]
-
-type Table = Readonly<Record<string, Pick<CommandEntry, 'isLongRunning'>>>
-
-/** Returns the exit codes after signals and their meanings. `table` has all commands. */
-export function describeSignalExits(table: Table): ExitCode[] {
-  const names = Object.keys(table).filter((name) => table[name]?.isLongRunning === true)
-  const list = new Intl.ListFormat('en-GB').format(names)
-  return Object.entries(SIGNAL_EXIT_CODES).map(([signal, code]) => [
-    code,
-    `ended by ${signal}; ${list} shut down instead`,
-  ])
-}
-
-/**
- * Returns the exit code of a process that gets a signal; undefined if the command shuts down first. A second signal ends a
- * graceful shutdown.
- */
-export function findSignalExit(
-  signal: keyof typeof SIGNAL_EXIT_CODES,
-  { isLongRunning, isShuttingDown }: { isLongRunning: boolean; isShuttingDown: boolean },
-): number | undefined {
-  if (!isLongRunning) return SIGNAL_EXIT_CODES[signal]
-  return isShuttingDown ? EXIT_FAILED : undefined
-}
 
 /** The image of the sidecar has the commands of a pod; the image of the cluster has the webhook and the node agent. */
 const NOT_INSTALLED = {

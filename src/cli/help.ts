@@ -4,7 +4,8 @@ import { type CommandDeclaration, type FlagDeclaration, GROUPS, parseFlags } fro
 import { suggest } from '../lib/suggest.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
 import type { CommandEntry } from './commands.ts'
-import { describeSignalExits, EXIT_CODES, isNotInstalled } from './exit-codes.ts'
+import { EXIT_CODES, isNotInstalled } from './exit-codes.ts'
+import { describeSignalExits } from './signals.ts'
 import { DROP_IN } from './drop-in.ts'
 
 export const HELP = {

@@ -18,8 +18,3 @@ export function docsPage(page: string, section = ''): string {
   const hash = section && `#${section}`
   return IS_RELEASED ? `${DOCS_URL}/${page}.html${hash}` : `docs/${page}.md${hash}`
 }
-
-/** Formats the JSON document of a command. Its form is public: members are added, never renamed. */
-export function formatDocument(members: object): string {
-  return `${JSON.stringify({ schemaVersion: 1, version: VERSION, ...members }, null, 2)}\n`
-}

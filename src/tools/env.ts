@@ -14,7 +14,8 @@ import {
   type VariableSet,
 } from '../lib/sdk-variables.ts'
 import { isPlainWord, quoteForShell } from './shell.ts'
-import { docsPage, formatDocument } from '../lib/version.ts'
+import { docsPage } from '../lib/version.ts'
+import { formatDocument } from './json-document.ts'
 import type { CommandIo } from '../lib/command.ts'
 
 const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const

@@ -12,7 +12,7 @@ import { systemClock, toWallTimes } from '../broker/tokens/lifetime.ts'
 import type { AccessToken } from '../broker/tokens/token.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { printError } from '../lib/describe-error.ts'
-import { formatDocument } from '../lib/version.ts'
+import { formatDocument } from './json-document.ts'
 import {
   type CommandDeclaration,
   findConflict,

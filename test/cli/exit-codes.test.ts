@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { pathToFileURL } from 'node:url'
-import { exitWithError, findSignalExit, isNotInstalled } from '../../src/cli/exit-codes.ts'
+import { exitWithError, isNotInstalled } from '../../src/cli/exit-codes.ts'
 import { ConfigError, UsageError } from '../../src/lib/errors.ts'
 import { runNode } from '../fixtures/run-program.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -43,12 +43,4 @@ test.each([
   const io = captureIo()
   expect(exitWithError(io, 'wimds x', error)).toBe(64)
   expect(io.err()).toBe(printed)
-})
-
-test.each([
-  [{ isLongRunning: false, isShuttingDown: false }, 143],
-  [{ isLongRunning: true, isShuttingDown: false }, undefined],
-  [{ isLongRunning: true, isShuttingDown: true }, 1],
-])('SIGTERM ends a command that is %j with %s', (command, code) => {
-  expect(findSignalExit('SIGTERM', command)).toBe(code)
 })

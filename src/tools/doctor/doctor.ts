@@ -9,7 +9,8 @@ import {
 import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
-import { docsPage, formatDocument, VERSION } from '../../lib/version.ts'
+import { docsPage, VERSION } from '../../lib/version.ts'
+import { formatDocument } from '../json-document.ts'
 import { loadProcessConfig } from '../../broker/config/config.ts'
 import { checkHere } from './local-checks.ts'
 import type { CheckStatus, Sections } from './doctor-report.ts'
@@ -85,7 +86,6 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   if (problems.length > 0) throw new UsageError(problems)
   const [title, sections] = await runChecks(flags, target, io)
   const has = (wanted: CheckStatus) => sections.checks.some(({ status }) => status === wanted)
-  // A warning does not fail a check.
   const ok = !has('failed') && !has('not_checked')
   io.stdout.write(
     isJsonOutput(flags) ? formatDocument({ ok, ...sections }) : formatReport(sections, title),

@@ -12,7 +12,7 @@ import {
 import type { CommandIo } from '../../lib/command.ts'
 import { toLine } from '../../lib/printable.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
-import { formatDocument } from '../../lib/version.ts'
+import { formatDocument } from '../json-document.ts'
 import { type ReportRow, createRows } from './rows.ts'
 import { fetchFromPrometheus, fetchFromSidecar, formatMinute, type Sightings } from './sources.ts'
 

@@ -1,7 +1,7 @@
 /** Formats the plan as JSON. */
 import { formatManagedIdentityId } from '../../managed-identity.ts'
 import { formatProblem } from '../../../lib/errors.ts'
-import { formatDocument } from '../../../lib/version.ts'
+import { formatDocument } from '../../json-document.ts'
 import type { Finding } from '../finding.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
 
