@@ -1,4 +1,4 @@
-/** `section | words` that people type for it, and that its text lacks: other names, messages of programs. Only the search reads them. */
+/** `section | words`: what people type for it, such as other names and messages of programs. Only the search reads them. */
 const TABLE = `compatibility#minimum-sdk-version-for-workload-identity | does the library support workload identity natively, which release, dependency, feature request, credential class
 configuration#multiple-tenants-applications-of-another-tenant | cross-tenant multitenant guest customer different directory
 configuration#the-instance-document | metadata service compute vmId subscriptionId resourceGroupName location region discover discovery auto-detect environment required use-instance-metadata
