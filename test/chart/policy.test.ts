@@ -34,7 +34,7 @@ const ACCEPTED = [
 
 const isAccepted = (path: string) => ACCEPTED.some((each) => `${path}.`.startsWith(`${each}.`))
 
-test('wimds.checkPolicy rejects every value, except those with a reason', () => {
+test('wimds.checkPolicy rejects every value that has no use with a policy', () => {
   const helpers = readChart('templates/injection-policy.yaml')
   const [, defaults = ''] = /"wimds.webhookDefaults" -}}(.+?){{- end/s.exec(helpers) ?? []
   const others = findPaths(readChart('values.yaml')).filter((path) => !isAccepted(path))

@@ -51,7 +51,7 @@ export async function callUntil(isOver: () => boolean, { tokenUrl, pid }: Sideca
   }
 }
 
-/** A connection that was closed is tried again once, as every SDK does; the time is the sum of both tries. */
+/** If the server has closed the connection, tries again once, as every SDK does. The time is the sum of both tries. */
 async function answered(url: string, agent: Agent): Promise<Timed> {
   const first = await timed(url, agent)
   if (first.status !== 0) return first

@@ -118,7 +118,7 @@ function ip(...args: readonly string[]): void {
 
 /** Throws with the errors of the program if it ends before its first line. */
 async function readFirstLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error('its output is not read')
+  if (child.stdout === null) throw new Error('the program has no pipe for its output')
   const ended = waitForEnd(child).then(({ stderr }) => {
     throw new Error(stderr)
   })

@@ -38,7 +38,7 @@ export function redact(value: unknown, identifiers: Identifiers): unknown {
   return redacted
 }
 
-/** Lists what differs, one line for each place: `a token.status: 200 ≠ 400`. */
+/** Lists the differences, one line for each place: `a token.status: 200 ≠ 400`. */
 export function findDifferences(real: unknown, simulated: unknown, place = ''): string[] {
   if (isObject(real) && isObject(simulated)) {
     const names = new Set([...Object.keys(real), ...Object.keys(simulated)])

@@ -66,9 +66,9 @@ async function runAlone(row: Row, stack: Stack): Promise<string | undefined> {
 }
 
 /**
- * Runs a row against a new sidecar whose first exchange fails with 503. Without a retry in the sidecar,
- * every run of a client that does not retry fails, so the best of three runs counts: some clients allow
- * 1 s for the token, which a busy machine can exceed.
+ * Runs a row against a new sidecar whose first exchange fails with 503. The best of three runs counts, since
+ * some clients allow 1 s for the token, which a busy machine can exceed. If the sidecar did not retry, all
+ * three runs of a client that does not retry would fail.
  */
 async function runColdRow(row: Row, left = 2): Promise<string | undefined> {
   const problem = await runColdOnce(row)
