@@ -1,4 +1,4 @@
-// Collects the licence texts of bundled packages, which their licences require to be passed on with the bundle.
+// Collects the licence texts of bundled packages: these licences require that a bundle contains their text.
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'

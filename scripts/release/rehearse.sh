@@ -116,7 +116,7 @@ in_namespaces() {
   return "$status"
 }
 
-# build STORE COMMAND...: runs a command with buildah set up, with its own storage.
+# build STORE COMMAND...: runs COMMAND with buildah, which keeps its images in STORE.
 build() {
   local store=$1
   shift

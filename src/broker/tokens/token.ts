@@ -10,8 +10,8 @@ export interface TokenRequest {
   /** GUID under which Entra ID logs the exchange, if this request starts one. */
   readonly correlationId?: string | undefined
   /**
-   * Set by the cache if no caller waits: for a prefetch, or while callers get the cached token or the cached failure. The cache
-   * repeats the exchange, so the exchange has one attempt and its time limit, and its POST goes first at the exchange limit.
+   * Set by the cache if no caller waits: for a prefetch, or while callers get the cached token or the cached failure. Such
+   * an exchange makes one attempt, since the cache repeats it. Its POST does not queue behind the POSTs for callers.
    */
   readonly isBackground?: boolean
 }

@@ -72,7 +72,7 @@ test('plans a ServiceAccount that the input has twice, such as in a base and an 
 
 const attacker = (name = 'attacker') => serviceAccount(name, ORDERS, 'evil')
 
-test('plans the claims of allowed namespaces, and counts no other claim', async () => {
+test('plans and counts credentials only for the ServiceAccounts of allowed namespaces', async () => {
   const claims = Array.from({ length: 20 }, (_, index) => attacker(`attacker-${index}`))
   const allowed = new Map([[ORDERS, ['shop', 'billing']]])
   const { findings, identities } = await plan([attacker(), ...claims, ...OBJECTS], { allowed })
