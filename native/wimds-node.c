@@ -164,13 +164,6 @@ static int open_socket(unsigned port, bool listens, char **arguments) {
   return 0;
 }
 
-/* run */
-
-static int run_in_namespace(char **program) {
-  enter_namespace();
-  return run_program(program) ? 0 : PROGRAM_FAILED;
-}
-
 /* read-files */
 
 /* The largest file to read is an identities file: 128 KiB at most. */
@@ -395,9 +388,12 @@ int main(int argc, char **argv) {
     if (sscanf(argv[2], "%u", &port) != 1) fail_arguments();
     return open_socket(port, listens, argv + 3);
   }
-  if (strcmp(command, "run") == 0) return run_in_namespace(argv + 2);
+  if (strcmp(command, "run") == 0) {
+    enter_namespace();
+    return run_program(argv + 2) ? 0 : PROGRAM_FAILED;
+  }
   if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);
-  if (argc == 2 && strcmp(argv[1], "make-cgroups") == 0) {
+  if (argc == 2 && strcmp(command, "make-cgroups") == 0) {
     const char *problem = make_cgroups();
     if (problem != NULL) fail(errno, "%s", problem);
     return 0;
