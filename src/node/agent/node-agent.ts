@@ -68,7 +68,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   await stat('/proc')
   await limitBrokers(agent.tools).catch(onError)
   reportErrors(() => brokers.start(), onError)
-  await succession.start(brokers)
+  await succession.start()
   if (succession.isWaiting) log.info('predecessor_found')
   agent.restore()
   await watchPods({
@@ -110,7 +110,6 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
   const files = new PodFiles(kubeletPodsDirectory)
   const saved = new SavedPods(stateDirectory)
   const metrics = createNodeAgentMetrics(log.dropped)
-  const succession = new Succession({ stateDirectory, onError })
   const brokers = new Brokers({
     maxBrokers,
     start: () => startBroker(options, io.env),
@@ -126,6 +125,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
       log.warn('broker_ended', { message })
     },
   })
+  const succession = new Succession({ stateDirectory, brokers, onError })
   const routePod = createPodRouter({
     findSettings: createSettingsReader({ api, saved, defaultTenantId }),
     listens: () => !succession.hasPredecessor,

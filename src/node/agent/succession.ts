@@ -13,6 +13,8 @@ import type { BrokerList } from './namespace-broker.ts'
 
 interface SuccessionOptions {
   readonly stateDirectory: string
+  /** The brokers of this agent. A successor gets the keys of their tokens. */
+  readonly brokers: BrokerList & Pick<Brokers, 'listen'>
   readonly onError: (error: unknown) => void
 }
 
@@ -33,7 +35,6 @@ export class Succession {
   readonly #successors = new Set<Socket>()
   #predecessor: Socket | undefined
   #server: Server | undefined
-  #brokers: BrokerList & Pick<Brokers, 'listen'> = { all: () => [], listen: () => {} }
   /** The keys of the tokens of the predecessor, by pod; undefined while this agent waits for none. */
   #keys: Map<string, TokenKey[]> | undefined
   #timeout: NodeJS.Timeout | undefined
@@ -61,11 +62,10 @@ export class Succession {
   }
 
   /**
-   * Finds the predecessor. Without one, listens for a successor, which gets the keys of these brokers. The brokers listen for all
-   * pods when the predecessor has ended.
+   * Finds the predecessor, or listens for a successor if there is none. The brokers listen for all pods when the predecessor has
+   * ended.
    */
-  async start(brokers: BrokerList & Pick<Brokers, 'listen'>): Promise<void> {
-    this.#brokers = brokers
+  async start(): Promise<void> {
     const predecessor = createConnection(this.#path)
     try {
       await once(predecessor, 'connect')
@@ -120,7 +120,7 @@ export class Succession {
     clearTimeout(this.#timeout)
     if (!this.isWaiting) return
     this.#keys = undefined
-    this.#brokers.listen()
+    this.#options.brokers.listen()
   }
 
   /**
@@ -129,12 +129,12 @@ export class Succession {
    * killed.
    */
   async #listen(): Promise<void> {
-    const { onError } = this.#options
+    const { brokers, onError } = this.#options
     const onSuccessor = (successor: Socket) => {
       this.#successors.add(successor)
       successor.once('close', () => this.#successors.delete(successor))
       successor.on('error', () => {})
-      void Promise.all([readKeys(this.#brokers), this.#answerAfter]).then(([keys]) =>
+      void Promise.all([readKeys(brokers), this.#answerAfter]).then(([keys]) =>
         successor.write(`${JSON.stringify(keys)}\n`),
       )
     }

@@ -30,7 +30,7 @@ function createAgent(answer: unknown = []) {
     },
   }
   const brokers = { all: () => [broker], listen: onRelease }
-  const succession = new Succession({ stateDirectory: folder.path, onError })
+  const succession = new Succession({ stateDirectory: folder.path, brokers, onError })
   let errors = 0
   onTestFinished(() => {
     succession.close()
@@ -38,7 +38,7 @@ function createAgent(answer: unknown = []) {
   })
   return {
     succession,
-    start: () => succession.start(brokers),
+    start: () => succession.start(),
     onRelease,
     onError,
     questions,
