@@ -202,14 +202,10 @@ export class Workload {
       if (this.pods.get(uid) !== served) return
     }
     served.listener = this.#node.listen(parts, [socket])
-    try {
-      await served.listener
-      if (this.pods.get(uid) !== served) return
-      this.#node.send({ type: 'pod', uid, state: 'serving' })
-    } catch (error) {
-      if (this.pods.get(uid) !== served) return
-      this.#fail(pod, describeFailure(error))
-    }
+    const problem = await served.listener.then(() => undefined, describeFailure)
+    if (this.pods.get(uid) !== served) return
+    if (problem === undefined) this.#node.send({ type: 'pod', uid, state: 'serving' })
+    else this.#fail(pod, problem)
   }
 
   /** Reads a file by its path in the gate of the newest pod, or of an older one. */
