@@ -15,6 +15,8 @@ export const DROP_IN = {
   summary: 'take the flags of the azure-workload-identity proxy',
   description:
     'Without a command wimds takes the flags of the azure-workload-identity proxy, which it replaces.',
+  // Lets each of them be reported as an unknown command.
+  arguments: '...',
   flags: {
     'proxy-port': { value: 'PORT', help: `serve on 127.0.0.1:PORT (default ${DROP_IN_PORT})` },
     'log-level': {
@@ -40,10 +42,7 @@ const LEVELS: Readonly<Record<string, string>> = {
  * flags. There is no admin port unless `WIMDS_ADMIN_LISTEN` is set. Throws `UsageError` and `ConfigError`.
  */
 export async function dropIn(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), {
-    ...DROP_IN,
-    arguments: '...',
-  })
+  const flags = parseFlags(args.map(toLongFlag).filter(isEnabled), DROP_IN)
   const level = flags.value('log-level') ?? ''
   const logLevel = Object.hasOwn(LEVELS, level) ? LEVELS[level] : undefined
   const problems = [
