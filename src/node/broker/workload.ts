@@ -2,11 +2,7 @@
 import type { Config } from '../../broker/config/config.ts'
 import type { ReadText } from '../../broker/config/identities-file.ts'
 import { describeSettings, type Environment } from '../../broker/config/settings.ts'
-import {
-  type Assertion,
-  type AssertionReader,
-  createAssertionReader,
-} from '../../broker/exchange/assertion.ts'
+import { type AssertionReader, createAssertionReader } from '../../broker/exchange/assertion.ts'
 import { type Broker, createBroker } from '../../broker/broker.ts'
 import type { CreateSource } from '../../broker/exchange-stack.ts'
 import { watchIdentities } from '../../broker/reload.ts'
@@ -74,7 +70,7 @@ export class Workload {
   readonly #node: NodeParts
   readonly #env: Environment
   readonly #log: ProcessLog
-  /** The subject of the projected tokens of its pods. */
+  /** The subject of the projected tokens of its pods, `system:serviceaccount:…`. */
   readonly #subject: string
   /** The pods by uid, in the order in which they came. */
   readonly pods = new Map<string, Served>()
@@ -222,13 +218,17 @@ export class Workload {
     throw failure
   }
 
-  /** Creates a function that reads the projected token, and rejects a token of another service account. */
+  /** Creates a function that reads the projected token. It throws `assertion_subject` for one of another service account. */
   #createAssertionReader(audience: string | undefined): AssertionReader {
     const read = createAssertionReader({ audience, readFile: this.#read })
     return async (path) => {
       const assertion = await read(path)
-      requireSubject(assertion, path, this.#subject)
-      return assertion
+      if (assertion.subject === this.#subject) return assertion
+      throw new BrokerError(
+        'assertion_subject',
+        `the projected token in ${path} is of ${assertion.subject}, but the pod runs as ${this.#subject}`,
+        'remove what else writes to the volume of the projected token',
+      )
     }
   }
 }
@@ -247,18 +247,4 @@ function withFields(log: ProcessLog, own: Readonly<Record<string, string>>): Pro
     (name) => (event, fields) => log[name](event, { ...own, ...fields }),
   )
   return { ...log, ...writers, dropped: new Map() }
-}
-
-/** Throws `assertion_subject` unless the token is of the pod's own service account, `system:serviceaccount:…`. */
-function requireSubject(
-  { subject }: Pick<Assertion, 'subject'>,
-  path: string,
-  expected: string,
-): void {
-  if (subject === expected) return
-  throw new BrokerError(
-    'assertion_subject',
-    `the projected token in ${path} is of ${subject}, but the pod runs as ${expected}`,
-    'remove what else writes to the volume of the projected token',
-  )
 }
