@@ -18,7 +18,8 @@ import {
 } from './messages.ts'
 import { Questions } from './questions.ts'
 
-type OnMessage = (message: Exclude<AgentMessage, { type: 'answer' }>) => void
+/** A message that the channel does not handle itself. */
+export type Message = Exclude<AgentMessage, { type: 'answer' }>
 
 /** The descriptor of the channel for messages. */
 const MESSAGES = 4
@@ -34,7 +35,7 @@ export class AgentChannel {
   }
 
   /** Passes on all messages except answers to questions. Calls `onError` with each error of a handler. */
-  read(onMessage: OnMessage, onError: (error: unknown) => void): void {
+  read(onMessage: (message: Message) => void, onError: (error: unknown) => void): void {
     const handle = (run: () => void) => {
       try {
         run()

@@ -12,8 +12,7 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { VERSION } from '../../lib/version.ts'
 import { createAnswer } from './answers.ts'
-import { AgentChannel } from './agent-channel.ts'
-import type { AgentMessage } from './messages.ts'
+import { AgentChannel, type Message } from './agent-channel.ts'
 import { readPodLimits, selectNodeSettings } from './pod-config.ts'
 import { Workloads } from './workloads.ts'
 
@@ -97,7 +96,7 @@ function requireAgent(args: readonly string[]): void {
 }
 
 function onMessage(
-  message: Exclude<AgentMessage, { type: 'answer' }>,
+  message: Message,
   channel: AgentChannel,
   { workloads, listensNow }: Started,
 ): void {
