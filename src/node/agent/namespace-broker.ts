@@ -149,14 +149,8 @@ export class NamespaceBroker {
       this.#parts.onDroppedLine()
       return
     }
-    const {
-      level = 'warn',
-      time = new Date(),
-      ...fields
-    } = parseJsonObject(line) ?? {
-      event: 'broker_output',
-      message: line,
-    }
+    const printed = parseJsonObject(line) ?? { event: 'broker_output', message: line }
+    const { level = 'warn', time = new Date(), ...fields } = printed
     const written = JSON.stringify({ level, time, ...fields, broker: this.name })
     this.#parts.write(`${escapeInvisible(written)}\n`)
   }
