@@ -61,6 +61,12 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
     expect(orders.requests).toEqual(['/status.json'])
   })
 
+  test('advises for a client that supports workload identity in no version', async () => {
+    await using orders = await serving(sidecar('orders', client({ client: 'curl', version: '8' })))
+    const { out } = await run(['--url', orders.origin])
+    expect(out).toContain('\n    → find out which library calls (a script), ')
+  })
+
   test('reports the period without requests, and does not claim that the sidecar is not needed', async () => {
     await using idle = await serving(sidecar('orders'))
     expect(await run(['--url', idle.origin])).toMatchObject({
