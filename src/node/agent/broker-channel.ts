@@ -114,8 +114,8 @@ export class BrokerChannel {
 }
 
 /**
- * Returns Node's channel, from which the agent must not read. Node would read lines of any length, descriptors, and
- * acknowledgements that nothing waits for, which end this process.
+ * Returns Node's channel, from which the agent must not read. Node would accept lines of any length
+ * and descriptors, and an acknowledgement that nobody waits for would end this process.
  */
 function findChannel(child: ChildProcess): unknown {
   const symbols = Object.getOwnPropertySymbols(child)

@@ -38,9 +38,9 @@ const LATEST_VERSION = ''
 
 /**
  * Watches until the signal aborts. Continues an ended watch from its last version, so it lists the pods only at the start and
- * after a failure, then not older than that version. Reports failures of the API server and retries with backoff. Lists the
- * latest version only if the API server repeatedly lacks the version of the watch (410, or 504 if it is behind): otherwise the
- * agents of all nodes would read etcd at once after each restart of the API server.
+ * after a failure. It accepts no list that is older than the last version. Reports failures of the API server and retries with
+ * backoff. Lists the latest version only if the API server repeatedly lacks the version of the watch (410, or 504 if it is
+ * behind): otherwise the agents of all nodes would read etcd at once after each restart of the API server.
  */
 export async function watchPods(options: PodWatchOptions): Promise<void> {
   const { signal, onError } = options

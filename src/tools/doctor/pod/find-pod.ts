@@ -38,7 +38,7 @@ const Workload = z.object({
   spec: z.object({ selector: z.optional(Selector) }),
   status: z.optional(
     z.object({
-      /** The selector of the pods, which kinds with the subresource scale report, such as a Rollout that takes the template of a Deployment. */
+      /** The selector that kinds with the subresource scale report, such as a Rollout with the template of a Deployment. */
       selector: z.optional(z.string()),
       conditions: z.optional(
         z.array(z.looseObject({ type: z.string(), message: z.optional(z.string()) })),

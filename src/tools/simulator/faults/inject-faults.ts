@@ -62,8 +62,8 @@ export function withFaults(
 const BODYLESS: ReadonlySet<number> = new Set([204, 205, 304])
 
 /**
- * Creates the answer of a fault. Returns undefined if the handler has to answer: without such a fault, for an AADSTS code, and
- * for a reset in the middle of the real body.
+ * Creates the answer of a fault. Returns undefined if the handler has to answer: no fault replaces its answer, or the fault is an
+ * AADSTS code or a reset in the middle of the body.
  */
 function createReplacement(
   request: Request,
